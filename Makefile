@@ -1,0 +1,30 @@
+# `make test` and `make demo` set everything up first where that is missing. Another Python: make setup PYTHON=python3.12
+PYTHON ?= python3
+RUN := .venv/bin/python
+.DEFAULT_GOAL := help
+.PHONY: help setup test demo lint types docs check
+
+help:  ## this list
+	@sed -n 's/^\([a-z]*\):[^#]*## /  make \1\t/p' Makefile | expand -t 16
+
+setup:  ## .venv with the proven versions (constraints.txt); a few minutes once, then nothing
+	@command -v $(PYTHON) >/dev/null || { echo "error: no command $(PYTHON): install Python 3.11, or name one: make setup PYTHON=/path/to/python3.11" >&2; exit 1; }
+	@$(PYTHON) -SE requirements/setup_env.py
+
+test: setup  ## the test suite (ARGS="-k loss" to choose)
+	$(RUN) -m pytest $(ARGS)
+
+demo: setup  ## data, training, evaluation and pictures on a synthetic set, in minutes, without a GPU
+	$(RUN) tools/demo.py
+
+lint: setup  ## ruff: rules and layout
+	$(RUN) -m ruff check .
+	$(RUN) -m ruff format --check .
+
+types: setup  ## mypy
+	$(RUN) -m mypy
+
+docs: setup  ## the documentation as a site in site/; a broken link is an error
+	$(RUN) -m mkdocs build --quiet --strict
+
+check: lint types docs test  ## all of it, as before a pull request

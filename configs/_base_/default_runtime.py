@@ -1,0 +1,23 @@
+# What every run shares: where our modules are found, hooks, seed, processes.
+default_scope = "yolo_plugins"
+custom_imports = dict(imports=["yolo_plugins.registry"], allow_failed_imports=False)
+randomness = dict(seed=0)
+env_cfg = dict(cudnn_benchmark=True, mp_cfg=dict(mp_start_method="fork", opencv_num_threads=1), dist_cfg=dict(backend="nccl"))
+
+default_hooks = dict(
+    checkpoint=dict(type="AtomicCheckpointHook", interval=1, max_keep_ckpts=2, save_best="ap50"),
+    sampler_seed=dict(type="DistSamplerSeedHook"),
+)
+custom_hooks = [
+    dict(type="EpochSeedHook"),
+    dict(type="ClassCheckHook"),
+    dict(type="StepEMAHook"),
+    dict(type="FiniteLossHook"),
+    dict(type="RunRecordHook"),
+    dict(type="ConsoleHook"),
+]
+log_level = "INFO"
+load_from = None
+resume = False
+val_cfg = dict(type="ValLoop")
+test_cfg = dict(type="TestLoop")

@@ -1,0 +1,14 @@
+"""YOLOv5-l (46.2 M parameters) on PASCAL VOC 07+12, 320 px, 200 epochs from scratch: the study's protocol.
+
+python tools/train.py configs/yolov5_l_voc.py
+"""
+
+_base_ = [
+    "_base_/models/yolov5.py",
+    "_base_/datasets/voc0712_320.py",
+    "_base_/schedules/onecycle_200e.py",
+]
+model = dict(
+    backbone=dict(deepen_factor=1.0, widen_factor=1.0),
+    neck=dict(deepen_factor=1.0, widen_factor=1.0),
+)

@@ -1,0 +1,46 @@
+"""Package metadata; the version stands in yolo_plugins/__init__.py, the dependencies in requirements/*.txt."""
+
+import ast
+from pathlib import Path
+
+from setuptools import find_packages, setup
+
+ROOT = Path(__file__).resolve().parent
+
+
+def _version() -> str:
+    """Reads `__version__` without importing the package."""
+    module = ast.parse((ROOT / "yolo_plugins" / "__init__.py").read_text(encoding="utf-8"))
+    values = [
+        ast.literal_eval(node.value)
+        for node in module.body
+        if isinstance(node, ast.Assign) and [ast.unparse(target) for target in node.targets] == ["__version__"]
+    ]
+    return values[0]
+
+
+def _requirements(name: str) -> list[str]:
+    """Requirement lines of requirements/<name>.txt without their reasons."""
+    lines = (ROOT / "requirements" / f"{name}.txt").read_text(encoding="utf-8").splitlines()
+    return [line for line in (line.split("#")[0].strip() for line in lines) if line]
+
+
+setup(
+    name="yolo_plugins",
+    version=_version(),
+    description="Any backbone under YOLOv5 and Scaled-YOLOv4, as MMDetection plugins, on PASCAL VOC",
+    long_description=(ROOT / "README.md").read_text(encoding="utf-8"),
+    long_description_content_type="text/markdown",
+    license="Apache-2.0",
+    license_files=["LICENSE"],
+    python_requires=">=3.11",
+    packages=find_packages(include=["yolo_plugins", "yolo_plugins.*"]),
+    package_data={"yolo_plugins": ["py.typed"]},
+    install_requires=_requirements("runtime"),
+    extras_require={name: _requirements(name) for name in ("analysis", "dev", "docs")},
+    classifiers=[
+        "Programming Language :: Python :: 3.11",
+        "Programming Language :: Python :: 3.12",
+        "Topic :: Scientific/Engineering :: Image Recognition",
+    ],
+)

@@ -1,0 +1,33 @@
+"""Counts of parameters and multiply-accumulates against the reference."""
+
+import csv
+
+import pytest
+
+from yolo_plugins.analysis.complexity import summarize
+from yolo_plugins.cli import load_config
+from yolo_plugins.registry import MODELS
+
+
+@pytest.mark.parametrize("scale", "nsmlx")
+@pytest.mark.parametrize("num_classes", [20, 80])
+def test_every_config_has_exactly_the_reference_counts(scale, num_classes, golden_dir):
+    with (golden_dir / "complexity.csv").open() as file:
+        rows = [
+            row for row in csv.DictReader(file) if (row["model"], row["nc"]) == (f"yolov5{scale}", str(num_classes))
+        ]
+    config = load_config(f"yolov5_{scale}_voc", [f"model.bbox_head.num_classes={num_classes}"])
+    counts = summarize(MODELS.build(config.model), (320, 320))
+    (expected,) = rows
+    assert counts["params"] == int(expected["params_trainable"])
+    assert counts["macs"] == int(expected["conv_macs_320"])
+    assert counts["flops"] == 2 * counts["macs"]
+    for part in ("backbone", "neck", "head"):
+        assert counts[f"params_{part}"] == int(expected[f"params_{part}"])
+    assert sum(counts[f"macs_{part}"] for part in ("backbone", "neck", "head")) == counts["macs"]
+
+
+def test_counting_leaves_the_model_in_training_mode():
+    model = MODELS.build(load_config("yolov5_n_voc").model).train()
+    summarize(model, (64, 64))
+    assert model.training

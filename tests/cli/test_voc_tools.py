@@ -1,0 +1,117 @@
+"""Each VOC tool runs as a command from another directory."""
+
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import threading
+import time
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+TOOLS = ("make_synthetic_voc.py", "verify_voc.py", "download_voc.py")
+
+
+def environment():
+    return os.environ | {"PYTHONPATH": os.pathsep.join([str(ROOT), os.environ.get("PYTHONPATH", "")]), "no_proxy": "*"}
+
+
+def run(cwd, tool, *args):
+    command = [sys.executable, str(ROOT / "tools" / tool), *map(str, args)]
+    return subprocess.run(command, cwd=cwd, env=environment(), capture_output=True, text=True, timeout=60)
+
+
+@pytest.mark.parametrize("tool", TOOLS)
+def test_help_comes_within_a_second(tool, tmp_path):
+    start = time.perf_counter()
+    result = run(tmp_path, tool, "--help")
+    assert time.perf_counter() - start < 1
+    assert result.returncode == 0
+    assert "usage" in result.stdout
+
+
+def test_synthetic_data_is_made_and_found_sound_and_then_faulty(tmp_path):
+    made = run(tmp_path, "make_synthetic_voc.py", "VOCdevkit", "--train", 4, "--test", 2, "--classes", 3, "--seed", 1)
+    assert made.returncode == 0, made.stderr
+    assert made.stdout == "VOCdevkit: 4 training and 2 test pictures, 3 classes\n"
+    sound = run(tmp_path, "verify_voc.py", "VOCdevkit")
+    assert sound.returncode == 0
+    assert "is sound" in sound.stdout
+    assert sound.stderr == ""
+    (tmp_path / "VOCdevkit/VOC2007/JPEGImages/000001.jpg").unlink()
+    (tmp_path / "VOCdevkit/VOC2012/Annotations/2012_000002.xml").write_text("<annotation>")
+    faulty = run(tmp_path, "verify_voc.py", "VOCdevkit")
+    assert faulty.returncode == 1
+    assert "000001.jpg: no such image" in faulty.stdout
+    assert "2012_000002.xml: malformed XML" in faulty.stdout
+    assert faulty.stderr == "error: VOCdevkit: 2 fault(s), listed above; mend them and check again\n"
+    partial = run(tmp_path, "verify_voc.py", "VOCdevkit", "--sets", "VOC2007:test")
+    assert partial.returncode == 0
+    official = run(tmp_path, "verify_voc.py", "VOCdevkit", "--sets", "VOC2007:test", "--official")
+    assert official.returncode == 1
+    assert "the official release has 4952 of 4952" in official.stdout
+
+
+def test_refusals_are_one_line(tmp_path):
+    (tmp_path / "precious").mkdir()
+    (tmp_path / "precious" / "thesis.tex").touch()
+    for result in (
+        run(tmp_path, "make_synthetic_voc.py", "precious"),
+        run(tmp_path, "verify_voc.py", "nowhere"),
+        run(tmp_path, "download_voc.py", "--base-url", "http://127.0.0.1:1"),
+    ):
+        assert result.returncode == 1
+        assert result.stderr.startswith("error: ")
+        assert result.stderr.count("\n") == 1
+
+
+class SlowHandler(BaseHTTPRequestHandler):
+    """Sends a megabyte and a half, then nothing more."""
+
+    def do_GET(self):
+        self.send_response(200)
+        self.send_header("Content-Length", str(10**7))
+        self.end_headers()
+        self.wfile.write(bytes(3 << 19))
+        self.server.sent.set()
+        self.server.finish.wait(30)
+
+    def log_message(self, *_):
+        pass
+
+
+@pytest.fixture
+def slow_server():
+    server = ThreadingHTTPServer(("127.0.0.1", 0), SlowHandler)
+    server.sent, server.finish = threading.Event(), threading.Event()
+    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
+    thread.start()
+    yield server
+    server.finish.set()
+    server.shutdown()
+    server.server_close()
+    thread.join()
+
+
+def test_interrupted_download_leaves_a_part_to_go_on_from(slow_server, tmp_path):
+    if shutil.disk_usage(tmp_path).free < 6e9:
+        pytest.skip("the tool itself refuses to start with less than 4.9 GB of free disk")
+    command = [sys.executable, str(ROOT / "tools" / "download_voc.py"), "--out", "data"]
+    command += ["--base-url", f"http://127.0.0.1:{slow_server.server_port}"]
+    process = subprocess.Popen(
+        command, cwd=tmp_path, env=environment(), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    )
+    assert slow_server.sent.wait(30)
+    part = tmp_path / "data" / "VOCtrainval_06-Nov-2007.tar.part"
+    deadline = time.monotonic() + 10
+    while not (part.exists() and part.stat().st_size) and time.monotonic() < deadline:
+        time.sleep(0.02)
+    process.send_signal(signal.SIGINT)
+    _, stderr = process.communicate(timeout=30)
+    assert process.returncode == 130
+    assert stderr == "interrupted\n"
+    assert part.stat().st_size >= 1 << 20

@@ -1,0 +1,51 @@
+"""Shared fixtures: where the reference numbers, the real pictures and a synthetic data set are."""
+
+import os
+from pathlib import Path
+
+import pytest
+
+REPO = Path(__file__).resolve().parents[1]
+GOLDEN = Path(os.environ.get("YOLO_PLUGINS_GOLDEN", REPO / "tests" / "golden"))
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """Runs a test that asks for `golden_yolov5_file` on every such file there is."""
+    if "golden_yolov5_file" in metafunc.fixturenames:
+        files = sorted(GOLDEN.glob("yolov5_*.npz"))
+        metafunc.parametrize("golden_yolov5_file", files, ids=[path.stem for path in files])
+
+
+@pytest.fixture(scope="session")
+def golden_dir() -> Path:
+    """Folder of numbers returned by the reference implementations."""
+    if not GOLDEN.is_dir():
+        pytest.skip(f"YOLO_PLUGINS_GOLDEN={GOLDEN} is not a folder")
+    return GOLDEN
+
+
+@pytest.fixture(scope="session")
+def voc_root() -> Path:
+    """A VOCdevkit folder of real pictures."""
+    root = os.environ.get("YOLO_PLUGINS_VOC")
+    if not root or not Path(root).is_dir():
+        pytest.skip("YOLO_PLUGINS_VOC does not name a VOCdevkit folder of real pictures")
+    return Path(root)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _cache_of_tests(tmp_path_factory: pytest.TempPathFactory):
+    """Image caches of the tests stay out of the user's cache folder."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("YOLO_PLUGINS_CACHE", str(tmp_path_factory.mktemp("cache")))
+        yield
+
+
+@pytest.fixture(scope="session")
+def synthetic_voc(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A VOCdevkit folder of a few synthetic pictures: VOC2007 train and test, VOC2012 train."""
+    from yolo_plugins.datasets.synthetic_voc import make_synthetic_voc
+
+    root = tmp_path_factory.mktemp("synthetic") / "VOCdevkit"
+    make_synthetic_voc(root, train=24, test=8, seed=0)
+    return root

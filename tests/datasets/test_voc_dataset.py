@@ -1,0 +1,219 @@
+"""Facts about the VOC data set: its keys, its determinism, what it refuses."""
+
+import pickle
+import random
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+from torch.utils.data import DataLoader
+
+from yolo_plugins.datasets import SeededSampler, VOCDataset, collate_detection
+from yolo_plugins.errors import UsageError
+from yolo_plugins.registry import DATASETS
+
+S = 64
+SHAPES_HW = [(48, 96), (96, 48), (80, 80), (60, 96), (96, 72), (40, 96)]
+TRAIN = [
+    {"type": "MosaicAffine", "degrees": 5},
+    {"type": "MixUp", "prob": 0.5},
+    {"type": "HSVJitter"},
+    {"type": "RandomFlip"},
+    {"type": "PackTrain"},
+]
+EVAL = [{"type": "Letterbox"}, {"type": "PackEval"}]
+
+
+def xml(h, w, objects):
+    body = "".join(
+        f"<object><name>{name}</name><difficult>{difficult}</difficult><bndbox><xmin>{box[0]}</xmin>"
+        f"<ymin>{box[1]}</ymin><xmax>{box[2]}</xmax><ymax>{box[3]}</ymax></bndbox></object>"
+        for name, difficult, box in objects
+    )
+    return f"<annotation><size><width>{w}</width><height>{h}</height></size>{body}</annotation>"
+
+
+@pytest.fixture
+def voc(tmp_path):
+    """Six noise pictures in VOC2007/train; each holds a cat and a difficult dog, the last one nothing."""
+    root = tmp_path / "VOCdevkit"
+    for folder in ("Annotations", "JPEGImages", "ImageSets/Main"):
+        (root / "VOC2007" / folder).mkdir(parents=True)
+    rng = np.random.default_rng(1)
+    for number, (h, w) in enumerate(SHAPES_HW):
+        Image.fromarray(rng.integers(0, 256, (h, w, 3), dtype=np.uint8)).save(root / f"VOC2007/JPEGImages/{number}.jpg")
+        objects = [("cat", 0, (11, 9, 40, 36)), ("dog", 1, (1, 1, w, h))] if number < 5 else []
+        (root / f"VOC2007/Annotations/{number}.xml").write_text(xml(h, w, objects))
+    (root / "VOC2007/ImageSets/Main/train.txt").write_text("0\n1\n2\n3\n4\n5\n")
+    return root
+
+
+@pytest.fixture
+def build(voc, tmp_path):
+    def _build(**config):
+        config = {"splits": ["VOC2007/train"], "img_size": S, "pipeline": TRAIN, **config}
+        return DATASETS.build({"type": "VOCDataset", "data_root": str(voc), "cache_dir": str(tmp_path / "c"), **config})
+
+    return _build
+
+
+def equal(a, b):
+    return torch.equal(a["inputs"], b["inputs"]) and torch.equal(a["data_samples"], b["data_samples"])
+
+
+def test_train_sample_is_a_uint8_picture_and_box_rows(build):
+    dataset = build()
+    assert len(dataset) == 6
+    sample = dataset[(0, 0, 1)]
+    assert sample["inputs"].shape == (3, S, S) and sample["inputs"].dtype == torch.uint8
+    assert sample["data_samples"].shape[1] == 5 and sample["data_samples"].dtype == torch.float32
+    assert set(sample["data_samples"][:, 0].tolist()) <= {7.0}  # cats; the difficult dogs are not trained on
+
+
+def test_sample_depends_on_seed_epoch_and_index_only(build):
+    dataset = build()
+    assert equal(dataset[(1, 2, 3)], dataset[(1, 2, 3)])
+    assert equal(dataset[3], dataset[(0, 0, 3)]) and equal(dataset[-1], dataset[5])
+    assert not any(equal(dataset[(1, 2, 3)], dataset[key]) for key in [(2, 2, 3), (1, 3, 3), (1, 2, 4)])
+    assert equal(build()[(1, 2, 3)], dataset[(1, 2, 3)])
+    with pytest.raises(IndexError):
+        dataset[6]
+
+
+def test_batches_are_the_same_for_any_number_of_workers(build):
+    dataset = build()
+    runs = []
+    for workers in (0, 1, 2):
+        sampler = SeededSampler(dataset, seed=4)
+        sampler.set_epoch(2)
+        runs.append(list(DataLoader(dataset, 2, sampler=sampler, num_workers=workers, collate_fn=collate_detection)))
+    for other in runs[1:]:
+        assert len(other) == 3 and all(equal(a, b) for a, b in zip(runs[0], other, strict=True))
+
+
+def test_pickled_dataset_yields_the_same_samples(build):
+    dataset = build()
+    data = pickle.dumps(dataset)
+    assert len(data) < 20_000  # no pixels
+    assert equal(pickle.loads(data)[(0, 1, 2)], dataset[(0, 1, 2)])  # noqa: S301
+
+
+def test_borrowed_transforms_draw_repeatably_from_the_global_generators(build):
+    dataset = build(pipeline=[lambda results: (random.random(), np.random.rand(), results["rng"].random())])
+    assert dataset[(0, 0, 1)] == dataset[(0, 0, 1)]
+    assert len(set(dataset[(0, 0, 1)])) == 3
+    assert not set(dataset[(0, 0, 1)]) & set(dataset[(0, 1, 1)])
+
+
+def test_evaluation_leaves_the_global_generators_alone(build):
+    dataset = build(pipeline=EVAL, test_mode=True)
+    random.seed(1)
+    np.random.seed(1)
+    before = random.getstate(), np.random.get_state()[1].tolist()
+    dataset[0]
+    assert (random.getstate(), np.random.get_state()[1].tolist()) == before
+
+
+def test_borrowed_mmdet_transform_runs_in_the_pipeline(build):
+    borrowed = [TRAIN[0], {"type": "mmdet.YOLOXHSVRandomAug"}, {"type": "mmdet.PhotoMetricDistortion"}, TRAIN[-1]]
+    dataset = build(pipeline=borrowed)
+    assert equal(dataset[(0, 0, 1)], dataset[(0, 0, 1)])
+
+
+def test_load_gives_the_cached_picture_with_boxes_in_its_pixels(build):
+    img, bboxes, labels = build().load(0)  # 48 x 96 scaled to 32 x 64
+    assert img.shape == (32, 64, 3) and not img.flags.writeable
+    np.testing.assert_allclose(bboxes, np.array([[10, 8, 40, 36]]) * 2 / 3, rtol=1e-6)
+    assert labels.tolist() == [7]
+    assert build().load(5)[1].shape == (0, 4)
+
+
+def test_eval_sample_has_ground_truth_in_original_pixels(build):
+    sample = build(pipeline=EVAL, test_mode=True)[1]
+    meta = sample["data_samples"]
+    assert sample["inputs"].shape == (3, S, S)
+    assert meta.img_id == "VOC2007/1" and meta.img_path.endswith("JPEGImages/1.jpg")
+    assert meta.ori_shape == (96, 48) and meta.img_shape == (S, S)
+    assert meta.scale_factor == pytest.approx((2 / 3, 2 / 3)) and meta.pad_param == (0, 0, 16, 16)
+    assert meta.gt_instances.bboxes.tolist() == [[10, 8, 40, 36]] and meta.gt_instances.labels.tolist() == [7]
+    assert meta.ignored_instances.bboxes.tolist() == [[0, 0, 48, 96]] and meta.ignored_instances.labels.tolist() == [11]
+
+
+def test_rectangles_have_one_shape_a_batch_and_hold_every_picture_once(build):
+    dataset = build(pipeline=EVAL, test_mode=True, rect_batch_size=2)
+    shapes = [tuple(dataset[i]["inputs"].shape[1:]) for i in range(6)]
+    assert shapes[0::2] == shapes[1::2]
+    assert shapes[0] == (64, 96)  # two flat pictures; ceil(64 * 0.5 / 32 + 0.5) = 2, ceil(64 / 32 + 0.5) = 3
+    assert sorted(dataset[i]["data_samples"].img_id for i in range(6)) == [f"VOC2007/{i}" for i in range(6)]
+
+
+def test_indices_keep_a_part(build):
+    dataset = build(pipeline=EVAL, test_mode=True, indices=2)
+    assert [dataset[i]["data_samples"].img_id for i in range(len(dataset))] == ["VOC2007/0", "VOC2007/1"]
+
+
+def test_several_splits_follow_each_other(build, voc):
+    (voc / "VOC2007/ImageSets/Main/val.txt").write_text("4\n")
+    dataset = build(splits=["VOC2007/val", "VOC2007/train"], pipeline=EVAL, test_mode=True)
+    assert len(dataset) == 7 and dataset[0]["data_samples"].img_id == "VOC2007/4"
+
+
+def test_classes_may_be_the_user_s(build, voc):
+    dataset = build(metainfo={"classes": ("dog", "cat")})
+    assert dataset.metainfo["classes"] == ("dog", "cat") and dataset.get_cat_ids(0) == [1]
+    with pytest.raises(UsageError, match=r"0\.xml.*'dog'"):
+        build(metainfo={"classes": ("cat",)})
+
+
+def test_missing_data_root_names_the_remedies(build, tmp_path):
+    with pytest.raises(UsageError, match=r"nowhere.*tools/download_voc\.py.*--cfg-options data_root=DIR"):
+        build(data_root=str(tmp_path / "nowhere"))
+
+
+def test_missing_split_is_named(build):
+    with pytest.raises(UsageError, match=r"VOC2012.*train\.txt"):
+        build(splits=["VOC2012/train"])
+
+
+def test_split_without_a_folder_is_refused(build):
+    with pytest.raises(UsageError, match="'train' is not of the form"):
+        build(splits=["train"])
+
+
+def test_picture_of_another_size_than_its_annotation_names_both(build, voc):
+    path = voc / "VOC2007/Annotations/2.xml"
+    path.write_text(path.read_text().replace("<width>80<", "<width>90<"))
+    with pytest.raises(UsageError, match=r"2\.jpg: the picture is 80x80 but .*2\.xml says 90x80"):
+        build()
+
+
+def test_corrupt_picture_is_named(build, voc):
+    path = voc / "VOC2007/JPEGImages/3.jpg"
+    path.write_bytes(path.read_bytes()[:-300])
+    with pytest.raises(UsageError, match=r"3\.jpg"):
+        build()
+
+
+def test_failing_transform_raises_instead_of_taking_another_picture(build):
+    dataset = build(pipeline=[lambda results: None])
+    with pytest.raises(UsageError, match=r"2\.jpg: the pipeline returned no sample"):
+        dataset[2]
+
+
+def test_registry_error_keeps_the_sentence_of_the_usage_error(build):
+    with pytest.raises(UsageError) as caught:
+        build(splits=["train"])
+    assert str(caught.value).splitlines()[-1].endswith("write FOLDER/SPLIT")
+
+
+def test_real_pictures_train_and_evaluate(voc_root, tmp_path):
+    config = {"data_root": str(voc_root), "img_size": 320, "cache_dir": str(tmp_path), "indices": 16}
+    train = VOCDataset(splits=["VOC2012/train"], pipeline=TRAIN, **config)
+    samples = [train[(0, 0, i)] for i in range(16)]
+    rows = torch.cat([sample["data_samples"] for sample in samples])
+    assert len(rows) > 16
+    assert (rows[:, 1:] >= 0).all() and (rows[:, 1:] <= 320).all()
+    assert ((rows[:, 3:] - rows[:, 1:3]) > 2).all()
+    test = VOCDataset(splits=["VOC2012/train"], pipeline=EVAL, test_mode=True, **config)
+    assert all(len(test[i]["data_samples"].gt_instances) for i in range(16))

@@ -1,0 +1,130 @@
+"""Checkpoints are complete or absent, and the last good one outlives a failed save."""
+
+import errno
+import os
+from pathlib import Path
+
+import pytest
+import torch
+from mmengine.hooks import Hook
+
+from yolo_plugins.engine.checkpoint import latest_checkpoint, write_atomically
+from yolo_plugins.errors import UsageError
+
+
+def fill_disk(monkeypatch, victim):
+    """Makes flushing a file whose name contains `victim` fail as on a full disk."""
+    real = os.fsync
+
+    def fsync(descriptor):
+        if victim in os.readlink(f"/proc/self/fd/{descriptor}"):
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        real(descriptor)
+
+    monkeypatch.setattr(os, "fsync", fsync)
+
+
+def names(folder):
+    return sorted(path.name for path in Path(folder).iterdir() if path.is_file() and path.suffix != ".py")
+
+
+def test_a_failed_write_leaves_the_old_file_and_no_temporary(tmp_path, monkeypatch):
+    path = tmp_path / "a" / "file"
+    write_atomically(path, b"old")
+    fill_disk(monkeypatch, "file")
+    with pytest.raises(UsageError, match=r"a/file: disk full, 0.0 MB do not fit.*--resume"):
+        write_atomically(path, b"new")
+    assert path.read_bytes() == b"old"
+    assert names(path.parent) == ["file"]
+
+
+def test_an_interrupted_write_leaves_no_temporary(tmp_path, monkeypatch):
+    def interrupted(descriptor):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(os, "fsync", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        write_atomically(tmp_path / "file", b"new")
+    assert names(tmp_path) == []
+
+
+def test_newest_and_best_epochs_are_kept(make_runner):
+    runner = make_runner(max_epochs=4)
+    runner.train()
+    best = runner.message_hub.get_info("best_ckpt")
+    expected = [Path(best).name, "epoch_3.pth", "epoch_4.pth", "last_checkpoint", "record.json"]
+    assert names(runner.work_dir) == sorted(expected)
+    assert latest_checkpoint(runner.work_dir) == str(Path(runner.work_dir, "epoch_4.pth"))
+
+
+def test_a_checkpoint_holds_tensors_and_plain_values_only(make_runner):
+    runner = make_runner(max_epochs=1)
+    runner.train()
+    checkpoint = torch.load(f"{runner.work_dir}/epoch_1.pth", weights_only=True)
+    assert checkpoint["meta"]["epoch"] == 1
+    assert checkpoint["meta"]["iter"] == 3
+    assert checkpoint["meta"]["dataset_meta"] == {"classes": ("cat", "dog")}
+    assert {"state_dict", "ema_state_dict", "optimizer", "message_hub"} < checkpoint.keys()
+    assert "optimizer" not in torch.load(runner.message_hub.get_info("best_ckpt"), weights_only=True)
+
+
+def test_epochs_without_validation_are_saved_at_the_interval(make_runner):
+    hooks = {"checkpoint": {"type": "AtomicCheckpointHook", "interval": 2}}
+    runner = make_runner(max_epochs=5, train_cfg={"by_epoch": True, "max_epochs": 5, "val_interval": 3}, hooks=hooks)
+    runner.train()
+    assert names(runner.work_dir) == [
+        "epoch_2.pth", "epoch_4.pth", "epoch_5.pth", "last_checkpoint", "record.json"
+    ]  # fmt: skip
+
+
+def test_a_killed_validation_is_done_again_by_the_resumed_run(make_runner, monkeypatch):
+    runner = make_runner(max_epochs=2)
+
+    def killed(*_):
+        if runner.epoch == 2:
+            raise KeyboardInterrupt
+        return {"ap50": 0.1}
+
+    monkeypatch.setattr(runner.val_loop.evaluator, "evaluate", killed)
+    with pytest.raises(KeyboardInterrupt):
+        runner.train()
+    assert latest_checkpoint(runner.work_dir).endswith("epoch_1.pth")
+
+
+@pytest.mark.parametrize("victim", ["epoch_3.pth", "best_ap50_epoch_3", "last_checkpoint", "record.json"])
+def test_the_last_good_checkpoint_survives_a_full_disk(make_runner, monkeypatch, victim):
+    hooks = {"checkpoint": {"type": "AtomicCheckpointHook", "max_keep_ckpts": 1, "save_best": "ap50"}}
+    runner = make_runner(max_epochs=3, hooks=hooks)
+    scores = iter([0.1, 0.2, 0.3])
+    monkeypatch.setattr(runner.val_loop.evaluator, "evaluate", lambda size: {"ap50": next(scores)})
+
+    class Filler(Hook):
+        priority = "HIGHEST"
+
+        def before_train_epoch(self, runner):
+            if runner.epoch == 2:
+                fill_disk(monkeypatch, victim)
+
+    runner.register_hook(Filler())
+    with pytest.raises(UsageError, match="disk full"):
+        runner.train()
+    saved = latest_checkpoint(runner.work_dir)
+    assert torch.load(saved, weights_only=True)["meta"]["epoch"] == 2
+    assert any(name.startswith("best_ap50_epoch_") for name in names(runner.work_dir))
+    assert not [name for name in os.listdir(runner.work_dir) if name.endswith(".tmp")]
+
+
+def test_an_unknown_best_metric_is_refused(make_runner):
+    hooks = {"checkpoint": {"type": "AtomicCheckpointHook", "save_best": "mAP"}}
+    with pytest.raises(UsageError, match=r"save_best='mAP'.*ap50, ap50_95"):
+        make_runner(max_epochs=1, hooks=hooks).train()
+
+
+def test_a_moved_work_dir_is_found_again(tmp_path):
+    (tmp_path / "epoch_3.pth").touch()
+    (tmp_path / "last_checkpoint").write_text("/somewhere/else/epoch_3.pth\n")
+    assert latest_checkpoint(tmp_path) == str(tmp_path / "epoch_3.pth")
+    (tmp_path / "epoch_3.pth").unlink()
+    with pytest.raises(UsageError, match=r"epoch_3\.pth, which is not there"):
+        latest_checkpoint(tmp_path)
+    assert latest_checkpoint(tmp_path / "new") is None

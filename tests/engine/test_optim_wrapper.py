@@ -1,0 +1,112 @@
+"""Summed gradients, steps, mixed precision, and the state that a checkpoint keeps."""
+
+from contextlib import contextmanager
+
+import pytest
+import torch
+from torch import nn
+
+from yolo_plugins.engine import YOLOOptimWrapper
+from yolo_plugins.errors import UsageError
+
+
+def make(model=None, **options):
+    model = model or nn.Linear(3, 1)
+    return model, YOLOOptimWrapper(torch.optim.SGD(model.parameters(), lr=0.1, momentum=0.9), **options)
+
+
+def train(model, wrapper, batches):
+    stepped = []
+    for batch in batches:
+        with wrapper.optim_context(model):
+            loss = model(batch).square().sum()
+        wrapper.update_params(loss)
+        stepped.append(wrapper.stepped)
+    return stepped
+
+
+def batches(number, seed=0):
+    return list(torch.rand(number, 2, 3, generator=torch.Generator().manual_seed(seed)))
+
+
+def test_steps_when_enough_iterations_are_together():
+    model, wrapper = make()
+    assert train(model, wrapper, batches(2)) == [True, True]
+    wrapper.accumulate = 3
+    assert train(model, wrapper, batches(5)) == [False, False, True, False, False]
+    wrapper.accumulate = 1  # a lower threshold takes effect at once, with all that is pending
+    assert train(model, wrapper, batches(1)) == [True]
+
+
+def test_accumulated_gradients_are_summed_not_averaged():
+    torch.manual_seed(0)
+    model, wrapper = make()
+    twin, twin_wrapper = make(nn.Linear(3, 1))
+    twin.load_state_dict(model.state_dict())
+    wrapper.accumulate = 2
+    first, second = batches(2)
+    train(model, wrapper, [first, second])
+    train(twin, twin_wrapper, [torch.cat([first, second])])
+    torch.testing.assert_close(model.weight, twin.weight, rtol=1e-6, atol=1e-7)
+
+
+def test_gradient_norm_is_clipped():
+    model, wrapper = make(clip_grad={"max_norm": 1e-3})
+    before = torch.cat([p.detach().flatten().clone() for p in model.parameters()])
+    train(model, wrapper, batches(1))
+    after = torch.cat([p.detach().flatten() for p in model.parameters()])
+    assert (after - before).norm() == pytest.approx(0.1 * 1e-3, rel=1e-3)
+
+
+def test_ranks_exchange_gradients_only_before_a_step():
+    class Distributed(nn.Linear):
+        silent = 0
+
+        @contextmanager
+        def no_sync(self):
+            self.silent += 1
+            yield
+
+    model, wrapper = make(Distributed(3, 1))
+    wrapper.accumulate = 2
+    train(model, wrapper, batches(5))
+    assert model.silent == 3
+
+
+def test_bfloat16_autocast_works_on_cpu():
+    model, wrapper = make(amp=True)
+    with wrapper.optim_context(model):
+        assert model(batches(1)[0]).dtype == torch.bfloat16
+    assert train(model, wrapper, batches(2)) == [True, True]
+    assert model.weight.dtype == torch.float32
+
+
+def test_full_precision_is_the_default():
+    model, wrapper = make()
+    with wrapper.optim_context(model):
+        assert model(batches(1)[0]).dtype == torch.float32
+
+
+@pytest.mark.parametrize(("amp", "words"), [("float16", "needs CUDA"), ("fp8", "amp='fp8'")])
+def test_a_wrong_amp_is_refused(amp, words):
+    with pytest.raises(UsageError, match=words):
+        make(amp=amp)
+
+
+@pytest.mark.parametrize("cut", [3, 4, 5])
+def test_a_resumed_wrapper_continues_bit_for_bit(cut):
+    torch.manual_seed(0)
+    model, wrapper = make()
+    wrapper.accumulate = 3
+    train(model, wrapper, batches(cut))
+    weights = {key: value.clone() for key, value in model.state_dict().items()}
+    state = torch.utils._pytree.tree_map_only(torch.Tensor, torch.clone, wrapper.state_dict())
+
+    resumed, resumed_wrapper = make(nn.Linear(3, 1))
+    resumed.load_state_dict(weights)
+    resumed_wrapper.accumulate = 3
+    resumed_wrapper.load_state_dict(state)
+    rest = batches(8, seed=1)
+    assert train(model, wrapper, rest) == train(resumed, resumed_wrapper, rest)
+    assert torch.equal(model.weight, resumed.weight)
+    assert torch.equal(model.bias, resumed.bias)

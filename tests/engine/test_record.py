@@ -1,0 +1,64 @@
+"""The record's pure functions."""
+
+import json
+import math
+
+import pytest
+from mmengine.config import Config
+
+from yolo_plugins.engine import record
+from yolo_plugins.errors import UsageError
+
+
+def row(epoch, loss, ap50=None):
+    return {"epoch": epoch, "train_loss": loss, "ap50": ap50}
+
+
+def test_inverse_normalized_loss_is_largest_over_last():
+    assert record.inverse_normalized_loss([0.2, 0.4, 0.1]) == pytest.approx(4)
+    assert record.inverse_normalized_loss([0.5]) == 1
+
+
+@pytest.mark.parametrize("losses", [[], [0.1, 0.0], [0.1, math.nan], [math.inf, 0.1]])
+def test_inverse_normalized_loss_refuses_what_has_none(losses):
+    with pytest.raises(ValueError, match="positive finite"):
+        record.inverse_normalized_loss(losses)
+
+
+def test_summary_names_the_best_epoch():
+    summary = record.summarize_epochs([row(1, 2.0), row(2, 1.0, 0.5), row(3, 0.5, 0.4)])
+    assert summary == {"epochs": 3, "inverse_normalized_loss": 4.0, "best_ap50": 0.5, "best_ap50_epoch": 2}
+    assert record.summarize_epochs([])["inverse_normalized_loss"] is None
+
+
+def test_config_hash_ignores_where_and_how_a_run_happens():
+    base = {"model": {"type": "A"}, "work_dir": "x", "resume": False}
+    first = record.describe_config(Config(base, filename=None))
+    assert record.describe_config(Config(base | {"work_dir": "y", "resume": True})) == first
+    assert record.describe_config(Config(base | {"model": {"type": "B"}})) != first
+
+
+def test_versions_name_the_whole_stack():
+    versions = record.describe_versions()
+    assert set(versions) >= {"python", "torch", "torchvision", "mmengine", "mmcv", "mmdet", "numpy", "yolo_plugins"}
+    assert versions["mmengine"]
+
+
+def test_a_record_reads_back_and_numbers_that_are_not_finite_are_null(tmp_path):
+    path = tmp_path / "record.json"
+    record.write_record(path, {"schema_version": 1, "epochs": [row(1, 1.0) | {"lr": math.nan}], "seed": 3})
+    assert record.read_record(path)["epochs"] == [row(1, 1.0) | {"lr": None}]
+    assert json.loads(path.read_text())["summary"]["epochs"] == 1
+
+
+@pytest.mark.parametrize("text", ["", "[]", "{}", '{"schema_version": 99}'])
+def test_a_file_that_is_no_record_is_refused(tmp_path, text):
+    path = tmp_path / "record.json"
+    path.write_text(text)
+    with pytest.raises(UsageError, match=r"record\.json.*move it away"):
+        record.read_record(path)
+
+
+def test_git_is_unknown_outside_of_a_checkout(tmp_path, monkeypatch):
+    monkeypatch.setattr(record.yolo_plugins, "__file__", str(tmp_path / "__init__.py"))
+    assert record.describe_git() is None

@@ -1,0 +1,32 @@
+"""A training that cannot go well is stopped with one line."""
+
+import os
+
+import pytest
+
+from yolo_plugins.engine import StepEMAHook
+from yolo_plugins.errors import UsageError
+
+
+def test_a_nan_loss_names_epoch_iteration_and_term(make_runner):
+    loader = {
+        "batch_size": 4,
+        "num_workers": 0,
+        "dataset": {"type": "ToyDataset", "nan_at": 5},
+        "sampler": {"type": "DefaultSampler", "shuffle": False},
+        "collate_fn": {"type": "default_collate"},
+    }
+    runner = make_runner(train_dataloader=loader)
+    with pytest.raises(UsageError, match=r"'obj' is nan in epoch 1, iteration 2"):
+        runner.train()
+    assert not [name for name in os.listdir(runner.work_dir) if name.endswith(".pth")]
+    ema = next(hook for hook in runner.hooks if isinstance(hook, StepEMAHook))
+    assert int(ema.ema_model.steps) == 1  # the first iteration's: nothing of the bad state is averaged
+
+
+@pytest.mark.parametrize("stage", ["train", "val"])
+def test_a_wrong_number_of_classes_is_refused(make_runner, stage):
+    runner = make_runner(model={"type": "ToyDetector", "num_classes": 80})
+    words = r"model\.bbox_head\.num_classes=80, but ToyDataset has 2 classes \(cat, dog\)"
+    with pytest.raises(UsageError, match=words):
+        getattr(runner, stage)()

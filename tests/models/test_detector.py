@@ -1,0 +1,98 @@
+"""The detector as a whole: wiring, sizes, samples, deploy form."""
+
+import pytest
+import torch
+from mmdet.structures import DetDataSample
+from mmengine.structures import InstanceData
+
+from yolo_plugins.errors import UsageError
+from yolo_plugins.models import to_deploy
+from yolo_plugins.models.detectors import stack_targets
+
+
+def sample(ori_shape=(64, 64), scale_factor=(1.0, 1.0), pad_param=(0, 0, 0, 0)) -> DetDataSample:
+    return DetDataSample(metainfo=dict(ori_shape=ori_shape, scale_factor=scale_factor, pad_param=pad_param))
+
+
+def batch(n: int = 2, size: int = 64) -> torch.Tensor:
+    return torch.randint(0, 256, (n, 3, size, size), dtype=torch.uint8, generator=torch.Generator().manual_seed(0))
+
+
+def test_detector_reads_channels_and_strides_of_its_parts(build_yolov5):
+    detector = build_yolov5()
+    assert detector.bbox_head.strides == detector.backbone.out_strides
+    assert [p.in_channels for p in detector.bbox_head.predictors] == detector.neck.out_channels
+
+
+def test_sizes_that_the_strides_do_not_divide_are_refused_with_the_remedy(build_yolov5):
+    with pytest.raises(UsageError, match=r"input size 320x330 .* largest stride 32; use img_size=320"):
+        build_yolov5()(torch.zeros(1, 3, 320, 330), mode="tensor")
+
+
+def test_rectangular_inputs_are_accepted(build_yolov5):
+    raw = build_yolov5()(torch.zeros(1, 3, 64, 96), mode="tensor")
+    assert [tuple(level.shape) for level in raw] == [(1, 3, 8, 12, 25), (1, 3, 4, 6, 25), (1, 3, 2, 3, 25)]
+
+
+def test_loss_is_the_sum_of_terms_times_images(build_yolov5):
+    targets = torch.tensor([[0, 3, 10.0, 10, 40, 50], [1, 0, 5, 5, 20, 30]])
+    losses = build_yolov5().loss(batch().float() / 255, targets)
+    assert losses["loss"].item() == pytest.approx(2 * sum(losses[name].item() for name in ("box", "obj", "cls")))
+    assert losses["loss"].requires_grad
+    assert not losses["box"].requires_grad
+
+
+def test_samples_of_mmdetection_and_rows_give_the_same_loss(build_yolov5):
+    detector = build_yolov5().eval()
+    rows = torch.tensor([[0, 3, 10.0, 10, 40, 50], [1, 0, 5, 5, 20, 30]])
+    samples = [sample(), sample()]
+    for row, each in zip(rows, samples, strict=True):
+        each.gt_instances = InstanceData(bboxes=row[None, 2:], labels=row[None, 1].long())
+    assert torch.equal(stack_targets(samples), rows)
+    inputs = batch().float() / 255
+    assert torch.equal(detector.loss(inputs, samples)["loss"], detector.loss(inputs, rows)["loss"])
+
+
+def test_train_step_returns_the_logged_terms(build_yolov5):
+    detector = build_yolov5()
+    data = detector.data_preprocessor(dict(inputs=batch(), data_samples=torch.zeros(0, 6)), training=True)
+    _, log = detector.parse_losses(detector(**data, mode="loss"))
+    assert set(log) == {"loss", "box", "obj", "cls"}
+
+
+def test_predicted_boxes_are_in_original_pixels_and_inside_the_picture(build_yolov5):
+    detector = build_yolov5().eval()
+    detector.bbox_head.test_cfg = dict(score_thr=1e-5)
+    # a 100 x 200 picture scaled by .32 to 32 x 64 and padded by 16 above and below
+    padded = ((100, 200), (0.32, 0.32), (16, 16, 0, 0))
+    inputs = batch(1).float() / 255
+    with torch.no_grad():
+        (original,) = detector.predict(inputs, [sample(*padded)])
+        (network,) = detector.predict(inputs, [sample(*padded)], rescale=False)
+    expected = (network.pred_instances.bboxes - torch.tensor([0, 16, 0, 16])) / 0.32
+    limit = torch.tensor([200.0, 100, 200, 100])
+    assert len(expected) > 0
+    torch.testing.assert_close(original.pred_instances.bboxes, expected.clamp(min=0).minimum(limit))
+
+
+def test_preprocessor_scales_pixels_and_stacks_lists(build_yolov5):
+    preprocessor, images = build_yolov5().data_preprocessor, batch()
+    stacked = preprocessor(dict(inputs=images, data_samples=None))["inputs"]
+    assert torch.equal(stacked, images.float() / 255)
+    assert torch.equal(preprocessor(dict(inputs=list(images), data_samples=None))["inputs"], stacked)
+
+
+def test_deploy_form_gives_the_same_outputs_without_batch_norm(build_yolov5):
+    detector = build_yolov5()
+    detector.train()(batch(4).float() / 255, mode="tensor")  # statistics that are not the initial ones
+    deployed, inputs = to_deploy(detector), batch().float() / 255
+    assert not any(isinstance(module, torch.nn.BatchNorm2d) for module in deployed.modules())
+    with torch.no_grad():
+        for ours, expected in zip(deployed(inputs, mode="tensor"), detector.eval()(inputs, mode="tensor"), strict=True):
+            torch.testing.assert_close(ours, expected, atol=1e-4, rtol=0)
+    assert detector.backbone.stem.bn.num_batches_tracked == 1
+
+
+def test_neck_and_head_are_shape_checked_by_levels(build_yolov5):
+    with pytest.raises(ValueError, match="levels"):
+        build_yolov5().bbox_head.__class__(20, [8, 8, 8], [8, 16, 32], anchors=(((10, 13),),))

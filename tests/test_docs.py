@@ -1,0 +1,46 @@
+"""What the pages say exists: linked files, commands, and the options given to them."""
+
+import re
+from pathlib import Path
+
+import pytest
+
+REPO = Path(__file__).resolve().parents[1]
+PAGES = [REPO / name for name in ("README.md", "CONTRIBUTING.md", "CHANGELOG.md")] + sorted(
+    (REPO / "docs").glob("*.md")
+)
+EXAMPLES = {"configs/yolov5_s_screws.py"}  # what a reader would write
+
+pages = pytest.mark.parametrize("page", PAGES, ids=lambda page: page.stem)
+
+
+@pages
+def test_links_lead_to_files(page):
+    links = re.findall(r"\]\((?!https?:)([^)#]+)", page.read_text())
+    assert [link for link in links if not (page.parent / link).exists()] == []
+
+
+@pages
+def test_named_tools_and_configs_exist(page):
+    named = set(re.findall(r"\b(?:tools|configs|requirements|tests)/[\w/.]+\.(?:py|sh|txt)\b", page.read_text()))
+    assert [name for name in named - EXAMPLES if not (REPO / name).is_file()] == []
+
+
+@pages
+def test_options_in_commands_are_known_to_the_tool(page):
+    shared = (REPO / "yolo_plugins" / "cli.py").read_text()
+    for tool, arguments in re.findall(r"python (tools/[\w/]+\.py)([^`\n#]*)", page.read_text()):
+        known = (REPO / tool).read_text() + shared
+        assert [option for option in re.findall(r"--[a-z-]+", arguments) if f'"{option}"' not in known] == []
+
+
+@pages
+def test_make_targets_exist(page):
+    makefile = (REPO / "Makefile").read_text()
+    for target in re.findall(r"`make (\w+)", page.read_text()):
+        assert f"\n{target}:" in makefile, target
+
+
+def test_each_page_of_the_site_is_in_its_navigation():
+    navigation = (REPO / "mkdocs.yml").read_text()
+    assert [page.name for page in (REPO / "docs").glob("*.md") if f"- {page.name}\n" not in navigation] == []

@@ -1,0 +1,157 @@
+"""The house map, enforced: imports go down only, tools and configs stay thin, what is imported is declared."""
+
+import ast
+import subprocess
+import sys
+from importlib.metadata import packages_distributions
+from pathlib import Path
+
+import pytest
+from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
+
+REPO = Path(__file__).resolve().parents[1]
+PACKAGE = REPO / "yolo_plugins"
+TOOLS = sorted((REPO / "tools").rglob("*.py"))
+LEAVES = sorted((REPO / "configs").glob("*.py"))
+LONGER_TOOLS = {"train.py", "test.py"}
+
+BASE = {"errors", "registry"}
+PARTS = {"models.backbones", "models.necks", "models.losses", "models.task_modules"}
+# Room -> the rooms below it. A module belongs to the longest name that it starts with; a new room needs a line here.
+BELOW: dict[str, set[str]] = {
+    "errors": set(),
+    "registry": set(),
+    "cli": BASE,
+    "models.layers": BASE,
+    **{part: BASE | {"models.layers"} for part in PARTS},
+    "models.dense_heads": BASE | PARTS | {"models.layers"},
+    "models.detectors": BASE | PARTS | {"models.layers", "models.dense_heads"},
+    "datasets": BASE,
+    "evaluation": BASE,
+    "analysis.complexity": BASE,
+    "converters": BASE,
+    # The record of a run states the model's params and MACs; checkpoints pass through the one safe reader.
+    "engine": BASE | {"analysis.complexity", "converters"},
+    "analysis": BASE | {"datasets", "analysis.complexity"},
+}
+
+
+def module_name(path: Path) -> str:
+    """`yolo_plugins/models/layers/__init__.py` -> `models.layers`; the package itself is the empty name."""
+    parts = path.relative_to(PACKAGE).with_suffix("").parts
+    return ".".join(part for part in parts if part != "__init__")
+
+
+def is_module(name: str) -> bool:
+    path = PACKAGE.joinpath(*name.split("."))
+    return path.is_dir() or path.with_suffix(".py").is_file()
+
+
+def imported_names(path: Path) -> set[str]:
+    """Absolute dotted names of all that a file imports, also within functions; `from a import b` counts as `a.b`."""
+    package = ["yolo_plugins", *path.parent.relative_to(PACKAGE).parts] if path.is_relative_to(PACKAGE) else []
+    names = set()
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Import):
+            names |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom):
+            above = package[: len(package) - node.level + 1] if node.level else []
+            start = ".".join([*above, *filter(None, [node.module])])
+            names |= {f"{start}.{alias.name}" for alias in node.names}
+    return names
+
+
+def own_imports(path: Path) -> set[str]:
+    """Modules of the package that a file imports, the package's name left out."""
+    names = {name.partition(".")[2] for name in imported_names(path) if name.split(".")[0] == "yolo_plugins"}
+    return {name if is_module(name) else name.rpartition(".")[0] for name in names}
+
+
+def room(module: str) -> str:
+    return max((name for name in BELOW if f"{module}.".startswith(f"{name}.")), key=len, default="")
+
+
+def belongs(path: Path) -> bool:
+    """Whether a file lies in a room; what does not stands above all rooms, and no room may import it."""
+    return bool(room(module_name(path)))
+
+
+@pytest.mark.parametrize("path", [*filter(belongs, sorted(PACKAGE.rglob("*.py")))], ids=module_name)
+def test_imports_go_down_only(path):
+    own_room = room(module_name(path))
+    for imported in own_imports(path) - {""}:
+        assert room(imported) in BELOW[own_room] | {own_room}, (
+            f"{module_name(path)} imports {imported}: {own_room} stands on {sorted(BELOW[own_room])} alone"
+        )
+
+
+def test_every_room_exists():
+    assert [name for name in BELOW if not is_module(name)] == []
+
+
+@pytest.mark.parametrize(
+    ("source", "imported"),
+    [
+        ("import yolo_plugins.registry", {"registry"}),
+        ("from yolo_plugins import registry, __version__", {"registry", ""}),
+        ("from yolo_plugins.models.layers import C3", {"models.layers"}),
+        ("def f():\n    from ..necks import yolov5_pafpn", {"models.necks.yolov5_pafpn"}),
+        ("from . import x\nimport torch", {"models.backbones"}),
+    ],
+)
+def test_every_form_of_import_is_seen(monkeypatch, source, imported):
+    monkeypatch.setattr(Path, "read_text", lambda self, encoding: source)
+    assert own_imports(PACKAGE / "models" / "backbones" / "new.py") == imported
+
+
+def loads_torch(code: str) -> bool:
+    """Whether a fresh interpreter that runs `code`, which may exit with status 0, has imported torch then."""
+    watched = f"import sys\ntry:\n    {code}\nexcept SystemExit as end:\n    assert not end.code\n"
+    command = [sys.executable, "-c", watched + "print('torch' in sys.modules)"]
+    return subprocess.run(command, capture_output=True, text=True, check=True, cwd=REPO).stdout.endswith("True\n")
+
+
+def test_package_imports_without_torch():
+    assert not loads_torch("import yolo_plugins, yolo_plugins.cli, yolo_plugins.errors")
+
+
+def test_analysis_imports_without_torch():
+    modules = [module_name(path) for path in (PACKAGE / "analysis").glob("*.py") if path.stem != "complexity"]
+    assert not loads_torch("import " + ", ".join(f"yolo_plugins.{module}" for module in modules))
+
+
+@pytest.mark.parametrize("path", TOOLS, ids=lambda path: path.stem)
+def test_tools_are_thin_and_stand_alone(path):
+    assert len(path.read_text().splitlines()) <= (100 if path.name in LONGER_TOOLS else 60)
+    others = {tool.stem for tool in TOOLS} | {"tools", "tests", "configs"}
+    assert not others & {name.split(".")[0] for name in imported_names(path)}
+
+
+def test_nothing_in_the_package_imports_tools_configs_or_tests():
+    for path in PACKAGE.rglob("*.py"):
+        assert not {"tools", "configs", "tests"} & {name.split(".")[0] for name in imported_names(path)}, path
+
+
+@pytest.mark.parametrize("path", LEAVES, ids=lambda path: path.stem)
+def test_config_leaves_are_short_and_open_with_their_command(path):
+    text = path.read_text()
+    assert len(text.splitlines()) <= 20
+    assert f"python tools/train.py configs/{path.name}" in ast.get_docstring(ast.parse(text))
+
+
+def declared(*names: str) -> set[str]:
+    lines = [line for name in names for line in (REPO / "requirements" / f"{name}.txt").read_text().splitlines()]
+    return {
+        canonicalize_name(Requirement(text).name) for text in (line.split("#")[0].strip() for line in lines) if text
+    }
+
+
+@pytest.mark.parametrize("path", [*sorted(PACKAGE.rglob("*.py")), *TOOLS], ids=lambda path: str(path.relative_to(REPO)))
+def test_what_is_imported_is_declared(path):
+    extras = {"analysis"} if "analysis" in path.relative_to(REPO).parts else set()
+    allowed = declared("runtime", *extras)
+    providers = packages_distributions()
+    for top in {name.split(".")[0] for name in imported_names(path)} - sys.stdlib_module_names - {"yolo_plugins"}:
+        distributions = {canonicalize_name(name) for name in providers.get(top, [top])}
+        assert distributions & allowed, f"{top} comes with {distributions}, which requirements/*.txt does not name"

@@ -1,0 +1,38 @@
+"""Draws a trained detector's boxes on pictures and writes them as JSON.
+
+python tools/infer.py pictures/ --config yolov5_n_voc --checkpoint work_dirs/yolov5_n_voc/best.pth --out drawn/
+"""
+
+import argparse
+
+from yolo_plugins.cli import load_config, one_line_errors
+
+
+def parse_args() -> argparse.Namespace:
+    """Reads the command line."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("source", help="a picture, or a folder of pictures")
+    parser.add_argument("--config", required=True, help="path, or name of a file in configs/")
+    parser.add_argument("--checkpoint", required=True)
+    parser.add_argument("--out", required=True, help="folder for the drawn pictures and detections.json")
+    parser.add_argument("--score-thr", type=float, default=0.25, help="least score that is shown (default: 0.25)")
+    parser.add_argument("--iou-threshold", type=float, default=0.45, help="of non-maximum suppression (default: 0.45)")
+    parser.add_argument("--device", default="cpu", help="cpu, cuda, cuda:1 ... (default: cpu)")
+    parser.add_argument("--cfg-options", nargs="+", default=[], metavar="KEY=VALUE", help="changes to the config")
+    return parser.parse_args()
+
+
+def main() -> None:
+    """Runs the detector on every picture."""
+    args = parse_args()
+    with one_line_errors():
+        config = load_config(args.config, args.cfg_options)
+        config.model.test_cfg.update(score_thr=args.score_thr, iou_threshold=args.iou_threshold, multi_label=False)
+
+        from yolo_plugins.inference import infer_folder
+
+        infer_folder(config, args.checkpoint, args.source, args.out, args.device)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,29 @@
+"""Writes a synthetic VOCdevkit folder: geometric shapes under VOC's class names, in VOC's layout.
+
+python tools/make_synthetic_voc.py data/synthetic/VOCdevkit
+"""
+
+import argparse
+from pathlib import Path
+
+from yolo_plugins.cli import one_line_errors
+
+
+def main() -> None:
+    """Writes the data set that the command line describes."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("out", type=Path, help="the VOCdevkit folder to write; an earlier synthetic one is replaced")
+    parser.add_argument("--train", type=int, default=320, help="training pictures (default: %(default)s)")
+    parser.add_argument("--test", type=int, default=80, help="test pictures (default: %(default)s)")
+    parser.add_argument("--classes", type=int, default=6, help="classes that occur, 1 to 20 (default: %(default)s)")
+    parser.add_argument("--seed", type=int, default=0, help="seed of everything (default: %(default)s)")
+    args = parser.parse_args()
+    with one_line_errors():
+        from yolo_plugins.datasets.synthetic_voc import make_synthetic_voc
+
+        root = make_synthetic_voc(args.out, args.train, args.test, num_classes=args.classes, seed=args.seed)
+        print(f"{root}: {args.train} training and {args.test} test pictures, {args.classes} classes")
+
+
+if __name__ == "__main__":
+    main()

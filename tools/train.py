@@ -1,0 +1,47 @@
+"""Trains the detector of a config.
+
+python tools/train.py configs/yolov5_n_voc.py
+"""
+
+import argparse
+
+from yolo_plugins.cli import add_run_options, load_config, one_line_errors
+
+
+def parse_args() -> argparse.Namespace:
+    """Reads the command line."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    add_run_options(parser)
+    parser.add_argument(
+        "--resume",
+        nargs="?",
+        const="latest",
+        metavar="CHECKPOINT",
+        help="continue from this checkpoint, or from the latest one in the work folder",
+    )
+    parser.add_argument("--amp", action="store_true", help="mixed precision: float16 on CUDA, bfloat16 on CPU")
+    parser.add_argument("--seed", type=int, help="seed of weights, data order and augmentation")
+    return parser.parse_args()
+
+
+def main() -> None:
+    """Builds the runner and trains."""
+    args = parse_args()
+    with one_line_errors():
+        config = load_config(args.config, args.cfg_options, args.work_dir)
+        config.launcher = args.launcher
+        if args.seed is not None:
+            config.randomness.seed = args.seed
+        if args.amp:
+            config.optim_wrapper.amp = True
+        if args.resume:
+            config.resume = True
+            config.load_from = None if args.resume == "latest" else args.resume
+
+        from yolo_plugins.engine import YOLORunner
+
+        YOLORunner.from_cfg(config).train()
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,153 @@
+"""What every tool shares: finding and reading configs, common options, the error boundary. Importing it loads no torch."""
+
+import argparse
+import difflib
+import re
+import sys
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from yolo_plugins.errors import UsageError
+
+if TYPE_CHECKING:
+    from mmengine.config import Config
+
+REPO = Path(__file__).resolve().parents[1]
+_SHARED_KEYS = ("data_root", "img_size")  # stated once in a config, used by every data set that states no other
+
+
+@contextmanager
+def one_line_errors() -> Iterator[None]:
+    """Prints a fault that the user can mend as `error: ...` and exits with 1; Ctrl-C exits with 130.
+
+    These are `UsageError`, also where a worker or a registry wrapped it, and a registry's unknown name, to which the
+    nearest known name is added. Everything else is a defect of ours and passes through.
+    """
+    try:
+        yield
+    except UsageError as error:
+        _exit(str(error).strip().splitlines()[-1].rsplit("UsageError: ", 1)[-1])
+    except KeyError as error:
+        unknown = re.search(r"(\S+) is not in the \S+?::(.+?) registry", str(error))
+        if not unknown:
+            raise
+        _exit(_unknown_name(*unknown.groups()))
+    except KeyboardInterrupt:
+        print("interrupted", file=sys.stderr)
+        sys.exit(130)
+
+
+def _exit(message: str) -> None:
+    print(f"error: {message}", file=sys.stderr)
+    sys.exit(1)
+
+
+def _unknown_name(name: str, kind: str) -> str:
+    """The sentence for a type that no registry of this kind knows."""
+    from yolo_plugins import registry
+
+    name = name.strip("'\"")
+    known: set[str] = set()
+    for child in vars(registry).values():
+        if isinstance(child, registry.Registry) and child.name == kind:
+            child.import_from_location()
+            known |= child.module_dict.keys() | child.parent.module_dict.keys()
+    return f"unknown type={name!r} ({kind}); {_suggest(name.rpartition('.')[2], known)}"
+
+
+def _suggest(name: str, known: Iterable[str]) -> str:
+    """A remedy: the nearest known name, or where to look."""
+    nearest = difflib.get_close_matches(name, sorted(known), n=1, cutoff=0.5)
+    return f"did you mean {nearest[0]!r}?" if nearest else "check the spelling, or the scope and custom_imports"
+
+
+def find_config(name: str) -> Path:
+    """A config by path, or by the name of a file in configs/, with or without `.py`, from any directory.
+
+    Raises:
+        UsageError: There is none.
+    """
+    known = {path.stem: path for path in sorted((REPO / "configs").glob("*.py"))}
+    for path in (Path(name), Path(f"{name}.py"), REPO / name):
+        if path.is_file():
+            return path.resolve()
+    stem = Path(name).name.removesuffix(".py")
+    if stem in known and Path(name).parent.name in ("", "configs"):
+        return known[stem]
+    raise UsageError(f"config {name!r} does not exist; {_suggest(stem, known)}")
+
+
+def add_run_options(parser: argparse.ArgumentParser) -> None:
+    """Options that training and testing share."""
+    parser.add_argument("config", help="path, or name of a file in configs/")
+    parser.add_argument("--work-dir", help="folder for results (default: work_dirs/<config name>)")
+    parser.add_argument("--launcher", choices=["none", "pytorch", "slurm", "mpi"], default="none")
+    parser.add_argument(
+        "--cfg-options",
+        nargs="+",
+        default=[],
+        metavar="KEY=VALUE",
+        help="changes to the config, for example data_root=/data/VOCdevkit train_dataloader.batch_size=16",
+    )
+    parser.add_argument("--local-rank", "--local_rank", type=int, default=0, help=argparse.SUPPRESS)
+
+
+def load_config(name: str, options: Iterable[str] = (), work_dir: str | None = None) -> "Config":
+    """Reads a config, applies options, and hands the keys that data sets share to each of them.
+
+    Args:
+        name: As for `find_config`.
+        options: `key=value` texts; nested keys have dots.
+        work_dir: Folder for results; `work_dirs/<config name>` by default.
+
+    Raises:
+        UsageError: The config does not exist or cannot be read, or an option names no key of it.
+    """
+    from mmengine.config import Config
+
+    path = find_config(name)
+    try:
+        config = Config.fromfile(path)
+    except (SyntaxError, KeyError, FileNotFoundError) as error:
+        raise UsageError(f"config {path} cannot be read: {error}; mend that line") from error
+    config.merge_from_dict(_parse_options(options, config))
+    config.work_dir = work_dir or config.get("work_dir") or f"work_dirs/{path.stem}"
+    share_dataset_keys(config)
+    return config
+
+
+def _parse_options(options: Iterable[str], config: "Config") -> dict:
+    """`key=value` texts -> values by dotted key, where the config has the key's first part."""
+    from mmengine.config import DictAction
+
+    for option in options:
+        key, equals, _ = option.partition("=")
+        if not equals:
+            raise UsageError(f"--cfg-options {option!r} is not KEY=VALUE")
+        first = key.split(".")[0]
+        if first not in config:
+            raise UsageError(f"--cfg-options {option!r}: the config has no {first!r}; {_suggest(first, config.keys())}")
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--cfg-options", nargs="+", action=DictAction)
+    return parser.parse_args(["--cfg-options", *options]).cfg_options if options else {}
+
+
+def share_dataset_keys(config: "Config") -> None:
+    """Gives `data_root` and `img_size` of the config to every data set that does not set its own.
+
+    A relative `data_root` that is absent here but present in the repository is taken from there.
+    """
+    for loader in ("train_dataloader", "val_dataloader", "test_dataloader"):
+        dataset = (config.get(loader) or {}).get("dataset")
+        for key in _SHARED_KEYS:
+            if dataset is not None and key in config:
+                dataset.setdefault(key, config[key])
+        if dataset is not None and "data_root" in dataset:
+            dataset.data_root = _resolve(dataset.data_root)
+
+
+def _resolve(data_root: str) -> str:
+    in_repo = REPO / data_root
+    return str(in_repo) if not Path(data_root).exists() and in_repo.exists() else data_root

@@ -1,0 +1,136 @@
+"""Optimizer steps as YOLOv5 takes them: summed gradients, clipping, and mixed precision on CUDA and on CPU."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import torch
+from mmengine.dist import all_reduce
+from mmengine.optim import OptimWrapper
+from torch import Tensor, nn
+
+from yolo_plugins.errors import UsageError
+from yolo_plugins.registry import OPTIM_WRAPPERS
+
+_AMP_DTYPES = {"float16": torch.float16, "bfloat16": torch.bfloat16}
+
+
+@OPTIM_WRAPPERS.register_module()
+class YOLOOptimWrapper(OptimWrapper):
+    """Sums gradients over `accumulate` iterations, then clips and steps.
+
+    The loss is not divided by the number of iterations, because it already carries the factor batch size. The count
+    of iterations runs on across epochs; what is pending at the end of the training is dropped.
+
+    Attributes:
+        accumulate: Iterations that make a step; `ScheduleHook` sets it.
+        stepped: Whether the last `update_params` took a step (also one that the gradient scaler skipped).
+
+    Args:
+        optimizer: The optimizer to step.
+        clip_grad: Options of `torch.nn.utils.clip_grad_norm_`, such as `dict(max_norm=10.0)`; None for no clipping.
+        amp: Mixed precision: False; True for the device's usual type (float16 with a gradient scaler on CUDA,
+            bfloat16 on CPU); or `float16` or `bfloat16` by name.
+
+    Raises:
+        UsageError: `amp` is neither, or float16 off CUDA.
+    """
+
+    def __init__(
+        self, optimizer: torch.optim.Optimizer, clip_grad: dict | None = None, amp: bool | str = False
+    ) -> None:
+        super().__init__(optimizer, clip_grad=clip_grad)
+        self.base_param_settings = None  # MMEngine's book-keeping for its own schedulers
+        self.accumulate = 1
+        self.stepped = False
+        self._pending = 0  # iterations whose gradients wait for a step
+        self._device = next(p.device.type for group in optimizer.param_groups for p in group["params"])
+        self._dtype = _amp_dtype(amp, self._device)
+        self._scaler = torch.amp.GradScaler("cuda", enabled=self._dtype == torch.float16)
+
+    def update_params(self, loss: Tensor, step_kwargs: dict | None = None, zero_kwargs: dict | None = None) -> None:
+        """Back-propagates a scalar loss and, when `accumulate` iterations are together, steps and clears."""
+        self.backward(loss)
+        self.stepped = self.should_update()
+        if self.stepped:
+            self.step(**(step_kwargs or {}))
+            self.zero_grad(**(zero_kwargs or {}))
+            self._pending = 0
+
+    def backward(self, loss: Tensor, **kwargs: Any) -> None:
+        """Adds the gradients of the (scaled) loss to those that are pending."""
+        super().backward(self._scaler.scale(loss), **kwargs)
+        self._pending += 1
+
+    def step(self, **kwargs: Any) -> None:
+        """Clips the unscaled gradients and updates the parameters."""
+        if self.clip_grad_kwargs:
+            self._scaler.unscale_(self.optimizer)
+            self._clip_grad()
+        self._scaler.step(self.optimizer, **kwargs)
+        self._scaler.update()
+
+    def should_update(self) -> bool:
+        """Whether enough iterations have been summed since the last step."""
+        return self._pending >= self.accumulate
+
+    def should_sync(self) -> bool:
+        """Whether the coming backward pass ends in a step, so that ranks must exchange gradients."""
+        return self._pending + 1 >= self.accumulate
+
+    def initialize_count_status(self, model: nn.Module, init_counts: int, max_counts: int) -> None:
+        """Nothing to initialise: the only count is that of the pending iterations, and it is in the checkpoint."""
+
+    @contextmanager
+    def optim_context(self, model: nn.Module) -> Iterator[None]:
+        """Forward pass of a training iteration: autocast, and no gradient exchange where no step follows."""
+        autocast = torch.autocast(self._device, self._dtype, enabled=self._dtype is not None)
+        with super().optim_context(model), autocast:
+            yield
+
+    def average_pending(self) -> None:
+        """Makes the pending gradients equal on all ranks, so that rank 0's checkpoint speaks for all of them.
+
+        The next exchange averages them once more with the gradients that are added until then, which gives the same
+        sum. Every rank has to call it.
+        """
+        if self._pending:
+            for gradient in self._gradients():
+                if gradient is not None:
+                    all_reduce(gradient, op="mean")
+
+    def state_dict(self) -> dict:
+        """The optimizer's state, the gradient scaler's, and the pending gradients with their count."""
+        state = super().state_dict()
+        state["loss_scaler"] = self._scaler.state_dict()
+        state["pending"] = {"count": self._pending, "gradients": self._gradients() if self._pending else []}
+        return state
+
+    def load_state_dict(self, state_dict: dict) -> None:
+        """Restores what `state_dict` returned, also in the middle of an accumulation."""
+        state = dict(state_dict)
+        pending, scaler = state.pop("pending"), state.pop("loss_scaler")
+        super().load_state_dict(state)
+        if scaler:
+            self._scaler.load_state_dict(scaler)
+        self._pending = pending["count"]
+        gradients = pending["gradients"] or [None] * len(self._parameters())
+        for parameter, gradient in zip(self._parameters(), gradients, strict=True):
+            parameter.grad = None if gradient is None else gradient.to(parameter, copy=True)
+
+    def _parameters(self) -> list[nn.Parameter]:
+        return [parameter for group in self.optimizer.param_groups for parameter in group["params"]]
+
+    def _gradients(self) -> list[Tensor | None]:
+        return [parameter.grad for parameter in self._parameters()]
+
+
+def _amp_dtype(amp: bool | str, device: str) -> torch.dtype | None:
+    if not amp:
+        return None
+    name = amp if isinstance(amp, str) else ("float16" if device == "cuda" else "bfloat16")
+    if name not in _AMP_DTYPES:
+        raise UsageError(f"optim_wrapper.amp={amp!r}: use True, False, {' or '.join(map(repr, _AMP_DTYPES))}")
+    if name == "float16" and device != "cuda":
+        raise UsageError(f"optim_wrapper.amp='float16' needs CUDA, the model is on {device}: use 'bfloat16'")
+    return _AMP_DTYPES[name]

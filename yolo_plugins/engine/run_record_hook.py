@@ -1,0 +1,194 @@
+"""Measures each epoch and keeps `work_dir/record.json` up to date."""
+
+import contextlib
+import shlex
+import sys
+import time
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import torch
+from mmengine.dist import all_reduce
+from mmengine.hooks import Hook
+from mmengine.logging import HistoryBuffer
+from mmengine.model import is_model_wrapper
+from mmengine.runner import Runner
+
+from yolo_plugins.engine import record as run_record
+from yolo_plugins.engine.schedule_hook import ScheduleHook, total_batch_size
+from yolo_plugins.errors import UsageError
+from yolo_plugins.registry import HOOKS
+
+ROW_KEY = "epoch_row"  # where the row of the running epoch lies in the message hub, for other hooks
+_LOG_WINDOW = 1000  # iterations
+
+
+@HOOKS.register_module()
+class RunRecordHook(Hook):
+    """Writes the record after each epoch's training and again after its validation.
+
+    Losses are means over the iterations of the epoch and over the ranks; times and memory are those of rank 0, which
+    alone writes. `data_seconds` is the part of `train_seconds` spent waiting for batches. On resuming, the rows of
+    epochs that will be trained again are dropped.
+    """
+
+    priority = 55  # behind EMAHook, before LoggerHook, which resets CUDA's peak memory
+
+    def __init__(self) -> None:
+        self._record: dict[str, Any] | None = None  # None outside of a training
+
+    def before_train(self, runner: Runner) -> None:
+        """Opens the record: new, or the earlier one without the epochs that are to come.
+
+        Raises:
+            UsageError: The record to continue cannot be read.
+        """
+        self._path = Path(runner.work_dir) / "record.json"
+        self._device = next(runner.model.parameters()).device
+        self._record = _describe(runner, self._device)
+        if runner.epoch > 0 and runner.rank == 0 and self._path.is_file():
+            earlier = run_record.read_record(self._path)
+            self._record["epochs"] = [row for row in earlier["epochs"] if row["epoch"] <= runner.epoch]
+            self._record["resumed_after"] = [*earlier["resumed_after"], runner.epoch]
+        self._write(runner)
+
+    def before_train_epoch(self, runner: Runner) -> None:
+        """Starts the clocks and sums of an epoch."""
+        _bound_log_history(runner)
+        self._sums = dict.fromkeys(run_record.LOSS_TERMS, 0.0)
+        self._iterations, self._images, self._data_seconds, self._peak = 0, 0, 0.0, 0
+        if self._device.type == "cuda":
+            torch.cuda.reset_peak_memory_stats(self._device)
+        self._epoch_start = self._wait_start = time.perf_counter()
+
+    def before_train_iter(self, runner: Runner, batch_idx: int, data_batch: Any = None) -> None:
+        """Counts the wait for this batch."""
+        self._data_seconds += time.perf_counter() - self._wait_start
+
+    def after_train_iter(self, runner: Runner, batch_idx: int, data_batch: Any = None, outputs: Any = None) -> None:
+        """Adds up the loss terms and the images of this iteration."""
+        for term in run_record.LOSS_TERMS:
+            self._sums[term] += outputs[term].item()
+        self._iterations += 1
+        self._images += len(data_batch["inputs"])
+        self._peak = max(self._peak, run_record.peak_memory_bytes(self._device))
+        self._wait_start = time.perf_counter()
+
+    def after_train_epoch(self, runner: Runner) -> None:
+        """Writes the row of the epoch, with null metrics."""
+        seconds = time.perf_counter() - self._epoch_start
+        terms, images = self._over_ranks()
+        group = runner.optim_wrapper.optimizer.param_groups[0]
+        row = {
+            "epoch": runner.epoch + 1,
+            "train_loss": sum(terms.values()),
+            **terms,
+            "train_seconds": seconds,
+            "data_seconds": self._data_seconds,
+            "val_seconds": None,
+            "lr": group["lr"],
+            "momentum": group.get("momentum"),
+            **dict.fromkeys(run_record.METRICS),
+            "peak_memory_bytes": self._peak,
+            "images": images,
+        }
+        self._training_record["epochs"].append(row)
+        runner.message_hub.update_info(ROW_KEY, row)
+        self._write(runner)
+
+    def before_val_epoch(self, runner: Runner) -> None:
+        """Starts the clock of the validation."""
+        self._val_start = time.perf_counter()
+
+    def after_val_epoch(self, runner: Runner, metrics: dict[str, float] | None = None) -> None:
+        """Completes the row of the epoch."""
+        if self._record is None or not self._record["epochs"]:
+            return
+        row = self._record["epochs"][-1]
+        row["val_seconds"] = time.perf_counter() - self._val_start
+        for key in run_record.METRICS:
+            value = (metrics or {}).get(key)
+            row[key] = None if value is None else float(value)
+        row["peak_memory_bytes"] = max(row["peak_memory_bytes"], run_record.peak_memory_bytes(self._device))
+        self._write(runner)
+
+    def after_train(self, runner: Runner) -> None:
+        """Marks the record as complete."""
+        self._training_record["status"] = "complete"
+        self._write(runner)
+        self._record = None
+
+    def after_stop(self, runner: Runner, status: str) -> None:
+        """Marks the record as `interrupted` or `failed`; `YOLORunner` calls it."""
+        if self._record is not None:
+            self._record["status"] = status
+            with contextlib.suppress(UsageError, OSError):  # the reason for the stop is the one to be reported
+                self._write(runner)
+
+    @property
+    def _training_record(self) -> dict[str, Any]:
+        if self._record is None:
+            raise RuntimeError("RunRecordHook: an epoch ended outside of a training")
+        return self._record
+
+    def _over_ranks(self) -> tuple[dict[str, float], int]:
+        """(mean of each loss term over all iterations of all ranks, images of all ranks)."""
+        sums = torch.tensor([*self._sums.values(), self._iterations, self._images], dtype=torch.float64)
+        all_reduce(sums)
+        *totals, iterations, images = sums.tolist()
+        return {term: total / iterations for term, total in zip(self._sums, totals, strict=True)}, round(images)
+
+    def _write(self, runner: Runner) -> None:
+        if runner.rank == 0:
+            run_record.write_record(self._path, self._training_record)
+
+
+def _describe(runner: Runner, device: torch.device) -> dict[str, Any]:
+    """Everything about the run that is known before its first epoch."""
+    model = runner.model.module if is_model_wrapper(runner.model) else runner.model
+    schedules = [hook.schedule for hook in runner.hooks if isinstance(hook, ScheduleHook)]
+    input_hw = _input_hw(runner.train_dataloader.dataset)
+    sizes = {"train": len(runner.train_dataloader.dataset)}
+    if runner.val_loop is not None:
+        sizes["val"] = len(runner.val_dataloader.dataset)
+    return {
+        "schema_version": run_record.SCHEMA_VERSION,
+        "status": "running",
+        **run_record.describe_config(runner.cfg),
+        "command": shlex.join(sys.argv),
+        "started": datetime.now(UTC).isoformat(timespec="seconds"),
+        "resumed_after": [],
+        "seed": runner.seed,
+        "schedule": schedules[0] if schedules else None,
+        "max_epochs": runner.max_epochs,
+        "versions": run_record.describe_versions(),
+        "device": run_record.describe_device(device, runner.world_size),
+        "git": run_record.describe_git(),
+        "world_size": runner.world_size,
+        "total_batch": total_batch_size(runner),
+        "input_hw": input_hw,
+        "dataset_sizes": sizes,
+        "complexity": _complexity(model, input_hw) if input_hw is not None and runner.rank == 0 else None,
+        "epochs": [],
+    }
+
+
+def _input_hw(dataset: Any) -> list[int] | None:
+    """[height, width] of the training input in pixels; None for a data set that has no fixed `img_size`."""
+    size = getattr(dataset, "img_size", None)
+    return None if size is None else [size, size] if isinstance(size, int) else list(size)
+
+
+def _complexity(model: torch.nn.Module, input_hw: list[int]) -> dict[str, Any]:
+    from yolo_plugins.analysis.complexity import summarize  # the engine needs it here only
+
+    return summarize(model, (input_hw[0], input_hw[1]))
+
+
+def _bound_log_history(runner: Runner) -> None:
+    """Keeps MMEngine's log scalars to a window, because it copies the whole history at each new value."""
+    scalars = runner.message_hub.log_scalars
+    for key, history in scalars.items():
+        values, counts = history.data
+        scalars[key] = HistoryBuffer(values[-_LOG_WINDOW:], counts[-_LOG_WINDOW:], max_length=_LOG_WINDOW)

@@ -1,0 +1,203 @@
+"""MMEngine's Runner with a quiet console, safe and strict loading, and a record that knows how the run ended."""
+
+import io
+import logging
+import os
+import time
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import mmengine
+import numpy as np
+import torch
+from mmengine.device import get_device
+from mmengine.dist import is_distributed, master_only
+from mmengine.logging import MMLogger
+from mmengine.model import MMDistributedDataParallel, is_model_wrapper
+from mmengine.runner import Runner
+from mmengine.runner.checkpoint import weights_to_cpu
+from mmengine.utils import apply_to
+from mmengine.visualization import Visualizer
+from torch import Tensor, nn
+
+from yolo_plugins.engine.checkpoint import latest_checkpoint, write_atomically
+from yolo_plugins.errors import UsageError
+
+_SHOWN = 3  # keys of each kind that an error message names
+
+
+class YOLORunner(Runner):
+    """What differs from MMEngine's Runner.
+
+    The console shows warnings only; everything is in the log file. Checkpoints are written as a whole, hold tensors
+    and plain values only, are read without running pickled code, and must fit the model key by key. Resuming needs a
+    complete checkpoint and takes over its seed. A run that breaks off tells its hooks (`after_stop`, with the status
+    `interrupted` or `failed`).
+    """
+
+    _resume: bool
+    _load_from: str | None
+
+    def setup_env(self, env_cfg: dict) -> None:
+        """MMEngine's set-up; processes without a GPU talk by gloo, whatever backend the config names."""
+        if self._launcher == "pytorch" and not torch.cuda.is_available() and not is_distributed():
+            torch.distributed.init_process_group("gloo")
+        super().setup_env(env_cfg)
+
+    def wrap_model(self, model_wrapper_cfg: dict | None, model: nn.Module) -> nn.Module:
+        """Distributed data parallel, on CPUs too, with rank 0's batch statistics for all, as the reference has it."""
+        if self.distributed and model_wrapper_cfg is None:
+            device = torch.device(get_device())
+            if self.cfg.get("sync_bn"):
+                model = nn.SyncBatchNorm.convert_sync_batchnorm(model)
+            model = MMDistributedDataParallel(
+                model.to(device),
+                device_ids=[int(os.environ["LOCAL_RANK"])] if device.type == "cuda" else None,
+                find_unused_parameters=self.cfg.get("find_unused_parameters", False),
+            )
+        return super().wrap_model(model_wrapper_cfg, model)
+
+    def build_logger(self, *args: Any, **kwargs: Any) -> MMLogger:
+        """MMEngine's logger with a console handler that passes warnings and errors only."""
+        logger = super().build_logger(*args, **kwargs)
+        for handler in logger.handlers:
+            if not isinstance(handler, logging.FileHandler):
+                handler.setLevel(max(handler.level, logging.WARNING))
+        return logger
+
+    def build_visualizer(self, visualizer: Visualizer | dict | None = None) -> Visualizer:
+        """MMEngine's visualizer; by default without the files of its own that `record.json` replaces."""
+        return super().build_visualizer(visualizer or Visualizer.get_instance(self._experiment_name))
+
+    def train(self) -> nn.Module:
+        """Trains; returns the model."""
+        try:
+            return super().train()
+        except BaseException as error:
+            self.call_hook("after_stop", status="interrupted" if isinstance(error, KeyboardInterrupt) else "failed")
+            raise
+
+    def load_or_resume(self) -> None:
+        """Loads what `load_from` and `resume` name; without a checkpoint to resume from, starts from the beginning.
+
+        Raises:
+            UsageError: The work directory's newest checkpoint is missing, or a checkpoint does not fit.
+        """
+        if self._resume and self._load_from is None:
+            self._load_from = latest_checkpoint(self.work_dir)
+            if self._load_from is None:
+                self.logger.warning(f"{self.work_dir}: no checkpoint to resume from, starting with epoch 1")
+                self._resume = False
+        super().load_or_resume()
+
+    @master_only
+    def save_checkpoint(
+        self, out_dir: str, filename: str, save_optimizer: bool = True, meta: dict | None = None, **_: Any
+    ) -> None:
+        """Writes a checkpoint with MMEngine's keys: `meta`, `state_dict`, `message_hub`, `optimizer`.
+
+        Left out are the schedule, which has no state, and the log window of the message hub.
+
+        Args:
+            out_dir: Folder of the checkpoint.
+            filename: Its name.
+            save_optimizer: Whether it can be resumed from.
+            meta: `epoch` and `iter` as a resumed run shall count them; by default those at the end of this epoch.
+
+        Raises:
+            UsageError: The disk is full.
+        """
+        info = self.message_hub.state_dict()["runtime_info"]
+        description = {
+            "cfg": info["cfg"],
+            "seed": self.seed,
+            "experiment_name": self.experiment_name,
+            "time": time.strftime("%Y%m%d_%H%M%S"),
+            "mmengine_version": mmengine.__version__,
+            "dataset_meta": getattr(self.train_dataloader.dataset, "metainfo", None),
+        }
+        model = self.model.module if is_model_wrapper(self.model) else self.model
+        hub = {"log_scalars": {}, "runtime_info": info, "resumed_keys": dict.fromkeys(info, True)}
+        checkpoint = {
+            "meta": {"epoch": self.epoch + 1, "iter": self.iter} | (meta or {}) | description,
+            "state_dict": weights_to_cpu(model.state_dict()),
+            "message_hub": apply_to(hub, lambda value: isinstance(value, np.generic), lambda value: value.item()),
+        }
+        if save_optimizer:
+            state = self.optim_wrapper.state_dict()
+            checkpoint["optimizer"] = apply_to(state, torch.is_tensor, torch.Tensor.cpu)
+        self.call_hook("before_save_checkpoint", checkpoint=checkpoint)
+        buffer = io.BytesIO()
+        torch.save(checkpoint, buffer)
+        write_atomically(Path(out_dir) / filename, buffer.getbuffer())
+
+    def load_checkpoint(self, filename: str, **_: Any) -> dict[str, Any]:
+        """Loads weights into the model; MMEngine's options have no effect, every key has to fit as it is.
+
+        Args:
+            filename: Path of a checkpoint, or of a bare state dict.
+
+        Returns:
+            The checkpoint, with `state_dict` at least.
+
+        Raises:
+            UsageError: Not readable, unsafe, of another model, or not complete enough to resume from it.
+        """
+        from yolo_plugins.converters.checkpoint import load_checkpoint  # the engine needs it here only
+
+        content = load_checkpoint(filename)
+        checkpoint = content if "state_dict" in content else {"state_dict": content}
+        model = self.model.module if is_model_wrapper(self.model) else self.model
+        check_fits(model, checkpoint["state_dict"], filename)
+        if self._resume and not {"meta", "message_hub", "optimizer"} <= checkpoint.keys():
+            raise UsageError(
+                f"{filename}: holds weights only, no state to resume from: resume from an epoch_N.pth, or start a new "
+                "run with load_from"
+            )
+        self.call_hook("after_load_checkpoint", checkpoint=checkpoint)
+        model.load_state_dict(checkpoint["state_dict"])
+        self._has_loaded = True
+        self.logger.info(f"loaded {filename}")
+        return checkpoint
+
+    def resume(self, filename: str, **_: Any) -> None:
+        """Restores weights, average, optimizer, counters and seed; the schedule needs no state.
+
+        Args:
+            filename: Path of a checkpoint that was saved with its optimizer.
+
+        Raises:
+            UsageError: As `load_checkpoint`.
+        """
+        super().resume(filename, resume_param_scheduler=False)
+        sampler = self.train_dataloader.sampler
+        if hasattr(sampler, "seed"):
+            sampler.seed = self.seed  # it was built before the checkpoint's seed was known
+
+
+def check_fits(model: nn.Module, state_dict: Mapping[str, Tensor], filename: str) -> None:
+    """Compares keys and shapes of a state dict with those of a model.
+
+    Raises:
+        UsageError: One line with the numbers and the first names of missing, unexpected and misshapen entries.
+    """
+    own = model.state_dict()
+    missing = [key for key in own if key not in state_dict]
+    unexpected = [key for key in state_dict if key not in own]
+    misshapen = [
+        f"{key} {tuple(state_dict[key].shape)} instead of {tuple(own[key].shape)}"
+        for key in own
+        if key in state_dict and state_dict[key].shape != own[key].shape
+    ]
+    kinds = {"missing": missing, "unexpected": unexpected, "of another shape": misshapen}
+    faults = [f"{len(names)} {kind} ({_first(names)})" for kind, names in kinds.items() if names]
+    if faults:
+        raise UsageError(
+            f"{filename}: not a checkpoint of this {type(model).__name__}: {'; '.join(faults)}: give the config it "
+            "was trained with, or convert it with tools/convert_weights.py"
+        )
+
+
+def _first(names: list[str]) -> str:
+    return ", ".join(names[:_SHOWN]) + (", ..." if len(names) > _SHOWN else "")

@@ -1,0 +1,127 @@
+"""The MMEngine metric: gathers boxes over images and ranks, scores them with `evaluate_detections`."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+from mmengine.evaluator import BaseMetric
+from mmengine.logging import MMLogger
+from numpy.typing import NDArray
+from torch import Tensor
+
+from yolo_plugins.errors import UsageError
+from yolo_plugins.evaluation.average_precision import MODES, DetectionScores, evaluate_detections
+from yolo_plugins.registry import METRICS
+
+_Image = tuple[NDArray[Any], ...]  # gt bboxes, gt labels, difficult; bboxes, labels, scores
+
+
+@METRICS.register_module()
+class DetectionMetric(BaseMetric):
+    """AP50, AP50-95, precision, recall and highest recall of a data set, as fractions 0..1.
+
+    The class names come from the data set's metainfo. Ignored instances count as difficult objects.
+
+    Args:
+        mode: "area" (VOC 2010 and later), "11point" (VOC 2007) or "coco101", see `evaluate_detections`.
+        collect_device: "cpu" or "gpu", where ranks exchange their boxes.
+        prefix: put before the metric names, with a slash; none by default.
+        collect_dir: folder in which ranks exchange their boxes on "cpu"; a temporary one by default.
+
+    Raises:
+        UsageError: unknown mode, or a data set without `classes` in its metainfo.
+    """
+
+    def __init__(
+        self,
+        mode: str = "area",
+        collect_device: str = "cpu",
+        prefix: str | None = None,
+        collect_dir: str | None = None,
+    ) -> None:
+        if mode not in MODES:
+            raise UsageError(f"DetectionMetric: mode={mode!r} is unknown: give one of {', '.join(MODES)}")
+        # a missing prefix is meant here, so MMEngine's warning about it is kept silent
+        super().__init__(collect_device, prefix or "none", collect_dir)
+        self.prefix = prefix
+        self.mode = mode
+
+    def process(self, data_batch: Any, data_samples: Sequence[dict]) -> None:
+        """Keeps the boxes of one batch as arrays.
+
+        Args:
+            data_batch: not used.
+            data_samples: one dict an image with `gt_instances` and `pred_instances` (and `ignored_instances`, if any),
+                all bboxes (n, 4) xyxy in pixels of the original image.
+        """
+        self.results.extend(_image_arrays(sample) for sample in data_samples)
+
+    def compute_metrics(self, results: list[_Image]) -> dict[str, float]:
+        """Scores all images and logs a table of the classes.
+
+        Args:
+            results: what `process` kept, of all ranks.
+
+        Returns:
+            `ap50`, `ap50_95`, `precision`, `recall`, `recall_max`; nan when there is no ground truth at all.
+        """
+        classes = (self.dataset_meta or {}).get("classes")
+        if not classes:
+            raise UsageError("DetectionMetric: the data set's metainfo has no 'classes': give their names there")
+        scores = _evaluate(results, len(classes), self.mode)
+        MMLogger.get_current_instance().info(f"AP per class, mode {self.mode}\n{_table(scores, classes)}")
+        return {name: getattr(scores, name) for name in ("ap50", "ap50_95", "precision", "recall", "recall_max")}
+
+
+def _image_arrays(sample: Mapping[str, Any]) -> _Image:
+    gt, found = sample["gt_instances"], sample["pred_instances"]
+    truth = [gt, *([sample["ignored_instances"]] if "ignored_instances" in sample else [])]
+    bboxes = np.concatenate([_array(part["bboxes"], np.float32).reshape(-1, 4) for part in truth])
+    labels = np.concatenate([_array(part["labels"], np.int64) for part in truth])
+    difficult = np.arange(len(labels)) >= len(gt["labels"])
+    return (
+        bboxes,
+        labels,
+        difficult,
+        _array(found["bboxes"], np.float32).reshape(-1, 4),
+        _array(found["labels"], np.int64),
+        _array(found["scores"], np.float32),
+    )
+
+
+def _array(values: Tensor | NDArray[Any], dtype: Any) -> NDArray[Any]:
+    if isinstance(values, Tensor):
+        values = values.detach().double().cpu().numpy()  # bfloat16, which numpy lacks, fits too
+    return np.asarray(values).astype(dtype)
+
+
+def _evaluate(results: list[_Image], num_classes: int, mode: str) -> DetectionScores:
+    empty = (np.zeros((0, 4)), np.zeros(0, np.int64), np.zeros(0, bool), np.zeros((0, 4)), np.zeros(0, np.int64))
+    columns = list(zip(*results, strict=True)) or [(part,) for part in (*empty, np.zeros(0))]
+    gt_bboxes, gt_labels, difficult, bboxes, labels, scores = (np.concatenate(column) for column in columns)
+    gt_image, image = (np.repeat(np.arange(len(columns[k])), [len(part) for part in columns[k]]) for k in (1, 4))
+    return evaluate_detections(
+        {"image": gt_image, "labels": gt_labels, "bboxes": gt_bboxes, "difficult": difficult},
+        {"image": image, "labels": labels, "bboxes": bboxes, "scores": scores},
+        num_classes,
+        mode,
+    )
+
+
+def _table(scores: DetectionScores, classes: Sequence[str]) -> str:
+    """One line a class and one for the mean; classes without ground truth show dashes."""
+    columns = {
+        "ap50": scores.ap50_per_class,
+        "ap50_95": scores.ap50_95_per_class,
+        "precision": scores.precision_per_class,
+        "recall": scores.recall_per_class,
+        "recall_max": scores.recall_max_per_class,
+    }
+    width = max(len("class"), *map(len, classes))
+    lines = [f"{'class':<{width}} {'objects':>8} {'found':>8} " + " ".join(f"{name:>10}" for name in columns)]
+    rows = [(name, scores.n_gt[k], scores.n_det[k], [c[k] for c in columns.values()]) for k, name in enumerate(classes)]
+    rows.append(("mean", scores.n_gt.sum(), scores.n_det.sum(), [getattr(scores, name) for name in columns]))
+    for name, n_gt, n_det, values in rows:
+        cells = " ".join(f"{'-' if np.isnan(value) else format(value, '.4f'):>10}" for value in values)
+        lines.append(f"{name:<{width}} {n_gt:>8} {n_det:>8} {cells}")
+    return "\n".join(lines)

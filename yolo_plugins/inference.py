@@ -1,0 +1,120 @@
+"""Detections on single pictures: load a trained detector, run it, draw what it found."""
+
+import json
+from pathlib import Path
+
+import cv2
+import numpy as np
+import torch
+from mmengine.config import Config
+from mmengine.registry import init_default_scope
+from mmengine.structures import InstanceData
+from torch import nn
+from torchvision.utils import draw_bounding_boxes
+
+from yolo_plugins.converters.checkpoint import load_checkpoint
+from yolo_plugins.datasets.collate import collate_detection
+from yolo_plugins.datasets.images import read_image, scale_long_side
+from yolo_plugins.datasets.transforms import Letterbox, PackEval
+from yolo_plugins.datasets.voc import VOC_CLASSES
+from yolo_plugins.engine.checkpoint import write_atomically
+from yolo_plugins.errors import UsageError
+from yolo_plugins.models import to_deploy
+from yolo_plugins.registry import MODELS
+
+IMAGE_SUFFIXES = {".bmp", ".jpeg", ".jpg", ".png", ".webp"}
+_MAX_COLOURS = 20
+
+
+def load_detector(config: Config, checkpoint: str | Path, device: str = "cpu") -> nn.Module:
+    """Builds the config's detector with the weights of a checkpoint, in deploy form.
+
+    Raises:
+        UsageError: The checkpoint is unreadable, or of another model.
+    """
+    init_default_scope(config.get("default_scope", "yolo_plugins"))
+    detector = MODELS.build(config.model)
+    state = load_checkpoint(checkpoint)
+    try:
+        detector.load_state_dict(state.get("state_dict", state), strict=True)
+    except RuntimeError as error:
+        first = str(error).splitlines()[1].strip()
+        raise UsageError(
+            f"checkpoint {checkpoint} is not of the model of {config.filename}: {first}; give the config it was "
+            "trained with"
+        ) from error
+    return to_deploy(detector).to(device)
+
+
+@torch.inference_mode()
+def detect(detector: nn.Module, image: np.ndarray, img_size: int) -> InstanceData:
+    """Detections on one picture.
+
+    Args:
+        detector: From `load_detector`.
+        image: (H, W, 3) uint8 BGR.
+        img_size: Side of the square network input in pixels.
+
+    Returns:
+        `bboxes` (k, 4) xyxy in pixels of the picture, `scores` (k,), `labels` (k,), by falling score.
+    """
+    results = dict(
+        img=scale_long_side(image, img_size), img_size=img_size, ori_shape=image.shape[:2], img_id="", img_path=""
+    )
+    sample = PackEval()(Letterbox()(results))
+    return detector.test_step(collate_detection([sample]))[0].pred_instances.cpu()
+
+
+def draw(image: np.ndarray, result: InstanceData, classes: list[str]) -> np.ndarray:
+    """The picture, (H, W, 3) uint8 BGR, with a box, class and score for each detection; a copy."""
+    rgb = torch.from_numpy(np.ascontiguousarray(image[..., ::-1])).permute(2, 0, 1)
+    if len(result.bboxes):
+        names = [f"{classes[k]} {score:.2f}" for k, score in zip(result.labels.tolist(), result.scores, strict=True)]
+        hues = [f"hsl({360 * k // _MAX_COLOURS % 360}, 90%, 55%)" for k in result.labels.tolist()]
+        rgb = draw_bounding_boxes(rgb, result.bboxes, names, hues, width=2)
+    return rgb.permute(1, 2, 0).numpy()[..., ::-1].copy()
+
+
+def infer_folder(config: Config, checkpoint: str, source: str, out: str, device: str = "cpu") -> None:
+    """Writes each picture with its detections to a folder, and all detections to `detections.json` there.
+
+    Args:
+        config: With `model`, `img_size`, and the test set's classes.
+        checkpoint: Path of the detector's weights.
+        source: A picture, or a folder of pictures.
+        out: Folder for the results; made where it is missing.
+        device: Torch device.
+
+    Raises:
+        UsageError: No picture is found, one is corrupt, or the checkpoint does not fit.
+    """
+    images = _find_images(Path(source))
+    folder = Path(out)
+    folder.mkdir(parents=True, exist_ok=True)
+    if folder.samefile(images[0].parent):
+        raise UsageError(f"--out {out} is the folder of the pictures; give another one, so that none is overwritten")
+    detector = load_detector(config, checkpoint, device)
+    classes = config.get("metainfo", {}).get("classes", VOC_CLASSES)
+    found = {}
+    for path in images:
+        image = read_image(path)
+        result = detect(detector, image, config.img_size)
+        cv2.imwrite(str(folder / path.name), draw(image, result, classes))
+        found[path.name] = [
+            dict(label=classes[label], score=score, bbox_xyxy=bbox)
+            for label, score, bbox in zip(
+                result.labels.tolist(), result.scores.tolist(), result.bboxes.tolist(), strict=True
+            )
+        ]
+    write_atomically(folder / "detections.json", json.dumps(found, indent=1).encode())
+
+
+def _find_images(source: Path) -> list[Path]:
+    """The pictures that a path names, sorted."""
+    if source.is_file():
+        return [source]
+    images = sorted(path for path in source.glob("*") if path.suffix.lower() in IMAGE_SUFFIXES)
+    if not images:
+        kinds = ", ".join(sorted(IMAGE_SUFFIXES))
+        raise UsageError(f"{source}: no picture found; give a picture, or a folder that holds some ({kinds})")
+    return images

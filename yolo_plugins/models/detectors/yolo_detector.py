@@ -1,0 +1,129 @@
+"""The one place where backbone, neck and head meet.
+
+Source: design of MMDetection's single-stage detectors. Channels and strides are read from the built parts, so that a
+config never types them twice.
+"""
+
+from collections.abc import Sequence
+
+import torch
+from mmdet.models.detectors import BaseDetector
+from mmdet.structures import DetDataSample
+from mmengine.dist import get_world_size
+from torch import Tensor
+
+from yolo_plugins.errors import UsageError
+from yolo_plugins.registry import MODELS
+
+
+@MODELS.register_module()
+class YOLODetector(BaseDetector):
+    """Backbone -> neck -> head.
+
+    Args:
+        backbone: Config of a backbone that states `out_channels` and `out_strides`.
+        neck: Config of a neck, without `in_channels`.
+        bbox_head: Config of a head, without `in_channels` and `strides`.
+        data_preprocessor: Config of the data preprocessor.
+        test_cfg: Arguments of the selection of detections, given to the head.
+        init_cfg: MMEngine initialisation config.
+    """
+
+    def __init__(
+        self,
+        backbone: dict,
+        neck: dict,
+        bbox_head: dict,
+        data_preprocessor: dict = dict(type="YOLODataPreprocessor"),
+        test_cfg: dict | None = None,
+        init_cfg: dict | None = None,
+    ) -> None:
+        super().__init__(MODELS.build(data_preprocessor), init_cfg)
+        self.backbone = MODELS.build(backbone)
+        self.neck = MODELS.build(dict(neck, in_channels=self.backbone.out_channels))
+        self.strides = list(self.backbone.out_strides)
+        self.bbox_head = MODELS.build(
+            dict(bbox_head, in_channels=self.neck.out_channels, strides=self.strides, test_cfg=test_cfg)
+        )
+
+    @property
+    def num_classes(self) -> int:
+        """Classes that the head predicts, without background."""
+        return self.bbox_head.num_classes
+
+    def extract_feat(self, batch_inputs: Tensor) -> tuple[Tensor, ...]:
+        """(N, 3, H, W) in 0..1 -> the neck's maps, fine to coarse.
+
+        Raises:
+            UsageError: A stride does not divide the input size.
+        """
+        h, w = batch_inputs.shape[-2:]
+        largest = max(self.strides)
+        if h % largest or w % largest:
+            fits = [max(round(side / largest), 1) * largest for side in (h, w)]
+            raise UsageError(
+                f"input size {h}x{w} (height x width) is not a multiple of the largest stride {largest}; "
+                f"use img_size={max(fits)}"
+            )
+        return self.neck(self.backbone(batch_inputs))
+
+    def _forward(self, batch_inputs: Tensor, batch_data_samples: object = None) -> tuple[Tensor, ...]:
+        """(N, 3, H, W) in 0..1 -> the head's raw outputs, fine to coarse, (N, A, H_i, W_i, 5 + K)."""
+        return self.bbox_head(self.extract_feat(batch_inputs))
+
+    def loss(self, batch_inputs: Tensor, batch_data_samples: Tensor | Sequence[DetDataSample]) -> dict[str, Tensor]:
+        """Loss of one batch.
+
+        Args:
+            batch_inputs: (N, 3, H, W) in 0..1.
+            batch_data_samples: (M, 6) image, class, x1, y1, x2, y2 in input pixels, or MMDetection's samples.
+
+        Returns:
+            `loss`, to be back-propagated: the sum of the terms times the images of all ranks (gradients are summed
+            over images, and ranks average them); `box`, `obj`, `cls`: the terms with gains, detached.
+        """
+        targets = batch_data_samples
+        if not isinstance(targets, Tensor):
+            targets = stack_targets(targets)
+        terms = self.bbox_head.loss(self._forward(batch_inputs), targets, tuple(batch_inputs.shape[-2:]))
+        images = len(batch_inputs) * get_world_size()
+        return dict(loss=sum(terms.values()) * images, **{name: term.detach() for name, term in terms.items()})
+
+    def predict(
+        self, batch_inputs: Tensor, batch_data_samples: Sequence[DetDataSample], rescale: bool = True
+    ) -> list[DetDataSample]:
+        """Detections of one batch.
+
+        Args:
+            batch_inputs: (N, 3, H, W) in 0..1.
+            batch_data_samples: Samples whose metainfo holds `ori_shape`, `scale_factor` and `pad_param`.
+            rescale: Whether boxes are given in original-image pixels, clipped to the image, instead of input pixels.
+
+        Returns:
+            The samples with `pred_instances`: `bboxes` (k, 4) xyxy, `scores` (k,), `labels` (k,).
+        """
+        results = self.bbox_head.predict(self._forward(batch_inputs))
+        if rescale:
+            for result, sample in zip(results, batch_data_samples, strict=True):
+                result.bboxes = _to_original(result.bboxes, sample)
+        return self.add_pred_to_datasample(batch_data_samples, results)
+
+
+def stack_targets(data_samples: Sequence[DetDataSample]) -> Tensor:
+    """MMDetection's ground truths -> (M, 6) image, class, x1, y1, x2, y2 in input pixels."""
+    rows = []
+    for image, sample in enumerate(data_samples):
+        truth = sample.gt_instances
+        bboxes = getattr(truth.bboxes, "tensor", truth.bboxes)
+        column = bboxes.new_full((len(bboxes), 1), image)
+        rows.append(torch.cat((column, truth.labels[:, None].to(bboxes), bboxes), 1))
+    return torch.cat(rows)
+
+
+def _to_original(bboxes: Tensor, sample: DetDataSample) -> Tensor:
+    """(k, 4) xyxy in input pixels -> original-image pixels, clipped to the image."""
+    top, _, left, _ = sample.pad_param
+    scale_w, scale_h = sample.scale_factor
+    h, w = sample.ori_shape
+    offset, scale = bboxes.new_tensor((left, top) * 2), bboxes.new_tensor((scale_w, scale_h) * 2)
+    return ((bboxes - offset) / scale).clamp(min=0).minimum(bboxes.new_tensor((w, h) * 2))

@@ -1,0 +1,32 @@
+"""Raw network outputs <-> boxes in pixels."""
+
+import torch
+from torch import Tensor
+
+from yolo_plugins.registry import TASK_UTILS
+
+
+@TASK_UTILS.register_module()
+class YOLOv5BBoxCoder:
+    """Sigmoid coder: the centre reaches half a cell beyond its cell, sides reach four times the anchor.
+
+    Source: docs/models.md, measured on the released models. With s the sigmoid of the raw value,
+    xy = (2 s - 0.5 + cell) * stride and wh = (2 s)^2 * anchor.
+    """
+
+    def decode(self, raw: Tensor, cells: Tensor | float, anchors_wh: Tensor, stride: float) -> Tensor:
+        """Decodes to centre and size.
+
+        Args:
+            raw: (..., 4) raw x, y, w, h.
+            cells: (..., 2) column and row of the cell, or 0 for boxes relative to the cell.
+            anchors_wh: (..., 2) anchor sides, in the unit of the result.
+            stride: The result's units per cell: pixels per cell, or 1 for cells.
+
+        Returns:
+            (..., 4) cx, cy, w, h.
+        """
+        doubled = raw.sigmoid() * 2
+        xy = (doubled[..., :2] - 0.5 + cells) * stride
+        wh = doubled[..., 2:] ** 2 * anchors_wh
+        return torch.cat((xy, wh), -1)

@@ -1,0 +1,99 @@
+"""Who is responsible for what: anchors by shape, cells by position (YOLOv5, Scaled-YOLOv4).
+
+Source: docs/models.md, measured on the released models. A ground truth may belong to several anchors of several
+levels, and beside its own cell to the two nearest neighbours. No gradient, no predictions.
+"""
+
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+
+from yolo_plugins.registry import TASK_UTILS
+
+_NEIGHBOUR_REACH = 0.5  # a neighbour cell is taken when the centre is closer than this to it, in cells
+
+
+class Assignment(NamedTuple):
+    """Positive rows of all levels, level by level; duplicates stay, a later row wins an objectness target.
+
+    Attributes:
+        levels: (n,) level index, rising.
+        images: (n,) image index in the batch.
+        anchors: (n,) anchor index in the level.
+        rows: (n,) cell row.
+        columns: (n,) cell column.
+        bboxes_cxcywh: (n, 4) target centre relative to the cell's corner (-0.5..1.5), width, height; in cells.
+        labels: (n,) class index.
+        anchors_wh: (n, 2) the anchor's size in cells.
+    """
+
+    levels: Tensor
+    images: Tensor
+    anchors: Tensor
+    rows: Tensor
+    columns: Tensor
+    bboxes_cxcywh: Tensor
+    labels: Tensor
+    anchors_wh: Tensor
+
+
+@TASK_UTILS.register_module()
+class ShapeAssigner:
+    """Assigns ground truths to anchors whose sides differ by less than a factor, and to up to three cells.
+
+    Args:
+        max_ratio: Largest side ratio (either way round) between box and anchor, exclusive.
+    """
+
+    def __init__(self, max_ratio: float = 4.0) -> None:
+        self.max_ratio = max_ratio
+
+    @torch.no_grad()
+    def assign(self, targets: Tensor, anchors: Tensor, strides: Tensor, sizes_wh: Tensor) -> Assignment:
+        """Finds the positive rows of every level.
+
+        Rows of a level are ordered own cell, left, up, right, down; within each by anchor, then by target.
+
+        Args:
+            targets: (M, 6) image, class, x1, y1, x2, y2 in input pixels.
+            anchors: (L, A, 2) anchor width and height in input pixels.
+            strides: (L,) input pixels per cell.
+            sizes_wh: (L, 2) width and height of each level's map in cells.
+        """
+        centres, sizes = (targets[:, 4:] + targets[:, 2:4]) / 2, targets[:, 4:] - targets[:, 2:4]
+        ratio = sizes / anchors[:, :, None]  # (L, A, M, 2)
+        fits = torch.maximum(ratio, 1 / ratio).amax(-1) < self.max_ratio
+        level, anchor, target = fits.nonzero(as_tuple=True)  # level-major, then anchor, then target
+
+        stride = strides[level, None]
+        centres, limit = centres[target] / stride, sizes_wh[level]  # (R, 2) in cells
+        source, shift = self._cells(centres, limit)
+        level, anchor, target, centres, limit = (v[source] for v in (level, anchor, target, centres, limit))
+        cell = torch.minimum((centres - shift).trunc().clamp(min=0), limit - 1)
+        bboxes = torch.cat((centres - cell, sizes[target] / strides[level, None]), 1)
+        anchors_wh = anchors[level, anchor] / strides[level, None]
+        images, labels = targets[target, :2].long().unbind(1)
+        columns, rows = cell.long().unbind(1)
+        fields = (level, images, anchor, rows, columns, bboxes, labels, anchors_wh)
+        by_level = level.argsort(stable=True)
+        return Assignment(*(field[by_level] for field in fields))
+
+    @staticmethod
+    def _cells(centres: Tensor, limit: Tensor) -> tuple[Tensor, Tensor]:
+        """The own cell and the neighbours of each centre.
+
+        Args:
+            centres: (R, 2) in cells.
+            limit: (R, 2) width and height of the map in cells.
+
+        Returns:
+            (n,) index of the centre, and (n, 2) what to subtract from it before truncation.
+        """
+        from_start, from_end = centres, limit - centres
+        near_start = ((from_start % 1 < _NEIGHBOUR_REACH) & (from_start > 1)).T  # left, up
+        near_end = ((from_end % 1 < _NEIGHBOUR_REACH) & (from_end > 1)).T  # right, down
+        takes = torch.cat((near_start.new_ones(1, len(centres)), near_start, near_end))  # (5, R)
+        shifts = centres.new_tensor(((0, 0), (1, 0), (0, 1), (-1, 0), (0, -1))) * _NEIGHBOUR_REACH
+        direction, source = takes.nonzero(as_tuple=True)
+        return source, shifts[direction]

@@ -1,0 +1,45 @@
+"""Registries of this package: children of MMEngine's root registries, scope `yolo_plugins`.
+
+The comment above each registry is the contract that a registrant signs. Types borrowed from another
+package carry its scope in configs (`mmdet.ResNet`); the modules named in `locations` register themselves
+when a name is first looked up.
+"""
+
+from mmengine import registry as root
+from mmengine.registry import Registry
+
+_SCOPE = "yolo_plugins"
+
+
+def _child(parent: Registry, *locations: str) -> Registry:
+    return Registry(parent.name, parent=parent, scope=_SCOPE, locations=[f"{_SCOPE}.{path}" for path in locations])
+
+
+# Backbones state `out_channels` and `out_strides` (fine to coarse), take (N, 3, H, W), return one map a level.
+# Necks take `in_channels` and state `out_channels`; heads take `in_channels` and `strides`. Losses own all scaling.
+MODELS = _child(root.MODELS, "models", "engine")
+# Assigners and bbox coders: tensors in, tensors out, no parameters, no gradient of their own.
+TASK_UTILS = _child(root.TASK_UTILS, "models")
+# Data sets accept an index or a (seed, epoch, index) key, from which alone every random draw of a sample comes.
+DATASETS = _child(root.DATASETS, "datasets.voc_dataset")
+# Transforms draw random numbers from results["rng"] only.
+TRANSFORMS = _child(root.TRANSFORMS, "datasets.transforms")
+# Training samplers yield (seed, epoch, index) keys.
+DATA_SAMPLERS = _child(root.DATA_SAMPLERS, "datasets.samplers")
+# Collate functions: a list of samples in, `dict(inputs, data_samples)` out.
+FUNCTIONS = _child(root.FUNCTIONS, "datasets.collate")
+# Metrics return fractions 0..1.
+METRICS = _child(root.METRICS, "evaluation")
+# Hooks, optimizer wrappers and their constructors: only what MMEngine lacks.
+HOOKS = _child(root.HOOKS, "engine")
+OPTIM_WRAPPERS = _child(root.OPTIM_WRAPPERS, "engine")
+OPTIM_WRAPPER_CONSTRUCTORS = _child(root.OPTIM_WRAPPER_CONSTRUCTORS, "engine")
+# Empty, but MMEngine's Runner looks in our scope first and warns where there is no registry of a kind.
+LOOPS = _child(root.LOOPS)
+LOG_PROCESSORS = _child(root.LOG_PROCESSORS)
+EVALUATOR = _child(root.EVALUATOR)
+VISUALIZERS = _child(root.VISUALIZERS)
+VISBACKENDS = _child(root.VISBACKENDS)
+MODEL_WRAPPERS = _child(root.MODEL_WRAPPERS)
+OPTIMIZERS = _child(root.OPTIMIZERS)
+WEIGHT_INITIALIZERS = _child(root.WEIGHT_INITIALIZERS)

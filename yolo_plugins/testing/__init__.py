@@ -1,0 +1,1 @@
+"""Checks and measurements that authors and users run on their own models."""

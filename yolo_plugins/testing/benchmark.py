@@ -1,0 +1,155 @@
+"""Speed of the parts that a run spends its time in. Machines drift: compare ratios of one run, never two days.
+
+Every function returns a flat dict of numbers, its keys ending in their unit.
+"""
+
+import statistics
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import torch
+from mmdet.structures import DetDataSample
+from mmengine.config import Config
+from mmengine.registry import init_default_scope
+from torch import Tensor, nn
+
+from yolo_plugins.evaluation import evaluate_detections
+from yolo_plugins.models import to_deploy
+from yolo_plugins.registry import DATASETS, MODELS
+
+_OBJECTS_PER_IMAGE = 8  # more than VOC's 2.4: mosaic joins four pictures
+
+
+def median_seconds(function: Callable[[], object], repeats: int) -> float:
+    """Median wall time of a call, after two calls that do not count; waits for the GPU where there is one."""
+    times = []
+    for repeat in range(-2, repeats):
+        start = time.perf_counter()
+        function()
+        if torch.cuda.is_available():
+            torch.cuda.synchronize()
+        if repeat >= 0:
+            times.append(time.perf_counter() - start)
+    return statistics.median(times)
+
+
+def benchmark_pipeline(config: Config, samples: int = 600) -> dict[str, float]:
+    """Training samples a second of one process, from the warm image cache."""
+    init_default_scope("yolo_plugins")
+    dataset = DATASETS.build(config.train_dataloader.dataset)
+    indices = np.random.default_rng(0).integers(0, len(dataset), samples).tolist()
+    for index in indices[:50]:
+        dataset[(0, 0, index)]
+    start = time.perf_counter()
+    for index in indices:
+        dataset[(0, 0, index)]
+    return dict(pipeline_img_per_s=samples / (time.perf_counter() - start))
+
+
+def benchmark_train(
+    config: Config, batch_size: int = 16, amp: bool = False, device: str = "cpu", repeats: int = 10
+) -> dict[str, float]:
+    """Training steps (forward, loss, backward, optimizer) on a random batch, and the loss with assignment alone."""
+    model = _build(config).train().to(device)
+    inputs, targets = _random_batch(batch_size, config.img_size, model.num_classes, device)
+    optimizer = torch.optim.SGD(model.parameters(), lr=1e-4, momentum=0.9, nesterov=True)
+    device_type = torch.device(device).type
+    dtype = torch.float16 if device_type == "cuda" else torch.bfloat16
+    scaler = torch.amp.GradScaler("cuda", enabled=amp and device_type == "cuda")
+
+    def step() -> None:
+        with torch.autocast(device_type, dtype, enabled=amp):
+            loss = model.loss(inputs, targets)["loss"]
+        optimizer.zero_grad()
+        scaler.scale(loss).backward()
+        scaler.step(optimizer)
+        scaler.update()
+
+    raw = [level.detach().requires_grad_() for level in model(inputs, mode="tensor")]
+
+    def loss_only() -> None:
+        sum(model.bbox_head.loss(raw, targets, tuple(inputs.shape[2:])).values()).backward()
+
+    step_seconds = median_seconds(step, repeats)
+    return dict(
+        train_img_per_s=batch_size / step_seconds,
+        train_step_ms=1e3 * step_seconds,
+        loss_ms=1e3 * median_seconds(loss_only, 5 * repeats),
+    )
+
+
+def benchmark_predict(config: Config, device: str = "cpu", repeats: int = 40) -> dict[str, float]:
+    """Prediction of one image, batch 1, in training form and in deploy form, suppression included."""
+    model = _build(config).eval().to(device)
+    inputs, _ = _random_batch(1, config.img_size, model.num_classes, device)
+    size = tuple(inputs.shape[2:])
+    meta = dict(ori_shape=size, scale_factor=(1.0, 1.0), pad_param=(0, 0, 0, 0))
+    times = {}
+    for name, form in (("predict_train_form_ms", model), ("predict_ms", to_deploy(model))):
+        with torch.inference_mode():
+            times[name] = 1e3 * median_seconds(
+                lambda form=form: form(inputs, [DetDataSample(metainfo=meta)], mode="predict"), repeats
+            )
+    return times
+
+
+def benchmark_eval(detections: Path | None = None, repeats: int = 3) -> dict[str, float]:
+    """Evaluation of a result of the size of VOC2007 test: 4,952 images, 60 detections each, 20 classes, ten IoUs.
+
+    Args:
+        detections: An .npz with `gt_image`, `gt_labels`, `gt_bboxes`, `gt_difficult`, `image`, `labels`, `bboxes`,
+            `scores`; random ones by default.
+        repeats: Timed evaluations.
+    """
+    arrays = dict(np.load(detections)) if detections else _random_detections()
+    truth = {name.removeprefix("gt_"): array for name, array in arrays.items() if name.startswith("gt_")}
+    found = {name: array for name, array in arrays.items() if not name.startswith("gt_")}
+    scores = evaluate_detections(truth, found, num_classes=20)
+    seconds = median_seconds(lambda: evaluate_detections(truth, found, num_classes=20), repeats)
+    return dict(eval_s=seconds, ap50=scores.ap50, ap50_95=scores.ap50_95)
+
+
+def _build(config: Config) -> nn.Module:
+    init_default_scope("yolo_plugins")
+    torch.manual_seed(0)
+    return MODELS.build(config.model)
+
+
+def _random_batch(batch_size: int, img_size: int, num_classes: int, device: str) -> tuple[Tensor, Tensor]:
+    """Images (N, 3, S, S) in 0..1, channels last, and targets (M, 6) image, class, xyxy pixels."""
+    generator = torch.Generator().manual_seed(0)
+    objects = batch_size * _OBJECTS_PER_IMAGE
+    centre = torch.rand(objects, 2, generator=generator) * img_size
+    half = torch.rand(objects, 2, generator=generator) * img_size * 0.19 + img_size * 0.016
+    image = torch.arange(batch_size).repeat_interleave(_OBJECTS_PER_IMAGE)
+    label = torch.randint(num_classes, (objects,), generator=generator)
+    bboxes = torch.cat((centre - half, centre + half), 1).clamp(0, img_size)
+    targets = torch.cat((image[:, None], label[:, None], bboxes), 1)
+    inputs = torch.rand(batch_size, 3, img_size, img_size, generator=generator)
+    return inputs.to(device, memory_format=torch.channels_last), targets.to(device)
+
+
+def _random_detections(images: int = 4952, per_image: int = 60, num_classes: int = 20) -> dict[str, np.ndarray]:
+    rng = np.random.default_rng(0)
+    gt_image = np.repeat(np.arange(images), np.maximum(rng.poisson(2.43, images), 1))  # VOC2007 test's mean
+    centre, wh = rng.random((len(gt_image), 2)) * (500, 375), rng.random((len(gt_image), 2)) * 200 + 10
+    gt_bboxes = np.concatenate((centre - wh / 2, centre + wh / 2), 1)
+    gt_labels = rng.integers(0, num_classes, len(gt_image))
+    image = np.repeat(np.arange(images), per_image)
+    first = np.searchsorted(gt_image, image)
+    counts = np.bincount(gt_image, minlength=images)[image]
+    near = first + (rng.random(len(image)) * counts).astype(int)
+    noise = rng.normal(size=(len(image), 4)) * rng.choice([3, 15, 60], (len(image), 1))
+    labels = np.where(rng.random(len(image)) < 0.7, gt_labels[near], rng.integers(0, num_classes, len(image)))
+    return dict(
+        gt_image=gt_image,
+        gt_labels=gt_labels,
+        gt_bboxes=gt_bboxes,
+        gt_difficult=rng.random(len(gt_image)) < 0.19,
+        image=image,
+        labels=labels,
+        bboxes=gt_bboxes[near] + noise,
+        scores=rng.random(len(image)),
+    )
