@@ -1,6 +1,7 @@
 """The house map, enforced: imports go down only, tools and configs stay thin, what is imported is declared."""
 
 import ast
+import re
 import subprocess
 import sys
 from importlib.metadata import packages_distributions
@@ -16,11 +17,12 @@ TOOLS = sorted((REPO / "tools").rglob("*.py"))
 LEAVES = sorted((REPO / "configs").glob("*.py"))
 LONGER_TOOLS = {"train.py", "test.py"}
 
-BASE = {"errors", "registry"}
+BASE = {"errors", "files", "registry"}
 PARTS = {"models.backbones", "models.necks", "models.losses", "models.task_modules"}
 # Room -> the rooms below it. A module belongs to the longest name that it starts with; a new room needs a line here.
 BELOW: dict[str, set[str]] = {
     "errors": set(),
+    "files": {"errors"},
     "registry": set(),
     "cli": BASE,
     "models.layers": BASE,
@@ -29,7 +31,8 @@ BELOW: dict[str, set[str]] = {
     "models.detectors": BASE | PARTS | {"models.layers", "models.dense_heads"},
     "datasets": BASE,
     "evaluation": BASE,
-    "analysis.complexity": BASE,
+    "models.deploy": BASE,
+    "analysis.complexity": BASE | {"models.deploy"},
     "converters": BASE,
     # The record of a run states the model's params and MACs; checkpoints pass through the one safe reader.
     "engine": BASE | {"analysis.complexity", "converters"},
@@ -137,7 +140,7 @@ def test_nothing_in_the_package_imports_tools_configs_or_tests():
 def test_config_leaves_are_short_and_open_with_their_command(path):
     text = path.read_text()
     assert len(text.splitlines()) <= 20
-    assert f"python tools/train.py configs/{path.name}" in ast.get_docstring(ast.parse(text))
+    assert re.search(rf"python tools/train\.py \S*{path.stem}\b", ast.get_docstring(ast.parse(text)))
 
 
 def declared(*names: str) -> set[str]:

@@ -26,7 +26,8 @@ torchrun() {
         rendezvous=(--nnodes "${NNODES:-1}" --node-rank "${NODE_RANK:-0}")
         rendezvous+=(--master-addr "${MASTER_ADDR:-127.0.0.1}" --master-port "${PORT:-29500}")
     fi
-    export OMP_NUM_THREADS=${OMP_NUM_THREADS:-1} # what torchrun sets too, but with a warning
+    # What torchrun and mmengine set too, but with a warning for each process.
+    export OMP_NUM_THREADS=${OMP_NUM_THREADS:-1} MKL_NUM_THREADS=${MKL_NUM_THREADS:-1}
     exec "$(python_of_project)" -m torch.distributed.run "${rendezvous[@]}" --nproc-per-node "$gpus" \
         "$tools/$script" "${@:3}" --launcher pytorch
 }

@@ -24,7 +24,7 @@ def main() -> None:
         import yolo_plugins
         from yolo_plugins.converters.checkpoint import read_official_state_dict
         from yolo_plugins.converters.yolov5 import convert_state_dict
-        from yolo_plugins.engine.checkpoint import write_atomically
+        from yolo_plugins.files import write_atomically
 
         state_dict = convert_state_dict(read_official_state_dict(args.src))
         meta = {

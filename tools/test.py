@@ -27,8 +27,12 @@ def main() -> None:
         config.load_from = args.checkpoint
 
         from yolo_plugins.engine import YOLORunner
+        from yolo_plugins.files import write_atomically
 
-        print(json.dumps(YOLORunner.from_cfg(config).test()))
+        metrics = json.dumps(YOLORunner.from_cfg(config).test())
+        print(metrics)
+        if args.out:
+            write_atomically(args.out, metrics.encode())
 
 
 if __name__ == "__main__":

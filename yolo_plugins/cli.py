@@ -1,7 +1,8 @@
-"""What every tool shares: finding and reading configs, common options, the error boundary. Importing it loads no torch."""
+"""What every tool shares: reading configs, common options, the error boundary. Importing it loads no torch."""
 
 import argparse
 import difflib
+import inspect
 import re
 import sys
 from collections.abc import Iterable, Iterator
@@ -22,8 +23,8 @@ _SHARED_KEYS = ("data_root", "img_size")  # stated once in a config, used by eve
 def one_line_errors() -> Iterator[None]:
     """Prints a fault that the user can mend as `error: ...` and exits with 1; Ctrl-C exits with 130.
 
-    These are `UsageError`, also where a worker or a registry wrapped it, and a registry's unknown name, to which the
-    nearest known name is added. Everything else is a defect of ours and passes through.
+    These are `UsageError`, also where a worker or a registry wrapped it, and names in a config that no registry or no
+    constructor knows, to which the nearest known one is added. Everything else is a defect of ours and passes through.
     """
     try:
         yield
@@ -33,7 +34,13 @@ def one_line_errors() -> Iterator[None]:
         unknown = re.search(r"(\S+) is not in the \S+?::(.+?) registry", str(error))
         if not unknown:
             raise
-        _exit(_unknown_name(*unknown.groups()))
+        _exit(_unknown_type(*unknown.groups()))
+    except TypeError as error:
+        unknown = re.search(r"(\w+)\.__init__\(\) got an unexpected keyword argument '(\w+)'", str(error))
+        registered = unknown and _registered_class(unknown[1])
+        if not unknown or not registered:
+            raise
+        _exit(f"{unknown[1]} takes no {unknown[2]!r}; {_suggest(unknown[2], inspect.signature(registered).parameters)}")
     except KeyboardInterrupt:
         print("interrupted", file=sys.stderr)
         sys.exit(130)
@@ -44,17 +51,26 @@ def _exit(message: str) -> None:
     sys.exit(1)
 
 
-def _unknown_name(name: str, kind: str) -> str:
-    """The sentence for a type that no registry of this kind knows."""
+def _registered(kind: str | None = None) -> dict[str, type]:
+    """Everything that our registries and MMEngine's roots know, or of one kind (`model`, `hook` ...)."""
     from yolo_plugins import registry
 
-    name = name.strip("'\"")
-    known: set[str] = set()
+    known: dict[str, type] = {}
     for child in vars(registry).values():
-        if isinstance(child, registry.Registry) and child.name == kind:
+        if isinstance(child, registry.Registry) and kind in (None, child.name):
             child.import_from_location()
-            known |= child.module_dict.keys() | child.parent.module_dict.keys()
-    return f"unknown type={name!r} ({kind}); {_suggest(name.rpartition('.')[2], known)}"
+            known |= child.parent.module_dict | child.module_dict
+    return known
+
+
+def _registered_class(name: str) -> type | None:
+    return next((known for known in _registered().values() if getattr(known, "__name__", None) == name), None)
+
+
+def _unknown_type(name: str, kind: str) -> str:
+    """The sentence for a `type` that no registry of this kind knows."""
+    name = name.strip("'\"")
+    return f"unknown type={name!r} ({kind}); {_suggest(name.rpartition('.')[2], _registered(kind))}"
 
 
 def _suggest(name: str, known: Iterable[str]) -> str:

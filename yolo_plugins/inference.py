@@ -7,9 +7,9 @@ import cv2
 import numpy as np
 import torch
 from mmengine.config import Config
+from mmengine.model import BaseModel
 from mmengine.registry import init_default_scope
 from mmengine.structures import InstanceData
-from torch import nn
 from torchvision.utils import draw_bounding_boxes
 
 from yolo_plugins.converters.checkpoint import load_checkpoint
@@ -17,8 +17,9 @@ from yolo_plugins.datasets.collate import collate_detection
 from yolo_plugins.datasets.images import read_image, scale_long_side
 from yolo_plugins.datasets.transforms import Letterbox, PackEval
 from yolo_plugins.datasets.voc import VOC_CLASSES
-from yolo_plugins.engine.checkpoint import write_atomically
+from yolo_plugins.engine.runner import check_fits
 from yolo_plugins.errors import UsageError
+from yolo_plugins.files import write_atomically
 from yolo_plugins.models import to_deploy
 from yolo_plugins.registry import MODELS
 
@@ -26,7 +27,7 @@ IMAGE_SUFFIXES = {".bmp", ".jpeg", ".jpg", ".png", ".webp"}
 _MAX_COLOURS = 20
 
 
-def load_detector(config: Config, checkpoint: str | Path, device: str = "cpu") -> nn.Module:
+def load_detector(config: Config, checkpoint: str | Path, device: str = "cpu") -> BaseModel:
     """Builds the config's detector with the weights of a checkpoint, in deploy form.
 
     Raises:
@@ -34,20 +35,15 @@ def load_detector(config: Config, checkpoint: str | Path, device: str = "cpu") -
     """
     init_default_scope(config.get("default_scope", "yolo_plugins"))
     detector = MODELS.build(config.model)
-    state = load_checkpoint(checkpoint)
-    try:
-        detector.load_state_dict(state.get("state_dict", state), strict=True)
-    except RuntimeError as error:
-        first = str(error).splitlines()[1].strip()
-        raise UsageError(
-            f"checkpoint {checkpoint} is not of the model of {config.filename}: {first}; give the config it was "
-            "trained with"
-        ) from error
+    content = load_checkpoint(checkpoint)
+    state_dict = content.get("state_dict", content)
+    check_fits(detector, state_dict, str(checkpoint))
+    detector.load_state_dict(state_dict)
     return to_deploy(detector).to(device)
 
 
 @torch.inference_mode()
-def detect(detector: nn.Module, image: np.ndarray, img_size: int) -> InstanceData:
+def detect(detector: BaseModel, image: np.ndarray, img_size: int) -> InstanceData:
     """Detections on one picture.
 
     Args:
@@ -99,7 +95,8 @@ def infer_folder(config: Config, checkpoint: str, source: str, out: str, device:
     for path in images:
         image = read_image(path)
         result = detect(detector, image, config.img_size)
-        cv2.imwrite(str(folder / path.name), draw(image, result, classes))
+        encoded = cv2.imencode(path.suffix, draw(image, result, classes))[1]
+        write_atomically(folder / path.name, encoded.tobytes())
         found[path.name] = [
             dict(label=classes[label], score=score, bbox_xyxy=bbox)
             for label, score, bbox in zip(

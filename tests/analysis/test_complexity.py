@@ -27,6 +27,21 @@ def test_every_config_has_exactly_the_reference_counts(scale, num_classes, golde
     assert sum(counts[f"macs_{part}"] for part in ("backbone", "neck", "head")) == counts["macs"]
 
 
+def test_deploy_form_has_the_reference_parameters_and_the_same_macs(golden_dir):
+    with (golden_dir / "complexity.csv").open() as file:
+        (row,) = [row for row in csv.DictReader(file) if (row["model"], row["nc"]) == ("yolov5n", "20")]
+    counts = summarize(MODELS.build(load_config("yolov5_n_voc").model), (320, 320))
+    assert counts["params_deploy"] == int(row["params_fused"])
+    assert counts["macs_deploy"] == counts["macs"]
+    assert counts["images_per_second"] == pytest.approx(1 / counts["latency_seconds"])
+
+
+def test_operators_without_a_formula_are_named():
+    uncounted = summarize(MODELS.build(load_config("yolov5_n_voc").model), (64, 64))["uncounted_operators"]
+    assert {"aten.silu_", "aten.max_pool2d_with_indices", "aten.cat"} <= set(uncounted)
+    assert "aten.convolution" not in uncounted
+
+
 def test_counting_leaves_the_model_in_training_mode():
     model = MODELS.build(load_config("yolov5_n_voc").model).train()
     summarize(model, (64, 64))

@@ -2,7 +2,7 @@
 
 import torch
 
-from yolo_plugins.datasets import collate_detection
+from yolo_plugins.datasets.collate import collate_detection
 from yolo_plugins.registry import FUNCTIONS
 
 

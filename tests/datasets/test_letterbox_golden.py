@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from yolo_plugins.datasets import VOCDataset
 from yolo_plugins.datasets.transforms import Letterbox, boxes_to_native, letterbox
 from yolo_plugins.datasets.transforms.pack_train import to_rgb_chw
+from yolo_plugins.datasets.voc_dataset import VOCDataset
 
 GOLDEN = json.loads((Path(__file__).parents[1] / "golden" / "letterbox_golden.json").read_text())
 CLASSES = ("a", "b", "c", "d", "e", "f", "g", "h", "i", "j")

@@ -3,7 +3,7 @@
 import pytest
 from mmengine.dataset import DefaultSampler
 
-from yolo_plugins.datasets import SeededSampler
+from yolo_plugins.datasets.samplers import SeededSampler
 from yolo_plugins.registry import DATA_SAMPLERS
 
 DATASET = range(10)

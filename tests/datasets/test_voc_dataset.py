@@ -9,7 +9,9 @@ import torch
 from PIL import Image
 from torch.utils.data import DataLoader
 
-from yolo_plugins.datasets import SeededSampler, VOCDataset, collate_detection
+from yolo_plugins.datasets.collate import collate_detection
+from yolo_plugins.datasets.samplers import SeededSampler
+from yolo_plugins.datasets.voc_dataset import VOCDataset
 from yolo_plugins.errors import UsageError
 from yolo_plugins.registry import DATASETS
 

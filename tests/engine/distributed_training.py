@@ -4,7 +4,7 @@ import sys
 from pathlib import Path
 
 import mmengine.runner.runner
-from conftest import toy_config
+from toy_training import toy_config
 
 from yolo_plugins.engine import YOLORunner, run_record_hook
 

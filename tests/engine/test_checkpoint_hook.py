@@ -8,8 +8,9 @@ import pytest
 import torch
 from mmengine.hooks import Hook
 
-from yolo_plugins.engine.checkpoint import latest_checkpoint, write_atomically
+from yolo_plugins.engine.checkpoint import latest_checkpoint
 from yolo_plugins.errors import UsageError
+from yolo_plugins.files import write_atomically
 
 
 def fill_disk(monkeypatch, victim):

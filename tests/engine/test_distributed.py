@@ -27,7 +27,11 @@ def runs(tmp_path_factory):
         environment = os.environ | shared | {"RANK": rank, "LOCAL_RANK": rank, "PYTHONPATH": paths}
         command = [sys.executable, str(Path(__file__).with_name("distributed_training.py")), str(folder)]
         processes.append(subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT))
-    outputs = [process.communicate(timeout=120)[0].decode() for process in processes]
+    try:
+        outputs = [process.communicate(timeout=120)[0].decode() for process in processes]
+    finally:
+        for process in processes:  # a rank whose peer has failed waits for it
+            process.kill()
     assert [process.returncode for process in processes] == [0, 0], "\n".join(outputs)
     return folder, outputs
 

@@ -110,3 +110,23 @@ def test_a_resumed_wrapper_continues_bit_for_bit(cut):
     assert train(model, wrapper, rest) == train(resumed, resumed_wrapper, rest)
     assert torch.equal(model.weight, resumed.weight)
     assert torch.equal(model.bias, resumed.bias)
+
+
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")
+def test_float16_scales_its_gradients_and_resumes_on_cuda():
+    torch.manual_seed(0)
+    model, wrapper = make(nn.Linear(3, 1).cuda(), amp=True, clip_grad={"max_norm": 10.0})
+    wrapper.accumulate = 2
+    rest = [batch.cuda() for batch in batches(6)]
+    with wrapper.optim_context(model):
+        assert model(rest[0]).dtype == torch.float16
+    train(model, wrapper, rest[:3])
+    assert model.weight.grad.abs().max() > 100  # the pending gradient is still scaled
+    state = torch.utils._pytree.tree_map_only(torch.Tensor, lambda value: value.cpu().clone(), wrapper.state_dict())
+    resumed, resumed_wrapper = make(nn.Linear(3, 1).cuda(), amp=True, clip_grad={"max_norm": 10.0})
+    resumed.load_state_dict(model.state_dict())
+    resumed_wrapper.accumulate = 2
+    resumed_wrapper.load_state_dict(state)
+    assert train(model, wrapper, rest[3:]) == train(resumed, resumed_wrapper, rest[3:]) == [True, False, True]
+    assert torch.equal(model.weight, resumed.weight)
+    assert torch.isfinite(model.weight).all()

@@ -3,6 +3,7 @@
 import os
 
 import pytest
+from toy_training import toy_config
 
 from yolo_plugins.engine import StepEMAHook
 from yolo_plugins.errors import UsageError
@@ -30,3 +31,15 @@ def test_a_wrong_number_of_classes_is_refused(make_runner, stage):
     words = r"model\.bbox_head\.num_classes=80, but ToyDataset has 2 classes \(cat, dog\)"
     with pytest.raises(UsageError, match=words):
         getattr(runner, stage)()
+
+
+def test_the_test_set_is_checked_too(make_runner):
+    loader = toy_config("unused")["val_dataloader"]
+    runner = make_runner(
+        model={"type": "ToyDetector", "num_classes": 80},
+        test_dataloader=loader,
+        test_cfg={},
+        test_evaluator={"type": "ToyMetric"},
+    )
+    with pytest.raises(UsageError, match="num_classes=80"):
+        runner.test()

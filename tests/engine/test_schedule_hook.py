@@ -115,3 +115,9 @@ def test_a_resumed_optimizer_is_not_scaled_again():
 def test_a_wrong_option_is_refused(options, words):
     with pytest.raises(UsageError, match=words):
         ScheduleHook(**options)
+
+
+def test_an_optimizer_without_our_groups_is_refused(make_runner):
+    optimizer = {"type": "SGD", "lr": 0.01}
+    with pytest.raises(UsageError, match="YOLOOptimWrapperConstructor"):
+        make_runner(optim_wrapper={"type": "OptimWrapper", "optimizer": optimizer}).train()

@@ -69,7 +69,12 @@ def test_gradient_of_picked_rows_equals_plain_indexing(oracle):
     assigned = module.assigner.assign(oracle_targets(oracle), module.anchors, torch.tensor([8.0, 16, 32]), sizes)
     rows = torch.cat(
         [
-            level[tuple(v[assigned.levels == i] for v in (assigned.images, assigned.anchors, assigned.rows, assigned.columns))]
+            level[
+                tuple(
+                    v[assigned.levels == i]
+                    for v in (assigned.images, assigned.anchors, assigned.rows, assigned.columns)
+                )
+            ]
             for i, level in enumerate(plain)
         ]
     )

@@ -36,7 +36,12 @@ def test_centre_in_lower_right_quarter_takes_right_and_lower_cell():
 
 def test_centre_on_grid_line_takes_both_sides():
     assigned = assign(box(40.0, 46.0, 16, 16))  # x = 5.0 cells, y = 5.75 cells
-    assert sorted(zip(assigned.columns.tolist(), assigned.rows.tolist(), strict=True)) == [(4, 5), (5, 5), (5, 5), (5, 6)]
+    assert sorted(zip(assigned.columns.tolist(), assigned.rows.tolist(), strict=True)) == [
+        (4, 5),
+        (5, 5),
+        (5, 5),
+        (5, 6),
+    ]
 
 
 def test_border_cells_have_no_neighbour_outside():

@@ -11,43 +11,48 @@ from torch import Tensor
 
 from yolo_plugins.errors import UsageError
 
-# official layer number -> our module
+_TENSORS = r"(conv\.weight|bn\.(?:weight|bias|running_mean|running_var|num_batches_tracked))"
+_CONV = rf"\.{_TENSORS}"
+_C3 = {rf"cv1{_CONV}": r"main.\1", rf"cv2{_CONV}": r"bypass.\1", rf"cv3{_CONV}": r"fuse.\1"}
+_C3 |= {rf"m\.(\d+)\.cv([12]){_CONV}": r"blocks.\1.conv\2.\3"}
+_SPPF = {rf"cv1{_CONV}": r"reduce.\1", rf"cv2{_CONV}": r"fuse.\1"}
+_DETECT = {r"m\.([012])\.(weight|bias)": r"predictors.\1.\2"}
+_SINGLE = {_TENSORS: r"\1"}
+
+# official layer number -> our module, and how the keys within it are named
 _LAYERS = {
-    0: "backbone.stem",
-    1: "backbone.stages.0.0",
-    2: "backbone.stages.0.1",
-    3: "backbone.stages.1.0",
-    4: "backbone.stages.1.1",
-    5: "backbone.stages.2.0",
-    6: "backbone.stages.2.1",
-    7: "backbone.stages.3.0",
-    8: "backbone.stages.3.1",
-    9: "backbone.stages.3.2",
-    10: "neck.laterals.0",
-    13: "neck.top_down.0",
-    14: "neck.laterals.1",
-    17: "neck.top_down.1",
-    18: "neck.downsamples.0",
-    20: "neck.bottom_up.0",
-    21: "neck.downsamples.1",
-    23: "neck.bottom_up.1",
-    24: "bbox_head",
+    0: ("backbone.stem", _SINGLE),
+    1: ("backbone.stages.0.0", _SINGLE),
+    2: ("backbone.stages.0.1", _C3),
+    3: ("backbone.stages.1.0", _SINGLE),
+    4: ("backbone.stages.1.1", _C3),
+    5: ("backbone.stages.2.0", _SINGLE),
+    6: ("backbone.stages.2.1", _C3),
+    7: ("backbone.stages.3.0", _SINGLE),
+    8: ("backbone.stages.3.1", _C3),
+    9: ("backbone.stages.3.2", _SPPF),
+    10: ("neck.laterals.0", _SINGLE),
+    13: ("neck.top_down.0", _C3),
+    14: ("neck.laterals.1", _SINGLE),
+    17: ("neck.top_down.1", _C3),
+    18: ("neck.downsamples.0", _SINGLE),
+    20: ("neck.bottom_up.0", _C3),
+    21: ("neck.downsamples.1", _SINGLE),
+    23: ("neck.bottom_up.1", _C3),
+    24: ("bbox_head", _DETECT),
 }
-_C3_LAYERS = (2, 4, 6, 8, 13, 17, 20, 23)
-_SPPF_LAYER = 9
-_C3_PARTS = {"cv1": "main", "cv2": "bypass", "cv3": "fuse"}
-_SPPF_PARTS = {"cv1": "reduce", "cv2": "fuse"}
 _ANCHOR_KEYS = ("24.anchors", "24.anchor_grid")  # in cells or pixels; ours come from the config
 
 
-def _convert_rest(layer: int, rest: str) -> str:
-    """The part of a key behind the layer's number, in our names."""
-    if layer in _C3_LAYERS:
-        rest = re.sub(r"^m\.(\d+)\.cv(\d)", r"blocks.\1.conv\2", rest)
-        return re.sub(r"^cv\d", lambda match: _C3_PARTS[match[0]], rest)
-    if layer == _SPPF_LAYER:
-        return re.sub(r"^cv\d", lambda match: _SPPF_PARTS[match[0]], rest)
-    return re.sub(r"^m\.", "predictors.", rest)
+def _convert_key(key: str) -> str | None:
+    """Our name of a key without its `model.` prefixes; None for a key that is not of a P5 model."""
+    number, _, rest = key.partition(".")
+    module, names = _LAYERS.get(int(number) if number.isdecimal() else -1, ("", {}))
+    for pattern, name in names.items():
+        match = re.fullmatch(pattern, rest)
+        if match:
+            return f"{module}.{match.expand(name)}"
+    return None
 
 
 def convert_state_dict(state_dict: Mapping[str, Tensor]) -> "OrderedDict[str, Tensor]":
@@ -68,15 +73,14 @@ def convert_state_dict(state_dict: Mapping[str, Tensor]) -> "OrderedDict[str, Te
         short = re.sub(r"^(model\.)+", "", key)
         if short in _ANCHOR_KEYS:
             continue
-        number, _, rest = short.partition(".")
-        layer = int(number) if number.isdecimal() else -1
-        if layer in _LAYERS:
-            converted[f"{_LAYERS[layer]}.{_convert_rest(layer, rest)}"] = value
-        else:
+        name = _convert_key(short)
+        if name is None:
             unmatched.append(key)
+        else:
+            converted[name] = value
     if unmatched:
         raise UsageError(
-            f"{len(unmatched)} keys are not of a YOLOv5 n-x model of release v6.0 to v7.0, first: {unmatched[0]}; "
-            "use the official file of such a model"
+            f"{len(unmatched)} keys are not of an unfused YOLOv5 n-x model of release v6.0 to v7.0, "
+            f"first: {unmatched[0]}; use the official file of such a model"
         )
     return converted

@@ -1,7 +1,1 @@
-"""VOC data for detection: the data set, its image cache, the seeded sampler and the collate function."""
-
-from .collate import collate_detection
-from .samplers import SeededSampler
-from .voc_dataset import VOCDataset
-
-__all__ = ["SeededSampler", "VOCDataset", "collate_detection"]
+"""VOC data for detection. Nothing is imported here, so that the tools for VOC files need no torch."""

@@ -1,6 +1,6 @@
 """What MMEngine lacks for this training: schedule, optimizer steps, EMA, checkpoints, record, console, checks."""
 
-from yolo_plugins.engine.checkpoint import AtomicCheckpointHook, write_atomically
+from yolo_plugins.engine.checkpoint import AtomicCheckpointHook
 from yolo_plugins.engine.class_check_hook import ClassCheckHook
 from yolo_plugins.engine.console_hook import ConsoleHook
 from yolo_plugins.engine.ema import RampedEMA, StepEMAHook
@@ -25,5 +25,4 @@ __all__ = [
     "YOLOOptimWrapper",
     "YOLOOptimWrapperConstructor",
     "YOLORunner",
-    "write_atomically",
 ]

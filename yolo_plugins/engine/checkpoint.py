@@ -1,7 +1,5 @@
 """Checkpoints that are either complete or not there, and never replace the last good one before they are complete."""
 
-import contextlib
-import errno
 import os
 from pathlib import Path
 
@@ -10,35 +8,10 @@ from mmengine.runner import Runner
 
 from yolo_plugins.engine.epochs import validation_follows
 from yolo_plugins.errors import UsageError
+from yolo_plugins.files import write_atomically
 from yolo_plugins.registry import HOOKS
 
 _LAST = "last_checkpoint"  # MMEngine's name of the file that holds the path of the newest checkpoint
-
-
-def write_atomically(path: str | Path, data: bytes | memoryview) -> None:
-    """Writes a file under a temporary name beside it, then renames it: a reader sees the old or the new content.
-
-    Raises:
-        UsageError: The disk (or the quota) is full; the old file, if there was one, is untouched.
-    """
-    path = Path(path)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-    try:
-        with temporary.open("wb") as file:
-            file.write(data)
-            file.flush()
-            os.fsync(file.fileno())  # some file systems tell only now that they are full
-        temporary.replace(path)
-    except BaseException as error:
-        with contextlib.suppress(OSError):
-            temporary.unlink(missing_ok=True)
-        if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
-            raise UsageError(
-                f"{path}: disk full, {len(data) / 1e6:.1f} MB do not fit; what was saved before is untouched: "
-                "free some space, then continue with --resume"
-            ) from error
-        raise
 
 
 def latest_checkpoint(work_dir: str | Path) -> str | None:

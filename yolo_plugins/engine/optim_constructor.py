@@ -3,11 +3,10 @@
 from typing import Any
 
 from mmengine.optim import OptimWrapper
-from mmengine.registry import OPTIMIZERS as ROOT_OPTIMIZERS
 from torch import nn
 
 from yolo_plugins.errors import UsageError
-from yolo_plugins.registry import OPTIM_WRAPPER_CONSTRUCTORS, OPTIM_WRAPPERS
+from yolo_plugins.registry import OPTIM_WRAPPER_CONSTRUCTORS, OPTIM_WRAPPERS, OPTIMIZERS
 
 
 def group_parameters(model: nn.Module) -> dict[str, list[nn.Parameter]]:
@@ -49,8 +48,7 @@ class YOLOOptimWrapperConstructor:
         wrapper_cfg: dict[str, Any] = dict(self._wrapper_cfg)
         optimizer_cfg = dict(wrapper_cfg.pop("optimizer"))
         name = optimizer_cfg.pop("type")
-        # Looked up in the root registry itself: building there warns that our scope has no optimizers of its own.
-        optimizer_class = ROOT_OPTIMIZERS.get(name) if isinstance(name, str) else name
+        optimizer_class = OPTIMIZERS.get(name) if isinstance(name, str) else name
         if optimizer_class is None:
             raise UsageError(f"optim_wrapper.optimizer.type={name!r} is no optimizer: use for example 'SGD'")
         groups = group_parameters(getattr(model, "module", model))

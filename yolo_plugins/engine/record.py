@@ -19,8 +19,8 @@ import torch
 from mmengine.config import Config
 
 import yolo_plugins
-from yolo_plugins.engine.checkpoint import write_atomically
 from yolo_plugins.errors import UsageError
+from yolo_plugins.files import write_atomically
 
 SCHEMA_VERSION = 1
 LOSS_TERMS = ("box", "obj", "cls")

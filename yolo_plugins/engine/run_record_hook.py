@@ -50,6 +50,7 @@ class RunRecordHook(Hook):
         if runner.epoch > 0 and runner.rank == 0 and self._path.is_file():
             earlier = run_record.read_record(self._path)
             self._record["epochs"] = [row for row in earlier["epochs"] if row["epoch"] <= runner.epoch]
+            self._record["started"] = earlier["started"]
             self._record["resumed_after"] = [*earlier["resumed_after"], runner.epoch]
         self._write(runner)
 

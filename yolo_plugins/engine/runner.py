@@ -21,8 +21,9 @@ from mmengine.utils import apply_to
 from mmengine.visualization import Visualizer
 from torch import Tensor, nn
 
-from yolo_plugins.engine.checkpoint import latest_checkpoint, write_atomically
+from yolo_plugins.engine.checkpoint import latest_checkpoint
 from yolo_plugins.errors import UsageError
+from yolo_plugins.files import write_atomically
 
 _SHOWN = 3  # keys of each kind that an error message names
 

@@ -79,7 +79,17 @@ class ScheduleHook(Hook):
         self._curve = curve
 
     def before_train(self, runner: Runner) -> None:
-        """Reads everything that the closed forms need from the built runner."""
+        """Reads everything that the closed forms need from the built runner.
+
+        Raises:
+            UsageError: The optimizer has not the groups, or its wrapper not the accumulation, that are to be set.
+        """
+        wrapper = runner.optim_wrapper
+        if not hasattr(wrapper, "accumulate") or any("kind" not in group for group in wrapper.optimizer.param_groups):
+            raise UsageError(
+                "ScheduleHook needs optim_wrapper=dict(type='YOLOOptimWrapper', "
+                f"constructor='YOLOOptimWrapperConstructor', ...), not a bare {type(wrapper).__name__}"
+            )
         self._iters_per_epoch = len(runner.train_dataloader)
         self._max_epochs, self._max_iters = runner.max_epochs, runner.max_iters
         self._total_batch = total_batch_size(runner)

@@ -3,36 +3,23 @@
 Every function returns a flat dict of numbers, its keys ending in their unit.
 """
 
-import statistics
 import time
-from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
 from mmdet.structures import DetDataSample
 from mmengine.config import Config
 from mmengine.registry import init_default_scope
-from torch import Tensor, nn
+from torch import Tensor
 
+from yolo_plugins.analysis.complexity import median_seconds
 from yolo_plugins.evaluation import evaluate_detections
 from yolo_plugins.models import to_deploy
 from yolo_plugins.registry import DATASETS, MODELS
 
 _OBJECTS_PER_IMAGE = 8  # more than VOC's 2.4: mosaic joins four pictures
-
-
-def median_seconds(function: Callable[[], object], repeats: int) -> float:
-    """Median wall time of a call, after two calls that do not count; waits for the GPU where there is one."""
-    times = []
-    for repeat in range(-2, repeats):
-        start = time.perf_counter()
-        function()
-        if torch.cuda.is_available():
-            torch.cuda.synchronize()
-        if repeat >= 0:
-            times.append(time.perf_counter() - start)
-    return statistics.median(times)
 
 
 def benchmark_pipeline(config: Config, samples: int = 600) -> dict[str, float]:
@@ -70,7 +57,8 @@ def benchmark_train(
     raw = [level.detach().requires_grad_() for level in model(inputs, mode="tensor")]
 
     def loss_only() -> None:
-        sum(model.bbox_head.loss(raw, targets, tuple(inputs.shape[2:])).values()).backward()
+        terms = model.bbox_head.loss(raw, targets, tuple(inputs.shape[2:]))
+        torch.stack(list(terms.values())).sum().backward()
 
     step_seconds = median_seconds(step, repeats)
     return dict(
@@ -86,13 +74,13 @@ def benchmark_predict(config: Config, device: str = "cpu", repeats: int = 40) ->
     inputs, _ = _random_batch(1, config.img_size, model.num_classes, device)
     size = tuple(inputs.shape[2:])
     meta = dict(ori_shape=size, scale_factor=(1.0, 1.0), pad_param=(0, 0, 0, 0))
-    times = {}
-    for name, form in (("predict_train_form_ms", model), ("predict_ms", to_deploy(model))):
-        with torch.inference_mode():
-            times[name] = 1e3 * median_seconds(
-                lambda form=form: form(inputs, [DetDataSample(metainfo=meta)], mode="predict"), repeats
-            )
-    return times
+    sample = DetDataSample(metainfo=meta)
+
+    def median_ms(form: Any) -> float:
+        return 1e3 * median_seconds(lambda: form(inputs, [sample], mode="predict"), repeats)
+
+    with torch.inference_mode():
+        return dict(predict_train_form_ms=median_ms(model), predict_ms=median_ms(to_deploy(model)))
 
 
 def benchmark_eval(detections: Path | None = None, repeats: int = 3) -> dict[str, float]:
@@ -111,7 +99,7 @@ def benchmark_eval(detections: Path | None = None, repeats: int = 3) -> dict[str
     return dict(eval_s=seconds, ap50=scores.ap50, ap50_95=scores.ap50_95)
 
 
-def _build(config: Config) -> nn.Module:
+def _build(config: Config) -> Any:
     init_default_scope("yolo_plugins")
     torch.manual_seed(0)
     return MODELS.build(config.model)

@@ -3,13 +3,17 @@
 Source: the released models, measured (docs/models.md). Initialisation is PyTorch's own.
 """
 
+from itertools import pairwise
+from typing import Any
+
 from mmengine.model import BaseModule
 from torch import Tensor, nn
 
 from yolo_plugins.models.layers import C3, SILU, SPPF, YOLO_NORM, ConvBNAct, scale_channels, scale_depth
 from yolo_plugins.registry import MODELS
 
-_STAGES = ((128, 3), (256, 6), (512, 9), (1024, 3))  # (channels, C3 repeats) at factor 1, strides 4 to 32
+_STEM = 64  # channels at width 1
+_STAGES = {128: 3, 256: 6, 512: 9, 1024: 3}  # channels at width 1: C3 repeats at depth 1; strides 4 to 32
 
 
 @MODELS.register_module()
@@ -37,18 +41,17 @@ class YOLOv5CSP(BaseModule):
         init_cfg: dict | None = None,
     ) -> None:
         super().__init__(init_cfg)
-        layer = dict(norm_cfg=norm_cfg, act_cfg=act_cfg)
-        channels = scale_channels(64, widen_factor)
-        self.stem = ConvBNAct(3, channels, 6, stride=2, padding=2, **layer)
-        self.stages = nn.ModuleList()
-        self.out_channels: list[int] = []
-        for base_channels, repeats in _STAGES:
-            in_channels, channels = channels, scale_channels(base_channels, widen_factor)
-            down = ConvBNAct(in_channels, channels, 3, stride=2, **layer)
-            self.stages.append(nn.Sequential(down, C3(channels, channels, scale_depth(repeats, deepen_factor), **layer)))
-            self.out_channels.append(channels)
-        self.stages[-1].append(SPPF(channels, channels, **layer))
-        self.out_channels = self.out_channels[1:]
+        layer: dict[str, Any] = dict(norm_cfg=norm_cfg, act_cfg=act_cfg)
+        widths = [scale_channels(channels, widen_factor) for channels in (_STEM, *_STAGES)]
+        depths = [scale_depth(repeats, deepen_factor) for repeats in _STAGES.values()]
+        self.stem = ConvBNAct(3, widths[0], 6, stride=2, padding=2, **layer)
+        stages = [
+            [ConvBNAct(narrow, wide, 3, stride=2, **layer), C3(wide, wide, depth, **layer)]
+            for (narrow, wide), depth in zip(pairwise(widths), depths, strict=True)
+        ]
+        stages[-1].append(SPPF(widths[-1], widths[-1], **layer))
+        self.stages = nn.ModuleList(nn.Sequential(*stage) for stage in stages)
+        self.out_channels = widths[2:]
         self.out_strides = [8, 16, 32]
 
     def forward(self, x: Tensor) -> tuple[Tensor, ...]:

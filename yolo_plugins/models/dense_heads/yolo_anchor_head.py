@@ -25,6 +25,7 @@ YOLOV5_ANCHORS = (
 )
 _PRIOR_IMAGE_SIZE = 640  # the release states the objectness prior for this size, whatever the input
 _PRIOR_OBJECTS = 8  # objects an image
+_ASSIGNER, _CODER, _LOSS = dict(type="ShapeAssigner"), dict(type="YOLOv5BBoxCoder"), dict(type="YOLOLoss")
 _PRIOR_CLASS = 0.6  # probability mass shared by the classes
 
 
@@ -80,9 +81,9 @@ class YOLOAnchorHead(BaseModule):
         in_channels: Sequence[int],
         strides: Sequence[int],
         anchors: Sequence[Sequence[tuple[float, float]]] = YOLOV5_ANCHORS,
-        assigner: dict = dict(type="ShapeAssigner"),
-        bbox_coder: dict = dict(type="YOLOv5BBoxCoder"),
-        loss: dict = dict(type="YOLOLoss"),
+        assigner: dict = _ASSIGNER,
+        bbox_coder: dict = _CODER,
+        loss: dict = _LOSS,
         test_cfg: dict | None = None,
         init_cfg: dict | None = None,
     ) -> None:
@@ -109,7 +110,7 @@ class YOLOAnchorHead(BaseModule):
     def _add_prior_bias(self) -> None:
         """Adds the prior log-odds of an object and of each class to PyTorch's default bias."""
         for predictor, stride in zip(self.predictors, self.strides, strict=True):
-            bias = predictor.bias.view(-1, self.outputs_per_anchor)
+            bias = predictor.get_parameter("bias").view(-1, self.outputs_per_anchor)
             bias[:, 4] += math.log(_PRIOR_OBJECTS / (_PRIOR_IMAGE_SIZE / stride) ** 2)
             bias[:, 5:] += math.log(_PRIOR_CLASS / (self.num_classes - 0.99999))
 

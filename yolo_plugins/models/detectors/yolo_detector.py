@@ -15,6 +15,8 @@ from torch import Tensor
 from yolo_plugins.errors import UsageError
 from yolo_plugins.registry import MODELS
 
+_PREPROCESSOR = dict(type="YOLODataPreprocessor")
+
 
 @MODELS.register_module()
 class YOLODetector(BaseDetector):
@@ -34,7 +36,7 @@ class YOLODetector(BaseDetector):
         backbone: dict,
         neck: dict,
         bbox_head: dict,
-        data_preprocessor: dict = dict(type="YOLODataPreprocessor"),
+        data_preprocessor: dict = _PREPROCESSOR,
         test_cfg: dict | None = None,
         init_cfg: dict | None = None,
     ) -> None:

@@ -3,6 +3,8 @@
 Source: Wang et al., "CSPNet" (CVPR workshops 2020); the three-convolution form is YOLOv5's.
 """
 
+from typing import Any
+
 from torch import Tensor, nn
 
 from yolo_plugins.models.layers.conv import SILU, YOLO_NORM, ConvBNAct, concat
@@ -18,9 +20,7 @@ class Bottleneck(nn.Module):
         act_cfg: Config of an MMCV activation layer.
     """
 
-    def __init__(
-        self, channels: int, shortcut: bool = True, norm_cfg: dict = YOLO_NORM, act_cfg: dict = SILU
-    ) -> None:
+    def __init__(self, channels: int, shortcut: bool = True, norm_cfg: dict = YOLO_NORM, act_cfg: dict = SILU) -> None:
         super().__init__()
         self.conv1 = ConvBNAct(channels, channels, 1, norm_cfg=norm_cfg, act_cfg=act_cfg)
         self.conv2 = ConvBNAct(channels, channels, 3, norm_cfg=norm_cfg, act_cfg=act_cfg)
@@ -55,7 +55,7 @@ class C3(nn.Module):
     ) -> None:
         super().__init__()
         half = out_channels // 2
-        layer = dict(norm_cfg=norm_cfg, act_cfg=act_cfg)
+        layer: dict[str, Any] = dict(norm_cfg=norm_cfg, act_cfg=act_cfg)
         self.main = ConvBNAct(in_channels, half, **layer)
         self.bypass = ConvBNAct(in_channels, half, **layer)
         self.blocks = nn.Sequential(*(Bottleneck(half, shortcut, **layer) for _ in range(num_blocks)))

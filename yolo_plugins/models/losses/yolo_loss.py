@@ -7,8 +7,8 @@ nowhere else.
 from collections.abc import Sequence
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor, nn
+from torch.nn import functional
 
 from yolo_plugins.models.losses.iou import complete_iou
 from yolo_plugins.registry import MODELS
@@ -99,7 +99,7 @@ class YOLOLoss(nn.Module):
         target[positives] = iou.clamp(min=0)
         balance = logits.new_tensor(self.balance or _BALANCE[len(cells)])
         weight = (balance / cells).repeat_interleave(cells, output_size=len(logits))
-        return F.binary_cross_entropy_with_logits(logits, target, weight, reduction="sum")
+        return functional.binary_cross_entropy_with_logits(logits, target, weight, reduction="sum")
 
     def _classification(self, logits: Tensor, labels: Tensor, row_weight: Tensor) -> Tensor:
         """Sum of each level's mean BCE over positive rows and classes; 0 for a single class."""
@@ -108,4 +108,6 @@ class YOLOLoss(nn.Module):
             return logits.sum() * 0
         target = torch.full_like(logits, self.label_smoothing / 2)
         target.scatter_(1, labels[:, None], 1 - self.label_smoothing / 2)
-        return F.binary_cross_entropy_with_logits(logits, target, row_weight[:, None] / num_classes, reduction="sum")
+        return functional.binary_cross_entropy_with_logits(
+            logits, target, row_weight[:, None] / num_classes, reduction="sum"
+        )

@@ -6,6 +6,7 @@ of the top-down path, not the C3 outputs.
 
 from collections.abc import Sequence
 from itertools import pairwise
+from typing import Any
 
 from mmengine.model import BaseModule
 from torch import Tensor, nn
@@ -53,8 +54,8 @@ class YOLOv5PAFPN(BaseModule):
         super().__init__(init_cfg)
         if len(in_channels) != len(level_channels):
             raise ValueError(f"{len(in_channels)} input maps for {len(level_channels)} levels of the neck")
-        layer = dict(norm_cfg=norm_cfg, act_cfg=act_cfg)
-        block = dict(num_blocks=scale_depth(_REPEATS, deepen_factor), shortcut=False, **layer)
+        layer: dict[str, Any] = dict(norm_cfg=norm_cfg, act_cfg=act_cfg)
+        block: dict[str, Any] = dict(num_blocks=scale_depth(_REPEATS, deepen_factor), shortcut=False, **layer)
         widths = [scale_channels(channels, widen_factor) for channels in level_channels]
         self.out_channels = widths
         self.upsample = nn.Upsample(scale_factor=2, mode="nearest")

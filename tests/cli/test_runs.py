@@ -1,0 +1,223 @@
+"""Training, testing and inference as a user runs them: in a process of their own, from another directory."""
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+import torch
+
+REPO = Path(__file__).resolve().parents[2]
+TINY = [
+    "img_size=64",
+    "model.backbone.widen_factor=0.125",
+    "model.neck.widen_factor=0.125",
+    "train_dataloader.batch_size=8",
+    "train_cfg.max_epochs=2",
+    "val_dataloader.num_workers=0",
+    "val_dataloader.persistent_workers=False",
+]
+
+
+def run(tool: str, *arguments: object, cwd: Path) -> subprocess.CompletedProcess:
+    """Runs a tool with one thread; the tests' own environment otherwise."""
+    command = [sys.executable, str(REPO / "tools" / tool), *map(str, arguments)]
+    environment = {**os.environ, "OMP_NUM_THREADS": "1"}
+    return subprocess.run(command, cwd=cwd, env=environment, capture_output=True, text=True, timeout=240, check=False)
+
+
+def train(work_dir: Path, data_root: Path, *options: str, workers: int = 0, arguments: tuple = ()):
+    loader = [f"train_dataloader.num_workers={workers}", f"train_dataloader.persistent_workers={workers > 0}"]
+    shared = ["yolov5_n_voc", "--work-dir", work_dir, *arguments, "--cfg-options", f"data_root={data_root}"]
+    return run("train.py", *shared, *TINY, *loader, *options, cwd=work_dir.parent)
+
+
+def record(work_dir: Path) -> dict:
+    return json.loads((work_dir / "record.json").read_text())
+
+
+def losses(work_dir: Path) -> list[tuple]:
+    return [(row["box"], row["obj"], row["cls"], row["ap50"]) for row in record(work_dir)["epochs"]]
+
+
+def error_line(result: subprocess.CompletedProcess) -> str:
+    """The one line that a fault has to end in."""
+    assert result.returncode == 1, result.stderr
+    assert "Traceback" not in result.stderr, result.stderr
+    lines = [line for line in result.stderr.splitlines() if line.startswith("error: ")]
+    assert len(lines) == 1, result.stderr
+    return lines[0]
+
+
+@pytest.fixture(scope="module")
+def trained(synthetic_voc, tmp_path_factory) -> Path:
+    """Work folder of a short training."""
+    work_dir = tmp_path_factory.mktemp("runs") / "trained"
+    result = train(work_dir, synthetic_voc)
+    assert result.returncode == 0, result.stderr
+    assert [line.split()[:2] for line in result.stdout.splitlines()] == [["epoch", "1/2"], ["epoch", "2/2"]]
+    return work_dir
+
+
+def test_training_leaves_a_complete_record(trained):
+    content = record(trained)
+    assert content["status"] == "complete"
+    assert (content["seed"], content["schedule"], content["input_hw"]) == (0, "one_cycle", [64, 64])
+    assert content["complexity"]["params"] == content["complexity"]["params_backbone"] + (
+        content["complexity"]["params_neck"] + content["complexity"]["params_head"]
+    )
+    for row in content["epochs"]:
+        assert row["train_loss"] == pytest.approx(row["box"] + row["obj"] + row["cls"])
+        assert 0 <= row["ap50_95"] <= row["ap50"] <= 1
+        assert 0 <= row["data_seconds"] <= row["train_seconds"]
+        assert row["images"] == content["dataset_sizes"]["train"] == 24
+
+
+def test_workers_do_not_change_a_training_and_a_seed_repeats_it(trained, synthetic_voc, tmp_path):
+    assert train(tmp_path / "two", synthetic_voc, workers=2).returncode == 0
+    assert losses(tmp_path / "two") == losses(trained)
+
+
+def test_another_seed_is_another_training(trained, synthetic_voc, tmp_path):
+    assert train(tmp_path / "one", synthetic_voc, "train_cfg.max_epochs=1", arguments=("--seed", 1)).returncode == 0
+    assert losses(tmp_path / "one")[0] != losses(trained)[0]
+
+
+def test_resumed_training_equals_the_uninterrupted_one(trained, synthetic_voc, tmp_path):
+    """The first epoch's checkpoint and record, as an interruption leaves them, then --resume."""
+    work_dir = tmp_path / "resumed"
+    work_dir.mkdir()
+    shutil.copy(trained / "epoch_1.pth", work_dir)
+    (work_dir / "last_checkpoint").write_text(str(work_dir / "epoch_1.pth"))
+    content = record(trained)
+    content["epochs"] = content["epochs"][:1]
+    (work_dir / "record.json").write_text(json.dumps(content))
+    assert train(work_dir, synthetic_voc, arguments=("--resume",)).returncode == 0
+    assert losses(work_dir) == losses(trained)
+    ours, expected = (torch.load(d / "epoch_2.pth", weights_only=False)["state_dict"] for d in (work_dir, trained))
+    assert all(torch.equal(ours[key], expected[key]) for key in expected)
+
+
+def test_test_tool_prints_the_metrics_of_the_last_epoch(trained, synthetic_voc, tmp_path):
+    options = ["--work-dir", tmp_path / "test", "--out", tmp_path / "metrics.json", "--cfg-options"]
+    result = run(
+        "test.py", "yolov5_n_voc", trained / "epoch_2.pth", *options, f"data_root={synthetic_voc}", *TINY, cwd=tmp_path
+    )
+    assert result.returncode == 0, result.stderr
+    metrics = json.loads((tmp_path / "metrics.json").read_text())
+    assert json.loads(result.stdout.splitlines()[-1]) == metrics
+    last = record(trained)["epochs"][-1]
+    assert {key: pytest.approx(last[key]) for key in metrics} == metrics
+
+
+def test_infer_tool_draws_and_lists_every_picture(trained, synthetic_voc, tmp_path):
+    pictures = synthetic_voc / "VOC2007" / "JPEGImages"
+    arguments = ["--config", REPO / "configs" / "yolov5_n_voc.py", "--checkpoint", trained / "epoch_2.pth"]
+    options = ["--out", tmp_path / "drawn", "--score-thr", 1e-4, "--cfg-options", *TINY]
+    result = run("infer.py", pictures, *arguments, *options, cwd=tmp_path)
+    assert result.returncode == 0, result.stderr
+    found = json.loads((tmp_path / "drawn" / "detections.json").read_text())
+    assert sorted(found) == sorted(path.name for path in pictures.glob("*.jpg"))
+    assert any(found.values())
+    for name, detections in found.items():
+        original, drawn = cv2.imread(str(pictures / name)), cv2.imread(str(tmp_path / "drawn" / name))
+        assert drawn.shape == original.shape
+        for detection in detections:
+            x1, y1, x2, y2 = detection["bbox_xyxy"]
+            assert 0 <= x1 <= x2 <= original.shape[1]
+            assert 0 <= y1 <= y2 <= original.shape[0]
+            assert 0 < detection["score"] <= 1
+
+
+def test_unknown_config_is_one_line_with_the_nearest_name(tmp_path):
+    result = run("train.py", "configs/yolov5_z_voc.py", cwd=tmp_path)
+    assert error_line(result).startswith("error: config 'configs/yolov5_z_voc.py' does not exist; did you mean")
+
+
+@pytest.mark.parametrize(
+    ("option", "sentence"),
+    [
+        ("data_rot=x", "the config has no 'data_rot'; did you mean 'data_root'?"),
+        ("data_root=/nowhere", "/nowhere: no such VOCdevkit folder; run tools/download_voc.py"),
+        ("model.backbone.type=YOLOv5CPS", "unknown type='YOLOv5CPS' (model); did you mean 'YOLOv5CSP'?"),
+        ("model.backbone.widen=1", "YOLOv5CSP takes no 'widen'; did you mean 'widen_factor'?"),
+        ("model.bbox_head.num_classes=80", "model.bbox_head.num_classes=80, but VOCDataset has 20 classes"),
+        (
+            "img_size=72",
+            "input size 72x72 (height x width) is not a multiple of the largest stride 32; use img_size=64",
+        ),
+    ],
+)
+def test_wrong_option_is_one_line_with_the_remedy(synthetic_voc, tmp_path, option, sentence):
+    assert sentence in error_line(train(tmp_path / "run", synthetic_voc, option))
+
+
+@pytest.fixture
+def faulty_voc(synthetic_voc, tmp_path) -> Path:
+    """A copy that a test may damage."""
+    return Path(shutil.copytree(synthetic_voc, tmp_path / "faulty" / "VOCdevkit"))
+
+
+def test_corrupt_picture_stops_training_with_its_name(faulty_voc, tmp_path):
+    picture = sorted((faulty_voc / "VOC2012" / "JPEGImages").glob("*.jpg"))[0]
+    picture.write_bytes(picture.read_bytes()[:600])
+    assert picture.name in error_line(train(tmp_path / "run", faulty_voc))
+
+
+def test_corrupt_annotation_stops_training_with_its_name(faulty_voc, tmp_path):
+    annotation = sorted((faulty_voc / "VOC2007" / "Annotations").glob("*.xml"))[0]
+    annotation.write_text(annotation.read_text()[:100])
+    assert annotation.name in error_line(train(tmp_path / "run", faulty_voc))
+
+
+def test_checkpoint_of_another_model_is_refused(trained, synthetic_voc, tmp_path):
+    options = ["--cfg-options", f"data_root={synthetic_voc}", *TINY, "model.backbone.deepen_factor=1.0"]
+    line = error_line(run("test.py", "yolov5_n_voc", trained / "epoch_2.pth", *options, cwd=tmp_path))
+    assert "epoch_2.pth: not a checkpoint of this YOLODetector" in line
+
+
+class _Touch:
+    """What unsafe unpickling would run."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+
+    def __reduce__(self):
+        return Path.touch, (self._path,)
+
+
+def test_checkpoint_that_would_run_code_is_refused_and_runs_none(synthetic_voc, tmp_path):
+    torch.save({"state_dict": _Touch(tmp_path / "ran")}, tmp_path / "evil.pth")
+    options = ["--cfg-options", f"data_root={synthetic_voc}", *TINY]
+    line = error_line(run("test.py", "yolov5_n_voc", tmp_path / "evil.pth", *options, cwd=tmp_path))
+    assert "evil.pth" in line
+    assert not (tmp_path / "ran").exists()
+
+
+def test_infer_refuses_a_folder_without_pictures(tmp_path):
+    arguments = ["--config", "yolov5_n_voc", "--checkpoint", "none.pth", "--out", tmp_path / "out"]
+    assert "no picture found" in error_line(run("infer.py", tmp_path, *arguments, cwd=tmp_path))
+
+
+def test_cosine_and_linear_configs_start(synthetic_voc, tmp_path):
+    for name in ("yolov5_n_voc_cosine", "yolov5_n_voc_linear"):
+        arguments = [name, "--work-dir", tmp_path / name, "--cfg-options", f"data_root={synthetic_voc}", *TINY]
+        options = [
+            "train_cfg.max_epochs=1",
+            "train_dataloader.num_workers=0",
+            "train_dataloader.persistent_workers=False",
+        ]
+        assert run("train.py", *arguments, *options, cwd=tmp_path).returncode == 0
+        assert record(tmp_path / name)["schedule"] == name.rpartition("_")[2]
+
+
+def test_bfloat16_training_learns_on_cpu(trained, synthetic_voc, tmp_path):
+    assert train(tmp_path / "amp", synthetic_voc, "train_cfg.max_epochs=1", arguments=("--amp",)).returncode == 0
+    ours, full = losses(tmp_path / "amp")[0], losses(trained)[0]
+    assert ours != full
+    np.testing.assert_allclose(ours[:3], full[:3], rtol=0.05)

@@ -1,0 +1,34 @@
+"""Files that are either complete or not there."""
+
+import contextlib
+import errno
+import os
+from pathlib import Path
+
+from yolo_plugins.errors import UsageError
+
+
+def write_atomically(path: str | Path, data: bytes | memoryview) -> None:
+    """Writes a file under a temporary name beside it, then renames it: a reader sees the old or the new content.
+
+    Raises:
+        UsageError: The disk (or the quota) is full; the old file, if there was one, is untouched.
+    """
+    path = Path(path)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    try:
+        with temporary.open("wb") as file:
+            file.write(data)
+            file.flush()
+            os.fsync(file.fileno())  # some file systems tell only now that they are full
+        temporary.replace(path)
+    except BaseException as error:
+        with contextlib.suppress(OSError):
+            temporary.unlink(missing_ok=True)
+        if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
+            raise UsageError(
+                f"{path}: disk full, {len(data) / 1e6:.1f} MB do not fit; what was saved before is untouched: "
+                "free some space and run it again (a training with --resume)"
+            ) from error
+        raise
