@@ -29,9 +29,11 @@ def main() -> None:
         from yolo_plugins.engine import YOLORunner
         from yolo_plugins.files import write_atomically
 
-        metrics = json.dumps(YOLORunner.from_cfg(config).test())
-        print(metrics)
-        if args.out:
+        runner = YOLORunner.from_cfg(config)
+        metrics = json.dumps(runner.test())
+        if runner.rank == 0:
+            print(metrics)
+        if runner.rank == 0 and args.out:
             write_atomically(args.out, metrics.encode())
 
 
