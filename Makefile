@@ -12,7 +12,7 @@ setup:  ## .venv with the proven versions (constraints.txt); a few minutes once,
 	@$(PYTHON) -SE requirements/setup_env.py
 
 test: setup  ## the test suite (ARGS="-k loss" to choose)
-	$(RUN) -m pytest $(ARGS)
+	OMP_NUM_THREADS=1 $(RUN) -m pytest --numprocesses auto --dist loadfile $(ARGS)
 
 demo: setup  ## data, training, evaluation and pictures on a synthetic set, in minutes, without a GPU
 	$(RUN) tools/demo.py

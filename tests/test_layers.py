@@ -23,7 +23,8 @@ PARTS = {"models.backbones", "models.necks", "models.losses", "models.task_modul
 BELOW: dict[str, set[str]] = {
     "errors": set(),
     "files": {"errors"},
-    "registry": set(),
+    "versions": set(),
+    "registry": {"versions"},
     "cli": BASE,
     "models.layers": BASE,
     **{part: BASE | {"models.layers"} for part in PARTS},

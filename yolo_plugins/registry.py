@@ -8,6 +8,10 @@ when a name is first looked up.
 from mmengine import registry as root
 from mmengine.registry import Registry
 
+from yolo_plugins.versions import warn_of_conflicts
+
+warn_of_conflicts()
+
 _SCOPE = "yolo_plugins"
 
 
