@@ -20,7 +20,6 @@ TINY = [
     "train_dataloader.batch_size=8",
     "train_cfg.max_epochs=2",
     "val_dataloader.num_workers=0",
-    "val_dataloader.persistent_workers=False",
 ]
 
 
@@ -32,7 +31,7 @@ def run(tool: str, *arguments: object, cwd: Path) -> subprocess.CompletedProcess
 
 
 def train(work_dir: Path, data_root: Path, *options: str, workers: int = 0, arguments: tuple = ()):
-    loader = [f"train_dataloader.num_workers={workers}", f"train_dataloader.persistent_workers={workers > 0}"]
+    loader = [f"train_dataloader.num_workers={workers}"]
     shared = ["yolov5_n_voc", "--work-dir", work_dir, *arguments, "--cfg-options", f"data_root={data_root}"]
     return run("train.py", *shared, *TINY, *loader, *options, cwd=work_dir.parent)
 
@@ -207,11 +206,7 @@ def test_infer_refuses_a_folder_without_pictures(tmp_path):
 def test_cosine_and_linear_configs_start(synthetic_voc, tmp_path):
     for name in ("yolov5_n_voc_cosine", "yolov5_n_voc_linear"):
         arguments = [name, "--work-dir", tmp_path / name, "--cfg-options", f"data_root={synthetic_voc}", *TINY]
-        options = [
-            "train_cfg.max_epochs=1",
-            "train_dataloader.num_workers=0",
-            "train_dataloader.persistent_workers=False",
-        ]
+        options = ["train_cfg.max_epochs=1", "train_dataloader.num_workers=0"]
         assert run("train.py", *arguments, *options, cwd=tmp_path).returncode == 0
         assert record(tmp_path / name)["schedule"] == name.rpartition("_")[2]
 

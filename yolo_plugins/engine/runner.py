@@ -20,6 +20,7 @@ from mmengine.runner.checkpoint import weights_to_cpu
 from mmengine.utils import apply_to
 from mmengine.visualization import Visualizer
 from torch import Tensor, nn
+from torch.utils.data import DataLoader
 
 from yolo_plugins.engine.checkpoint import latest_checkpoint
 from yolo_plugins.errors import UsageError
@@ -58,6 +59,15 @@ class YOLORunner(Runner):
                 find_unused_parameters=self.cfg.get("find_unused_parameters", False),
             )
         return super().wrap_model(model_wrapper_cfg, model)
+
+    @staticmethod
+    def build_dataloader(
+        dataloader: DataLoader | dict, seed: int | None = None, diff_rank_seed: bool = False
+    ) -> DataLoader:
+        """MMEngine's data loader; without workers none persists, so that `num_workers=0` alone is enough to say."""
+        if isinstance(dataloader, dict) and not dataloader.get("num_workers"):
+            dataloader = {**dataloader, "persistent_workers": False}
+        return Runner.build_dataloader(dataloader, seed, diff_rank_seed)
 
     def build_logger(self, *args: Any, **kwargs: Any) -> MMLogger:
         """MMEngine's logger with a console handler that passes warnings and errors only."""
