@@ -52,10 +52,12 @@ def _exit(message: str) -> None:
 
 
 def _registered(kind: str | None = None) -> dict[str, type]:
-    """Everything that our registries and MMEngine's roots know, or of one kind (`model`, `hook` ...)."""
+    """All that our registries and MMEngine's roots know, or of one kind (`model`, `hook` ...); and DataLoader."""
+    from torch.utils.data import DataLoader
+
     from yolo_plugins import registry
 
-    known: dict[str, type] = {}
+    known: dict[str, type] = {} if kind else {"DataLoader": DataLoader}
     for child in vars(registry).values():
         if isinstance(child, registry.Registry) and kind in (None, child.name):
             child.import_from_location()

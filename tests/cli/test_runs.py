@@ -145,6 +145,7 @@ def test_unknown_config_is_one_line_with_the_nearest_name(tmp_path):
         ("data_root=/nowhere", "/nowhere: no such VOCdevkit folder; run tools/download_voc.py"),
         ("model.backbone.type=YOLOv5CPS", "unknown type='YOLOv5CPS' (model); did you mean 'YOLOv5CSP'?"),
         ("model.backbone.widen=1", "YOLOv5CSP takes no 'widen'; did you mean 'widen_factor'?"),
+        ("train_dataloader.batchsize=1", "DataLoader takes no 'batchsize'; did you mean 'batch_size'?"),
         ("model.bbox_head.num_classes=80", "model.bbox_head.num_classes=80, but VOCDataset has 20 classes"),
         (
             "img_size=72",

@@ -91,8 +91,3 @@ def test_deploy_form_gives_the_same_outputs_without_batch_norm(build_yolov5):
         for ours, expected in zip(deployed(inputs, mode="tensor"), detector.eval()(inputs, mode="tensor"), strict=True):
             torch.testing.assert_close(ours, expected, atol=1e-4, rtol=0)
     assert detector.backbone.stem.bn.num_batches_tracked == 1
-
-
-def test_neck_and_head_are_shape_checked_by_levels(build_yolov5):
-    with pytest.raises(ValueError, match="levels"):
-        build_yolov5().bbox_head.__class__(20, [8, 8, 8], [8, 16, 32], anchors=(((10, 13),),))

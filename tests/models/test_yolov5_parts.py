@@ -7,6 +7,7 @@ import pytest
 import torch
 from torch import nn
 
+from yolo_plugins.errors import UsageError
 from yolo_plugins.models.backbones import YOLOv5CSP
 from yolo_plugins.models.dense_heads import YOLOAnchorHead
 from yolo_plugins.models.layers import C3, SPPF, ConvBNAct, scale_channels, scale_depth
@@ -87,7 +88,7 @@ def test_neck_builds_four_levels():
 
 
 def test_neck_refuses_another_number_of_maps():
-    with pytest.raises(ValueError, match="2 input maps for 3 levels"):
+    with pytest.raises(UsageError, match="2 input maps for 3 levels"):
         YOLOv5PAFPN([8, 8])
 
 
@@ -103,7 +104,7 @@ def test_head_adds_the_prior_to_the_default_bias():
 
 
 def test_head_refuses_anchors_of_another_number_of_levels():
-    with pytest.raises(ValueError, match="3 levels of anchors for 2 maps"):
+    with pytest.raises(UsageError, match="3 levels of anchors for 2 maps"):
         YOLOAnchorHead(20, [8, 8], [8, 16])
 
 

@@ -14,6 +14,7 @@ from mmengine.model import BaseModule
 from mmengine.structures import InstanceData
 from torch import Tensor, nn
 
+from yolo_plugins.errors import UsageError
 from yolo_plugins.models.task_modules import Assignment, select_detections
 from yolo_plugins.registry import MODELS, TASK_UTILS
 
@@ -72,7 +73,7 @@ class YOLOAnchorHead(BaseModule):
         init_cfg: MMEngine initialisation config.
 
     Raises:
-        ValueError: Anchors, channels and strides differ in their number of levels, or levels in their anchors.
+        UsageError: Anchors, channels and strides differ in their number of levels.
     """
 
     def __init__(
@@ -89,7 +90,7 @@ class YOLOAnchorHead(BaseModule):
     ) -> None:
         super().__init__(init_cfg)
         if not len(anchors) == len(in_channels) == len(strides):
-            raise ValueError(
+            raise UsageError(
                 f"{len(anchors)} levels of anchors for {len(in_channels)} maps of strides {list(strides)}; "
                 "give one list of anchors for each level"
             )

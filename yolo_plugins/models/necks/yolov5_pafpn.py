@@ -11,6 +11,7 @@ from typing import Any
 from mmengine.model import BaseModule
 from torch import Tensor, nn
 
+from yolo_plugins.errors import UsageError
 from yolo_plugins.models.layers import C3, SILU, YOLO_NORM, ConvBNAct, concat, scale_channels, scale_depth
 from yolo_plugins.registry import MODELS
 
@@ -38,7 +39,7 @@ class YOLOv5PAFPN(BaseModule):
         out_channels: Channels of the returned maps, fine to coarse.
 
     Raises:
-        ValueError: The numbers of input maps and output levels differ.
+        UsageError: The numbers of input maps and output levels differ.
     """
 
     def __init__(
@@ -53,7 +54,10 @@ class YOLOv5PAFPN(BaseModule):
     ) -> None:
         super().__init__(init_cfg)
         if len(in_channels) != len(level_channels):
-            raise ValueError(f"{len(in_channels)} input maps for {len(level_channels)} levels of the neck")
+            raise UsageError(
+                f"{len(in_channels)} input maps for {len(level_channels)} levels of the neck; "
+                "give neck.level_channels one number for each map of the backbone"
+            )
         layer: dict[str, Any] = dict(norm_cfg=norm_cfg, act_cfg=act_cfg)
         block: dict[str, Any] = dict(num_blocks=scale_depth(_REPEATS, deepen_factor), shortcut=False, **layer)
         widths = [scale_channels(channels, widen_factor) for channels in level_channels]
