@@ -128,3 +128,15 @@ def test_suppression_keeps_equal_boxes_of_two_classes():
     result = select_detections(decoded, score_thr=0.25)
     assert result.labels.tolist() == [0, 1]
     assert result.bboxes[0].tolist() == [40, 40, 60, 60]
+
+
+def test_many_candidates_are_suppressed_as_few_are(monkeypatch):
+    generator = torch.Generator().manual_seed(0)
+    decoded = torch.rand(400, 5 + 4, generator=generator)
+    decoded[:, :4] = decoded[:, :4] * 60 + 20
+    together = select_detections(decoded, max_per_img=2000)
+    monkeypatch.setattr("yolo_plugins.models.task_modules.nms._PER_CLASS_FROM", 1)
+    apart = select_detections(decoded, max_per_img=2000)
+    assert len(together.scores) > 100
+    for name in ("bboxes", "scores", "labels"):
+        assert torch.equal(together[name], apart[name])
