@@ -64,9 +64,11 @@ class YOLORunner(Runner):
     def build_dataloader(
         dataloader: DataLoader | dict, seed: int | None = None, diff_rank_seed: bool = False
     ) -> DataLoader:
-        """MMEngine's data loader; without workers none persists, so that `num_workers=0` alone is enough to say."""
-        if isinstance(dataloader, dict) and not dataloader.get("num_workers"):
-            dataloader = {**dataloader, "persistent_workers": False}
+        """MMEngine's data loader, with pinned memory for a GPU; `num_workers=0` alone is enough to have no workers."""
+        if isinstance(dataloader, dict):
+            dataloader = {"pin_memory": torch.cuda.is_available(), **dataloader}
+            if not dataloader.get("num_workers"):
+                dataloader["persistent_workers"] = False
         return Runner.build_dataloader(dataloader, seed, diff_rank_seed)
 
     def build_logger(self, *args: Any, **kwargs: Any) -> MMLogger:

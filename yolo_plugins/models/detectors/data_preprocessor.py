@@ -27,6 +27,6 @@ class YOLODataPreprocessor(BaseDataPreprocessor):
         inputs = data["inputs"]
         if not isinstance(inputs, torch.Tensor):
             inputs = torch.stack(list(inputs))
-        inputs = inputs.to(self.device, non_blocking=True, memory_format=torch.channels_last)
-        samples = self.cast_data(data.get("data_samples"))
-        return dict(inputs=inputs.float().div_(255), data_samples=samples)
+        # bytes travel, a quarter of the floats; the device converts and reorders them in one pass
+        inputs = inputs.to(self.device, non_blocking=True).to(torch.float32, memory_format=torch.channels_last)
+        return dict(inputs=inputs.div_(255), data_samples=self.cast_data(data.get("data_samples")))
