@@ -32,7 +32,7 @@ BELOW: dict[str, set[str]] = {
     "models.detectors": BASE | PARTS | {"models.layers", "models.dense_heads"},
     "datasets": BASE,
     "evaluation": BASE,
-    "models.deploy": BASE,
+    "models.deploy": BASE | {"models.layers"},
     "analysis.complexity": BASE | {"models.deploy"},
     "converters": BASE,
     # The record of a run states the model's params and MACs; checkpoints pass through the one safe reader.

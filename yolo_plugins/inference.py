@@ -39,7 +39,7 @@ def load_detector(config: Config, checkpoint: str | Path, device: str = "cpu") -
     state_dict = content.get("state_dict", content)
     check_fits(detector, state_dict, str(checkpoint))
     detector.load_state_dict(state_dict)
-    return to_deploy(detector).to(device)
+    return to_deploy(detector.to(device))
 
 
 @torch.inference_mode()

@@ -13,12 +13,20 @@ from typing import Any
 import torch
 from torch import nn
 from torch.utils._python_dispatch import TorchDispatchMode
-from torch.utils.flop_counter import FlopCounterMode, flop_registry
+from torch.utils.flop_counter import FlopCounterMode, conv_flop_count, flop_registry
 
 from yolo_plugins.models.deploy import to_deploy
 
 _PARTS = {"backbone": "backbone", "neck": "neck", "head": "bbox_head"}
 _LATENCY_REPEATS = 10
+
+
+def _pointwise_flops(x_shape: Any, weight_shape: Any, *_: Any, out_shape: Any = None, **__: Any) -> int:
+    """The deploy form's convolution with its activation: as torch counts a convolution."""
+    return conv_flop_count(x_shape, weight_shape, out_shape, transposed=False)
+
+
+_FORMULAS = {torch.ops.mkldnn._convolution_pointwise: _pointwise_flops}
 
 
 class _OperatorNames(TorchDispatchMode):
@@ -97,7 +105,7 @@ def _count_params(module: nn.Module) -> int:
 def _count_macs(model: nn.Module, input_hw: tuple[int, int]) -> tuple[dict[str, int], list[str]]:
     """Multiply-accumulates of each part for one image, in evaluation mode; operators without a formula."""
     training = model.training
-    counter, operators = FlopCounterMode(display=False), _OperatorNames()
+    counter, operators = FlopCounterMode(display=False, custom_mapping=_FORMULAS), _OperatorNames()
     model.eval()
     try:
         with operators, counter:
@@ -106,7 +114,7 @@ def _count_macs(model: nn.Module, input_hw: tuple[int, int]) -> tuple[dict[str, 
         model.train(training)
     counts, root = counter.get_flop_counts(), type(model).__name__
     macs = {name: sum(counts.get(f"{root}.{name}", {}).values()) // 2 for name in _PARTS.values()}
-    return macs, sorted(str(operator) for operator in operators.seen - flop_registry.keys())
+    return macs, sorted(str(operator) for operator in operators.seen - flop_registry.keys() - _FORMULAS.keys())
 
 
 @torch.no_grad()

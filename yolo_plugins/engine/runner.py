@@ -23,6 +23,7 @@ from torch import Tensor, nn
 from torch.utils.data import DataLoader
 
 from yolo_plugins.engine.checkpoint import latest_checkpoint
+from yolo_plugins.engine.memory import keep_freed_memory
 from yolo_plugins.errors import UsageError
 from yolo_plugins.files import write_atomically
 
@@ -42,7 +43,9 @@ class YOLORunner(Runner):
     _load_from: str | None
 
     def setup_env(self, env_cfg: dict) -> None:
-        """MMEngine's set-up; processes without a GPU talk by gloo, whatever backend the config names."""
+        """MMEngine's set-up; processes without a GPU keep their memory and talk by gloo, whatever the config names."""
+        if not torch.cuda.is_available():
+            keep_freed_memory()
         if self._launcher == "pytorch" and not torch.cuda.is_available() and not is_distributed():
             torch.distributed.init_process_group("gloo")
         super().setup_env(env_cfg)

@@ -15,6 +15,7 @@ from mmengine.registry import init_default_scope
 from torch import Tensor
 
 from yolo_plugins.analysis.complexity import median_seconds
+from yolo_plugins.engine.memory import keep_freed_memory
 from yolo_plugins.evaluation import evaluate_detections
 from yolo_plugins.models import to_deploy
 from yolo_plugins.registry import DATASETS, MODELS
@@ -101,6 +102,7 @@ def benchmark_eval(detections: Path | None = None, repeats: int = 3) -> dict[str
 
 def _build(config: Config) -> Any:
     init_default_scope("yolo_plugins")
+    keep_freed_memory()
     torch.manual_seed(0)
     return MODELS.build(config.model)
 

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 # YOLOv5 and the PyTorch release of Scaled-YOLOv4; ImageNet networks keep PyTorch's 1e-5 and 0.1
 YOLO_NORM = dict(type="BN", eps=1e-3, momentum=0.03)
-SILU = dict(type="SiLU", inplace=True)
+SILU = dict(type="SiLU")  # in place, autograd would copy its input first
 
 
 class ConvBNAct(nn.Module):
