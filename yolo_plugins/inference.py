@@ -67,7 +67,7 @@ def draw(image: np.ndarray, result: InstanceData, classes: list[str]) -> np.ndar
     if len(result.bboxes):
         names = [f"{classes[k]} {score:.2f}" for k, score in zip(result.labels.tolist(), result.scores, strict=True)]
         hues = [f"hsl({360 * k // _MAX_COLOURS % 360}, 90%, 55%)" for k in result.labels.tolist()]
-        rgb = draw_bounding_boxes(rgb, result.bboxes, names, hues, width=2)
+        rgb = draw_bounding_boxes(rgb, result.bboxes, names, hues, width=2, label_colors="black", fill_labels=True)
     return rgb.permute(1, 2, 0).numpy()[..., ::-1].copy()
 
 
