@@ -103,7 +103,10 @@ def test_shrinking_averages_areas_and_growing_interpolates(noise):
 
 
 def test_scaling_agrees_with_the_reference_loader(golden_dir):
-    golden = np.load(golden_dir / "pipeline_golden.npz")
+    path = golden_dir / "pipeline_golden.npz"
+    if not path.is_file():
+        pytest.skip(f"no {path}")
+    golden = np.load(path)
     for item in json.loads(str(golden["loader"]))["square"]["items"]:
         scaled = scale_long_side(golden[f"loader_in{item['source']}"], 160)
         _, (pad_w, pad_h) = item["shapes"][1]
