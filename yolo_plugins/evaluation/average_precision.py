@@ -7,13 +7,26 @@ Equal scores count in the order (image, position in the input), so shuffling ima
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from itertools import pairwise
 from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from yolo_plugins.errors import UsageError
+from yolo_plugins.evaluation.matching import (
+    COCO_MAX_DETECTIONS,
+    FALSE,
+    IGNORED,
+    TRUE,
+    Boxes,
+    Floats,
+    Ints,
+    in_rank_order,
+    keep_best_of_group,
+    match_coco,
+    match_voc,
+    safe_ratio,
+)
 
 MODES = ("area", "11point", "coco101")
 # COCO's ten, as linspace computes them: the ninth is one rounding step below 0.9
@@ -21,16 +34,8 @@ IOU_THRESHOLDS = np.linspace(0.5, 0.95, 10)
 
 # recalls at which precision is read; k * step as all references compute them, so that 0.3 is 0.30000000000000004
 _RECALL_POINTS = {"11point": np.arange(11) * 0.1, "coco101": np.arange(101) * 0.01}
-_COCO_MAX_DETECTIONS = 100  # per image and class (COCO, maxDets)
-_COCO_MAX_THRESHOLD = 1 - 1e-10  # COCO lets a perfect box pass a threshold of 1 in spite of rounding
 _CONFIDENCES = np.linspace(0, 1, 1000)  # where YOLOv5 v7.0 samples precision and recall
 _SMOOTHING = 101  # samples: YOLOv5 v7.0 smooths mean F1 by a running mean over a tenth of the confidence axis
-
-# outcome of a detection at one threshold
-_FALSE, _TRUE, _IGNORED = 0, 1, 2
-
-_Floats = NDArray[np.float64]
-_Ints = NDArray[np.int64]
 
 
 @dataclass(frozen=True)
@@ -53,25 +58,25 @@ class DetectionScores:
     the IoU thresholds that their name speaks of were not evaluated.
     """
 
-    iou_thresholds: _Floats
-    ap: _Floats
-    n_gt: _Ints
-    n_det: _Ints
-    n_tp: _Ints
-    n_fp: _Ints
-    precision_per_class: _Floats
-    recall_per_class: _Floats
-    recall_max_per_class: _Floats
+    iou_thresholds: Floats
+    ap: Floats
+    n_gt: Ints
+    n_det: Ints
+    n_tp: Ints
+    n_fp: Ints
+    precision_per_class: Floats
+    recall_per_class: Floats
+    recall_max_per_class: Floats
     confidence: float
 
     @property
-    def ap50_per_class(self) -> _Floats:
+    def ap50_per_class(self) -> Floats:
         """(K,) AP at IoU 0.5."""
         index = _index_of_half(self.iou_thresholds)
         return np.full(len(self.ap), np.nan) if index is None else self.ap[:, index]
 
     @property
-    def ap50_95_per_class(self) -> _Floats:
+    def ap50_95_per_class(self) -> Floats:
         """(K,) mean AP over the ten IoU thresholds 0.50, 0.55 ... 0.95."""
         is_standard = self.iou_thresholds.shape == (10,) and np.allclose(self.iou_thresholds, IOU_THRESHOLDS)
         return self.ap.mean(1) if is_standard else np.full(len(self.ap), np.nan)
@@ -100,30 +105,6 @@ class DetectionScores:
     def recall_max(self) -> float:
         """Mean over classes of the recall of all detections, IoU 0.5."""
         return _mean(self.recall_max_per_class)
-
-
-@dataclass(frozen=True)
-class _Boxes:
-    """N boxes; `group` numbers the (image, class) cells, image-major."""
-
-    group: _Ints  # (N,)
-    labels: _Ints  # (N,)
-    bboxes: _Floats  # (N, 4) xyxy
-    values: NDArray[Any]  # (N,) difficult (bool) of ground truth, score (float64) of detections
-
-    def __len__(self) -> int:
-        return len(self.group)
-
-    def take(self, index: NDArray[Any]) -> "_Boxes":
-        return _Boxes(self.group[index], self.labels[index], self.bboxes[index], self.values[index])
-
-
-@dataclass(frozen=True)
-class _Pairs:
-    """P pairs (detection, ground truth) of one image and class, sorted by detection, then ground truth."""
-
-    det: _Ints  # (P,)
-    gt: _Ints  # (P,)
 
 
 def evaluate_detections(
@@ -172,19 +153,19 @@ def evaluate_detections(
     n_gt = np.bincount(truth.labels[~truth.values], minlength=num_classes)
     n_det = np.bincount(found.labels, minlength=num_classes)
     truth = truth.take(np.argsort(truth.group, kind="stable"))
-    found = _in_rank_order(found)
+    found = in_rank_order(found)
     if mode == "coco101":
-        found = _keep_best_of_group(found, _COCO_MAX_DETECTIONS)
-        outcome = _match_coco(truth, found, thresholds)
+        found = keep_best_of_group(found, COCO_MAX_DETECTIONS)
+        outcome = match_coco(truth, found, thresholds)
     else:
-        outcome = _match_voc(truth, found, thresholds, margin=float(inclusive_pixels))
+        outcome = match_voc(truth, found, thresholds, margin=float(inclusive_pixels))
     return _score(outcome, found, n_gt, n_det, thresholds, mode)
 
 
 # --- input
 
 
-def _read_thresholds(iou_thresholds: ArrayLike) -> _Floats:
+def _read_thresholds(iou_thresholds: ArrayLike) -> Floats:
     thresholds = np.asarray(iou_thresholds, np.float64)
     if thresholds.ndim != 1 or not thresholds.size or not ((thresholds > 0) & (thresholds <= 1)).all():
         raise UsageError(f"iou_thresholds={iou_thresholds!r}: give a list of at least one number in (0, 1]")
@@ -193,7 +174,7 @@ def _read_thresholds(iou_thresholds: ArrayLike) -> _Floats:
 
 def _read_boxes(
     gt: Mapping[str, ArrayLike], detections: Mapping[str, ArrayLike], num_classes: int
-) -> tuple[_Boxes, _Boxes]:
+) -> tuple[Boxes, Boxes]:
     """Checked ground truth and detections, in input order, with common group numbers."""
     images, labels, bboxes, values = [], [], [], []
     for name, arrays, extra, dtype in (("gt", gt, "difficult", bool), ("detections", detections, "scores", np.float64)):
@@ -204,11 +185,11 @@ def _read_boxes(
         absent = dtype is bool and arrays.get(extra) is None
         values.append(np.zeros(n, bool) if absent else _column(arrays, name, extra, n, dtype))
     groups = [code * num_classes + label for code, label in zip(_image_codes(*images), labels, strict=True)]
-    truth, found = (_Boxes(*columns) for columns in zip(groups, labels, bboxes, values, strict=True))
+    truth, found = (Boxes(*columns) for columns in zip(groups, labels, bboxes, values, strict=True))
     return truth, found
 
 
-def _read_bboxes(arrays: Mapping[str, ArrayLike], name: str) -> _Floats:
+def _read_bboxes(arrays: Mapping[str, ArrayLike], name: str) -> Floats:
     bboxes = _array(arrays, name, "bboxes", np.float64)
     bboxes = bboxes.reshape(0, 4) if bboxes.size == 0 else bboxes
     if bboxes.ndim != 2 or bboxes.shape[1] != 4:
@@ -216,7 +197,7 @@ def _read_bboxes(arrays: Mapping[str, ArrayLike], name: str) -> _Floats:
     return bboxes
 
 
-def _read_labels(arrays: Mapping[str, ArrayLike], name: str, n: int, num_classes: int) -> _Ints:
+def _read_labels(arrays: Mapping[str, ArrayLike], name: str, n: int, num_classes: int) -> Ints:
     labels = _column(arrays, name, "labels", n, np.int64)
     outside = labels[(labels < 0) | (labels >= num_classes)]
     if len(outside):
@@ -250,7 +231,7 @@ def _column(arrays: Mapping[str, ArrayLike], name: str, key: str, n: int, dtype:
     return values
 
 
-def _image_codes(gt_image: NDArray[Any], det_image: NDArray[Any]) -> Sequence[_Ints]:
+def _image_codes(gt_image: NDArray[Any], det_image: NDArray[Any]) -> Sequence[Ints]:
     """Both id columns as integers of one common numbering, in the order of the sorted ids."""
     for name, image in (("gt", gt_image), ("detections", det_image)):
         if image.size and image.dtype.kind not in "iuUS":
@@ -264,132 +245,11 @@ def _image_codes(gt_image: NDArray[Any], det_image: NDArray[Any]) -> Sequence[_I
     return codes[: len(gt_image)], codes[len(gt_image) :]
 
 
-# --- matching
-
-
-def _in_rank_order(found: _Boxes) -> _Boxes:
-    """Detections by class, then falling score, then image, then input position."""
-    order = np.argsort(found.group, kind="stable")
-    order = order[np.argsort(-found.values[order], kind="stable")]
-    return found.take(order[np.argsort(found.labels[order], kind="stable")])
-
-
-def _rank_in_group(group: _Ints) -> _Ints:
-    """(N,) how many earlier entries have the same number."""
-    order = np.argsort(group, kind="stable")
-    ordered = group[order]
-    rank = np.empty(len(group), np.int64)
-    rank[order] = np.arange(len(group)) - np.searchsorted(ordered, ordered, side="left")
-    return rank
-
-
-def _keep_best_of_group(found: _Boxes, count: int) -> _Boxes:
-    return found.take(_rank_in_group(found.group) < count)
-
-
-def _pair(truth: _Boxes, found: _Boxes) -> _Pairs:
-    """Every detection with every ground truth of its image and class; `truth` is sorted by group."""
-    start = np.searchsorted(truth.group, found.group, side="left")
-    count = np.searchsorted(truth.group, found.group, side="right") - start
-    det = np.repeat(np.arange(len(found)), count)
-    first_pair = np.cumsum(count) - count
-    return _Pairs(det, np.arange(len(det)) + (start - first_pair)[det])
-
-
-def _overlap(truth: _Boxes, found: _Boxes, pairs: _Pairs, margin: float) -> tuple[_Floats, _Floats, _Floats]:
-    """(P,) intersection, detection area and ground-truth area of each pair; `margin` is added to every side."""
-    a, b = found.bboxes[pairs.det], truth.bboxes[pairs.gt]
-    sides = np.minimum(a[:, 2:], b[:, 2:]) - np.maximum(a[:, :2], b[:, :2]) + margin
-    np.maximum(sides, 0, out=sides)
-    return sides[:, 0] * sides[:, 1], _areas(found.bboxes, margin)[pairs.det], _areas(truth.bboxes, margin)[pairs.gt]
-
-
-def _areas(bboxes: _Floats, margin: float) -> _Floats:
-    sides = np.maximum(bboxes[:, 2:] - bboxes[:, :2] + margin, 0)
-    return sides[:, 0] * sides[:, 1]
-
-
-def _ratio(part: NDArray[Any], whole: NDArray[Any]) -> _Floats:
-    """`part / whole`, and 0 where whole is 0."""
-    return np.divide(part, whole, out=np.zeros(np.shape(part)), where=whole > 0)
-
-
-def _match_voc(truth: _Boxes, found: _Boxes, thresholds: _Floats, margin: float) -> NDArray[np.int8]:
-    """(T, N) outcome of each detection under VOC's rule."""
-    pairs = _pair(truth, found)
-    outcome = np.full((len(thresholds), len(found)), _FALSE, np.int8)
-    if not len(pairs.det):
-        return outcome
-    inter, det_area, gt_area = _overlap(truth, found, pairs, margin)
-    iou = _ratio(inter, det_area + gt_area - inter)
-    starts = np.flatnonzero(np.diff(pairs.det, prepend=-1))
-    det = pairs.det[starts]
-    best_iou = np.maximum.reduceat(iou, starts)
-    is_best = iou == np.repeat(best_iou, np.diff(starts, append=len(iou)))
-    best_gt = np.minimum.reduceat(np.where(is_best, pairs.gt, len(truth)), starts)
-    for row, threshold in zip(outcome, thresholds, strict=True):
-        hit = best_iou >= threshold
-        hit_det, hit_gt = det[hit], best_gt[hit]
-        winner = np.full(len(truth), len(found))  # rank order: the smallest index has the highest score
-        np.minimum.at(winner, hit_gt, hit_det)
-        row[hit_det] = np.where(winner[hit_gt] == hit_det, _TRUE, _FALSE)
-        row[hit_det[truth.values[hit_gt]]] = _IGNORED
-    return outcome
-
-
-def _match_coco(truth: _Boxes, found: _Boxes, thresholds: _Floats) -> NDArray[np.int8]:
-    """(T, N) outcome of each detection under COCO's rule.
-
-    Groups are independent, so one step serves the r-th detection of every group, at all thresholds.
-    """
-    thresholds = np.minimum(thresholds, _COCO_MAX_THRESHOLD)
-    outcome = np.full((len(thresholds), len(found)), _FALSE, np.int8)
-    pairs = _pair(truth, found)
-    iou = _coco_iou(truth, found, pairs)
-    passes = iou >= thresholds.min()
-    det, gt, iou = pairs.det[passes], pairs.gt[passes], iou[passes]
-    # preference of a detection: ordinary before crowd, then overlap, then (COCO's tie rule) the later ground truth
-    order = np.lexsort((-gt, -iou, truth.values[gt], det))
-    det, gt, iou = det[order], gt[order], iou[order]
-    unique_det, inverse = np.unique(det, return_inverse=True)
-    step = _rank_in_group(found.group[unique_det])[inverse]
-    order = np.argsort(step, kind="stable")
-    det, gt, iou = det[order], gt[order], iou[order]
-    crowd = truth.values[gt]
-    taken = np.zeros((len(truth), len(thresholds)), bool)
-    bounds = np.searchsorted(step[order], np.arange(step.max(initial=-1) + 2))
-    for begin, end in pairwise(bounds):
-        part = slice(begin, end)
-        free = (iou[part, None] >= thresholds) & (crowd[part, None] | ~taken[gt[part]])  # (p, T)
-        starts = np.flatnonzero(np.diff(det[part], prepend=-1))
-        preference = np.arange(end - begin, 0, -1)[:, None]  # falls along the pairs: the largest is the first choice
-        best = np.maximum.reduceat(np.where(free, preference, 0), starts, axis=0)  # (dets of this step, T), 0 for none
-        which, at = np.nonzero(best)
-        pair = end - best[which, at]
-        taken[gt[pair], at] = True
-        outcome[at, det[pair]] = np.where(crowd[pair], _IGNORED, _TRUE)
-    width, height = (found.bboxes[:, 2:] - found.bboxes[:, :2]).T
-    outcome[(outcome == _FALSE) & (width * height < 0)] = _IGNORED  # COCO: area outside the range of "all"
-    return outcome
-
-
-def _coco_iou(truth: _Boxes, found: _Boxes, pairs: _Pairs) -> _Floats:
-    """(P,) IoU, for crowds intersection over detection area; rounded as COCO does, which stores x, y, w, h."""
-    truth, found = _through_xywh(truth), _through_xywh(found)
-    inter, det_area, gt_area = _overlap(truth, found, pairs, margin=0)
-    return _ratio(inter, np.where(truth.values[pairs.gt], det_area, det_area + gt_area - inter))
-
-
-def _through_xywh(boxes: _Boxes) -> _Boxes:
-    start, end = boxes.bboxes[:, :2], boxes.bboxes[:, 2:]
-    return _Boxes(boxes.group, boxes.labels, np.concatenate([start, start + (end - start)], 1), boxes.values)
-
-
 # --- curves
 
 
 def _score(
-    outcome: NDArray[np.int8], found: _Boxes, n_gt: _Ints, n_det: _Ints, thresholds: _Floats, mode: str
+    outcome: NDArray[np.int8], found: Boxes, n_gt: Ints, n_det: Ints, thresholds: Floats, mode: str
 ) -> DetectionScores:
     """All scores from the (T, N) outcomes of detections in rank order."""
     num_classes = len(n_gt)
@@ -401,9 +261,9 @@ def _score(
     bounds = np.searchsorted(found.labels, np.arange(num_classes + 1))
     for label in range(num_classes):
         part = slice(bounds[label], bounds[label + 1])
-        true = outcome[:, part] == _TRUE
+        true = outcome[:, part] == TRUE
         tp = np.cumsum(true, axis=1)  # (T, n)
-        fp = np.cumsum(outcome[:, part] == _FALSE, axis=1)
+        fp = np.cumsum(outcome[:, part] == FALSE, axis=1)
         if part.start < part.stop:
             n_tp[label], n_fp[label] = tp[:, -1], fp[:, -1]
         if not n_gt[label]:
@@ -412,13 +272,13 @@ def _score(
         ap[label] = _average_precision(precision, recall, true, n_gt[label], mode)
         if half is not None:
             recall_max[label] = recall[half].max(initial=0)
-            counted = outcome[half, part] != _IGNORED
+            counted = outcome[half, part] != IGNORED
             sampled[:, label] = _sample(found.values[part][counted], precision[half, counted], recall[half, counted])
     precision_at, recall_at, confidence = _operating_point(sampled)
     return DetectionScores(thresholds, ap, n_gt, n_det, n_tp, n_fp, precision_at, recall_at, recall_max, confidence)
 
 
-def _average_precision(precision: _Floats, recall: _Floats, true: NDArray[np.bool_], n_gt: int, mode: str) -> _Floats:
+def _average_precision(precision: Floats, recall: Floats, true: NDArray[np.bool_], n_gt: int, mode: str) -> Floats:
     """(T,) average precision of one class from its (T, n) curves."""
     envelope = np.maximum.accumulate(precision[:, ::-1], axis=1)[:, ::-1]
     if mode == "area":  # recall rises by 1 / n_gt at every true positive, and there only
@@ -428,7 +288,7 @@ def _average_precision(precision: _Floats, recall: _Floats, true: NDArray[np.boo
     return np.array([e[np.searchsorted(r, points)].mean() for e, r in zip(envelope, recall, strict=True)])
 
 
-def _sample(scores: _Floats, precision: _Floats, recall: _Floats) -> tuple[_Floats, _Floats]:
+def _sample(scores: Floats, precision: Floats, recall: Floats) -> tuple[Floats, Floats]:
     """Precision and recall of one class at each of `_CONFIDENCES`, linear between scores (falling) and flat below."""
     if not len(scores):
         return np.zeros(len(_CONFIDENCES)), np.zeros(len(_CONFIDENCES))
@@ -438,24 +298,24 @@ def _sample(scores: _Floats, precision: _Floats, recall: _Floats) -> tuple[_Floa
     )
 
 
-def _operating_point(sampled: _Floats) -> tuple[_Floats, _Floats, float]:
+def _operating_point(sampled: Floats) -> tuple[Floats, Floats, float]:
     """(K,) precision, (K,) recall and the confidence where mean F1, smoothed, is largest; nan without ground truth."""
     precision, recall = sampled[:, ~np.isnan(sampled[1, :, 0])]
     if not len(recall):
         return sampled[0, :, 0], sampled[1, :, 0], float("nan")
-    f1 = _ratio(2 * precision * recall, precision + recall).mean(0)
+    f1 = safe_ratio(2 * precision * recall, precision + recall).mean(0)
     padded = np.pad(f1, _SMOOTHING // 2, mode="edge")
     best = int(np.convolve(padded, np.full(_SMOOTHING, 1 / _SMOOTHING), mode="valid").argmax())
     return sampled[0, :, best], sampled[1, :, best], float(_CONFIDENCES[best])
 
 
-def _index_of_half(thresholds: _Floats) -> int | None:
+def _index_of_half(thresholds: Floats) -> int | None:
     """Position of IoU 0.5 among the thresholds, None where it is not among them."""
     at = np.flatnonzero(np.isclose(thresholds, 0.5))
     return int(at[0]) if len(at) else None
 
 
-def _mean(values: _Floats) -> float:
+def _mean(values: Floats) -> float:
     """Mean of what is not nan; nan when nothing is left."""
     values = values[~np.isnan(values)]
     return float(values.mean()) if len(values) else float("nan")
