@@ -33,8 +33,8 @@ def main() -> None:
         metrics = json.dumps(runner.test())
         if runner.rank == 0:
             print(metrics)
-        if runner.rank == 0 and args.out:
-            write_atomically(args.out, metrics.encode())
+            if args.out:
+                write_atomically(args.out, metrics.encode())
 
 
 if __name__ == "__main__":

@@ -8,6 +8,11 @@ from pathlib import Path
 from yolo_plugins.errors import UsageError
 
 
+def is_disk_full(error: BaseException) -> bool:
+    """Whether a write failed because the disk, or the user's share of it, is full."""
+    return isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT)
+
+
 def write_atomically(path: str | Path, data: bytes | memoryview) -> None:
     """Writes a file under a temporary name beside it, then renames it: a reader sees the old or the new content.
 
@@ -26,7 +31,7 @@ def write_atomically(path: str | Path, data: bytes | memoryview) -> None:
     except BaseException as error:
         with contextlib.suppress(OSError):
             temporary.unlink(missing_ok=True)
-        if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
+        if is_disk_full(error):
             raise UsageError(
                 f"{path}: disk full, {len(data) / 1e6:.1f} MB do not fit; what was saved before is untouched: "
                 "free some space and run it again (a training with --resume)"

@@ -6,11 +6,14 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
+from mmdet.structures import DetDataSample
 from PIL import Image
 
-from yolo_plugins.datasets.transforms import Letterbox, boxes_to_native, letterbox
+from yolo_plugins.datasets.transforms import Letterbox, letterbox
 from yolo_plugins.datasets.transforms.pack_train import to_rgb_chw
 from yolo_plugins.datasets.voc_dataset import VOCDataset
+from yolo_plugins.models.detectors import to_original
 
 GOLDEN = json.loads((Path(__file__).parents[1] / "golden" / "letterbox_golden.json").read_text())
 CLASSES = ("a", "b", "c", "d", "e", "f", "g", "h", "i", "j")
@@ -26,6 +29,12 @@ def arrays(golden_dir):
 
 def sha256(array):
     return hashlib.sha256(np.ascontiguousarray(array).tobytes()).hexdigest()
+
+
+def boxes_to_native(bboxes, scale_factor, pad_param, ori_shape):
+    """The detector's way back, on arrays."""
+    meta = {"scale_factor": scale_factor, "pad_param": pad_param, "ori_shape": ori_shape}
+    return to_original(torch.from_numpy(bboxes), DetDataSample(metainfo=meta)).numpy()
 
 
 def run(case, img):

@@ -102,6 +102,18 @@ def test_deploy_form_gives_the_same_outputs_without_batch_norm(trained, mode):
             torch.testing.assert_close(ours, expected, atol=1e-4, rtol=0)
 
 
+def test_deploy_form_follows_weights_that_are_loaded_after_it_has_run(trained):
+    deployed, inputs = to_deploy(trained), batch().float() / 255
+    doubled = {key: value * 2 for key, value in deployed.state_dict().items()}
+    fresh = to_deploy(trained)
+    fresh.load_state_dict(doubled)
+    with torch.inference_mode():
+        deployed(inputs, mode="tensor")
+        deployed.load_state_dict(doubled)
+        for ours, expected in zip(deployed(inputs, mode="tensor"), fresh(inputs, mode="tensor"), strict=True):
+            assert torch.equal(ours, expected)
+
+
 def test_deploy_form_can_be_copied_and_saved_after_it_has_run(trained, tmp_path):
     deployed, inputs = to_deploy(trained), batch().float() / 255
     with torch.inference_mode():

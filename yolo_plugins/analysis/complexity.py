@@ -15,7 +15,7 @@ from torch import nn
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils.flop_counter import FlopCounterMode, conv_flop_count, flop_registry
 
-from yolo_plugins.models.deploy import to_deploy
+from yolo_plugins.models.deploy import CONV_ACT, to_deploy
 
 _PARTS = {"backbone": "backbone", "neck": "neck", "head": "bbox_head"}
 _LATENCY_REPEATS = 10
@@ -26,7 +26,7 @@ def _pointwise_flops(x_shape: Any, weight_shape: Any, *_: Any, out_shape: Any = 
     return conv_flop_count(x_shape, weight_shape, out_shape, transposed=False)
 
 
-_FORMULAS = {torch.ops.mkldnn._convolution_pointwise: _pointwise_flops}
+_FORMULAS = {CONV_ACT: _pointwise_flops} if CONV_ACT is not None else {}
 
 
 class _OperatorNames(TorchDispatchMode):

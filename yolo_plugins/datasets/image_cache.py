@@ -4,7 +4,6 @@ The file is keyed by content: the bytes of the picture files, the size, the form
 file; moved, renamed or reordered ones find theirs again.
 """
 
-import errno
 import hashlib
 import os
 from collections.abc import Sequence
@@ -17,6 +16,7 @@ from filelock import FileLock
 from tqdm import tqdm
 
 from yolo_plugins.errors import UsageError
+from yolo_plugins.files import is_disk_full
 
 from .images import read_image, scale_long_side
 
@@ -24,7 +24,6 @@ _FORMAT_VERSION = 1  # raise it when the file's layout, the decoding or the scal
 _SIZES_DTYPE = np.dtype("<i4")
 _SIZES_PER_IMAGE = 4  # height and width of the scaled picture, then of the original
 _CHUNK = 64  # pictures that are decoded and not yet written: bounds the memory
-_FULL_DISK = (errno.ENOSPC, errno.EDQUOT)
 
 
 class ImageCache:
@@ -150,7 +149,7 @@ def _build(path: Path, sources: Sequence[str | Path], img_size: int) -> np.ndarr
             os.fsync(file.fileno())
         temporary.replace(path)
     except OSError as error:
-        if error.errno in _FULL_DISK:
+        if is_disk_full(error):
             raise _disk_is_full(path, sizes) from error
         raise
     finally:

@@ -9,6 +9,7 @@ from torch import Tensor, nn
 
 from yolo_plugins.models.layers import ConvBNAct
 
+CONV_ACT: Any = getattr(torch.ops.mkldnn, "_convolution_pointwise", None)  # None where torch has no oneDNN
 _ONEDNN_NAMES = {nn.SiLU: "swish", nn.ReLU: "relu"}  # activations that oneDNN applies while it writes a convolution
 
 
@@ -42,6 +43,14 @@ class _ConvAct(nn.Module):
     def __getstate__(self) -> dict[str, Any]:
         return {**self.__dict__, "_packed": None}  # its layout can be neither copied nor saved
 
+    def _apply(self, *args: Any, **kwargs: Any) -> "_ConvAct":
+        self._packed = None  # other weights from here on: another device or type
+        return super()._apply(*args, **kwargs)
+
+    def _load_from_state_dict(self, *args: Any, **kwargs: Any) -> None:
+        self._packed = None
+        super()._load_from_state_dict(*args, **kwargs)
+
     def forward(self, x: Tensor) -> Tensor:
         """(N, C_in, H, W) -> (N, C_out, H', W')."""
         if not self._runs_in_one_call(x):
@@ -51,15 +60,15 @@ class _ConvAct(nn.Module):
         if self._packed is None:
             self._packed = torch.ops.mkldnn._reorder_convolution_weight(conv.weight, *geometry, x.shape)
         name = _ONEDNN_NAMES[type(self.act)]
-        return torch.ops.mkldnn._convolution_pointwise(x, self._packed, conv.bias, *geometry, name, [], "")
+        return CONV_ACT(x, self._packed, conv.bias, *geometry, name, [], "")
 
     def _runs_in_one_call(self, x: Tensor) -> bool:
         """The call knows plain float32 on the CPU and has no gradient."""
         return (
-            x.device.type == "cpu"
+            CONV_ACT is not None
+            and x.device.type == "cpu"
             and x.dtype == self.conv.weight.dtype == torch.float32
             and type(self.act) in _ONEDNN_NAMES
             and not torch.is_grad_enabled()
             and not torch.is_autocast_enabled("cpu")
-            and hasattr(torch.ops.mkldnn, "_convolution_pointwise")
         )

@@ -15,6 +15,7 @@ from mmengine.registry import init_default_scope
 from torch import Tensor
 
 from yolo_plugins.analysis.complexity import median_seconds
+from yolo_plugins.engine import YOLOOptimWrapper
 from yolo_plugins.engine.memory import keep_freed_memory
 from yolo_plugins.evaluation import evaluate_detections
 from yolo_plugins.models import to_deploy
@@ -43,17 +44,12 @@ def benchmark_train(
     model = _build(config).train().to(device)
     inputs, targets = _random_batch(batch_size, config.img_size, model.num_classes, device)
     optimizer = torch.optim.SGD(model.parameters(), lr=1e-4, momentum=0.9, nesterov=True)
-    device_type = torch.device(device).type
-    dtype = torch.float16 if device_type == "cuda" else torch.bfloat16
-    scaler = torch.amp.GradScaler("cuda", enabled=amp and device_type == "cuda")
+    wrapper = YOLOOptimWrapper(optimizer, amp=amp)
 
     def step() -> None:
-        with torch.autocast(device_type, dtype, enabled=amp):
+        with wrapper.optim_context(model):
             loss = model.loss(inputs, targets)["loss"]
-        optimizer.zero_grad()
-        scaler.scale(loss).backward()
-        scaler.step(optimizer)
-        scaler.update()
+        wrapper.update_params(loss)
 
     raw = [level.detach().requires_grad_() for level in model(inputs, mode="tensor")]
 

@@ -5,7 +5,7 @@ rest; borrow it by scope (`mmdet.YOLOXHSVRandomAug`): the data set seeds the glo
 """
 
 from .hsv import HSVJitter
-from .letterbox import Letterbox, boxes_to_native, letterbox
+from .letterbox import Letterbox, letterbox
 from .mixup import MixUp
 from .mosaic_affine import MosaicAffine
 from .pack_eval import PackEval
@@ -20,6 +20,5 @@ __all__ = [
     "PackEval",
     "PackTrain",
     "RandomFlip",
-    "boxes_to_native",
     "letterbox",
 ]

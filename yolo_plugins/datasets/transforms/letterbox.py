@@ -1,6 +1,4 @@
-"""YOLOv5's letterbox: resize with the aspect ratio kept, then pad with grey to the shape; the way back for boxes."""
-
-from collections.abc import Sequence
+"""YOLOv5's letterbox: resize with the aspect ratio kept, then pad with grey to the shape."""
 
 import cv2
 import numpy as np
@@ -46,31 +44,6 @@ def letterbox(
     grey = (value, value, value)
     img = cv2.copyMakeBorder(img, top, pad_height - top, left, pad_width - left, cv2.BORDER_CONSTANT, value=grey)
     return img, ratio, (pad_width / 2, pad_height / 2)
-
-
-def boxes_to_native(
-    bboxes: np.ndarray,
-    scale_factor_wh: tuple[float, float],
-    pad_param: Sequence[float],
-    ori_hw: tuple[int, int],
-) -> np.ndarray:
-    """Boxes of the letterboxed picture in pixels of the original, cut at its border.
-
-    YOLOv5 v7.0 divides both axes by the factor of the height; with the factor of each axis, as here, the way there
-    and back is the identity also when rounding made the two differ.
-
-    Args:
-        bboxes: (n, 4) xyxy in padded-image pixels.
-        scale_factor_wh: Resize factors, x and y.
-        pad_param: Padding on top, bottom, left, right, in pixels.
-        ori_hw: Height and width of the original.
-
-    Returns:
-        (n, 4) float32 xyxy.
-    """
-    top, _, left, _ = pad_param
-    native = (bboxes - np.array([left, top, left, top])) / np.array(scale_factor_wh * 2)
-    return np.clip(native, 0.0, np.array([ori_hw[1], ori_hw[0]] * 2)).astype(np.float32)
 
 
 @TRANSFORMS.register_module()

@@ -26,8 +26,8 @@ YOLOV5_ANCHORS = (
 )
 _PRIOR_IMAGE_SIZE = 640  # the release states the objectness prior for this size, whatever the input
 _PRIOR_OBJECTS = 8  # objects an image
-_ASSIGNER, _CODER, _LOSS = dict(type="ShapeAssigner"), dict(type="YOLOv5BBoxCoder"), dict(type="YOLOLoss")
 _PRIOR_CLASS = 0.6  # probability mass shared by the classes
+_ASSIGNER, _CODER, _LOSS = dict(type="ShapeAssigner"), dict(type="YOLOv5BBoxCoder"), dict(type="YOLOLoss")
 
 
 class _Pick(torch.autograd.Function):

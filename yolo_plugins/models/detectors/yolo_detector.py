@@ -107,7 +107,7 @@ class YOLODetector(BaseDetector):
         results = self.bbox_head.predict(self._forward(batch_inputs))
         if rescale:
             for result, sample in zip(results, batch_data_samples, strict=True):
-                result.bboxes = _to_original(result.bboxes, sample)
+                result.bboxes = to_original(result.bboxes, sample)
         return self.add_pred_to_datasample(batch_data_samples, results)
 
 
@@ -122,8 +122,19 @@ def stack_targets(data_samples: Sequence[DetDataSample]) -> Tensor:
     return torch.cat(rows)
 
 
-def _to_original(bboxes: Tensor, sample: DetDataSample) -> Tensor:
-    """(k, 4) xyxy in input pixels -> original-image pixels, clipped to the image."""
+def to_original(bboxes: Tensor, sample: DetDataSample) -> Tensor:
+    """Boxes of the letterboxed picture in pixels of the original, clipped to it.
+
+    YOLOv5 v7.0 divides both axes by the factor of the height; with the factor of each axis, as here, the way there and
+    back is the identity also when rounding made the two differ.
+
+    Args:
+        bboxes: (k, 4) xyxy in input pixels.
+        sample: Its metainfo holds `ori_shape` (h, w), `scale_factor` (x, y), `pad_param` (top, bottom, left, right).
+
+    Returns:
+        (k, 4) xyxy.
+    """
     top, _, left, _ = sample.pad_param
     scale_w, scale_h = sample.scale_factor
     h, w = sample.ori_shape
