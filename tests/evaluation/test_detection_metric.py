@@ -140,6 +140,7 @@ metric = DetectionMetric()
 metric.dataset_meta = {"classes": tuple("abcde")}
 metric.process({}, (samples + samples[:1])[rank::2])
 json.dump(metric.evaluate(len(samples)), open(f"{folder}/{rank}.json", "w"))
+torch.distributed.destroy_process_group()  # without it, gloo can abort as the process exits
 """
 
 

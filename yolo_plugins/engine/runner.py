@@ -1,5 +1,7 @@
 """MMEngine's Runner with a quiet console, safe and strict loading, and a record that knows how the run ended."""
 
+import atexit
+import gc
 import io
 import logging
 import os
@@ -48,6 +50,7 @@ class YOLORunner(Runner):
             keep_freed_memory()
         if self._launcher == "pytorch" and not torch.cuda.is_available() and not is_distributed():
             torch.distributed.init_process_group("gloo")
+            atexit.register(_close_process_group)
         super().setup_env(env_cfg)
 
     def wrap_model(self, model_wrapper_cfg: dict | None, model: nn.Module) -> nn.Module:
@@ -190,6 +193,13 @@ class YOLORunner(Runner):
         sampler = self.train_dataloader.sampler
         if hasattr(sampler, "seed"):
             sampler.seed = self.seed  # it was built before the checkpoint's seed was known
+
+
+def _close_process_group() -> None:
+    """Joins gloo's threads: one that still runs when the process ends aborts it. Their last owners are in cycles."""
+    if torch.distributed.is_initialized():
+        torch.distributed.destroy_process_group()
+    gc.collect()
 
 
 def check_fits(model: nn.Module, state_dict: Mapping[str, Tensor], filename: str) -> None:
