@@ -37,7 +37,7 @@ setup(
     packages=find_packages(include=["yolo_plugins", "yolo_plugins.*"]),
     package_data={"yolo_plugins": ["py.typed"]},
     install_requires=_requirements("runtime"),
-    extras_require={name: _requirements(name) for name in ("analysis", "dev", "docs")},
+    extras_require={name: _requirements(name) for name in ("backbones", "analysis", "dev", "docs")},
     classifiers=[
         "Programming Language :: Python :: 3.11",
         "Programming Language :: Python :: 3.12",

@@ -28,7 +28,7 @@ GIB = 2**30
 VENV_GIB, DOWNLOAD_GIB, CACHE_GIB = 6.5, 3.0, 3.0
 CONTINUE_GIB = 1.5  # mmcv's build and the small packages, once torch is installed
 BUILD_CORE_MINUTES = 13  # mmcv 2.3.6 without CUDA operators
-IMPORTS = "import cv2, torch, torchvision, mmcv.ops, mmdet.apis, mmpretrain, yolo_plugins"
+IMPORTS = "import cv2, torch, torchvision, mmcv.ops, mmdet.apis, mmpretrain, timm, yolo_plugins"
 
 
 class SetupError(Exception):
@@ -171,7 +171,7 @@ def steps(venv_works: bool) -> list[Step]:
     make_venv = [] if venv_works else [[sys.executable, "-m", "venv", "--clear", str(VENV)]]
     jobs = _jobs()
     minutes = max(1, round(BUILD_CORE_MINUTES / jobs))
-    files = [str(REQUIREMENTS / f"{name}.txt") for name in ("runtime", "analysis", "dev", "docs")]
+    files = [str(REQUIREMENTS / f"{name}.txt") for name in ("runtime", "backbones", "analysis", "dev", "docs")]
     return [
         Step("virtual environment and pip: about 5 s", [*make_venv, _pip_install("pip")]),
         Step(
@@ -188,7 +188,7 @@ def steps(venv_works: bool) -> list[Step]:
             [_pip_install("onedl-mmcv")],
         ),
         Step(
-            "mmdetection, mmpretrain, tools for tests and docs: about 1 minute",
+            "mmdetection, mmpretrain, timm, tools for tests and docs: about 1 minute",
             [_pip_install(*[argument for file in files for argument in ("-r", file)])],
         ),
         Step("yolo_plugins itself, editable: about 3 s", [_pip_install("--no-deps", "-e", str(ROOT))]),

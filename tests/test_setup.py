@@ -12,7 +12,7 @@ from types import SimpleNamespace
 import pytest
 
 REPO = Path(__file__).resolve().parents[1]
-EXTRAS = ("runtime", "build", "analysis", "dev", "docs")
+EXTRAS = ("runtime", "build", "backbones", "analysis", "dev", "docs")
 
 
 @pytest.fixture

@@ -1,5 +1,8 @@
 """Networks that turn an image into maps at stated channels and strides."""
 
+from yolo_plugins.models.backbones.inception_v4 import InceptionV4
+from yolo_plugins.models.backbones.pyramid import PyramidBackbone
+from yolo_plugins.models.backbones.timm_net import TimmNet
 from yolo_plugins.models.backbones.yolov5_csp import YOLOv5CSP
 
-__all__ = ["YOLOv5CSP"]
+__all__ = ["InceptionV4", "PyramidBackbone", "TimmNet", "YOLOv5CSP"]

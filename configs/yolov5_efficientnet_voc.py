@@ -1,0 +1,11 @@
+"""YOLOv5 on EfficientNet-B0 of mmpretrain; neck and head of YOLOv5-s, VOC 07+12, 320 px, 200 epochs.
+
+python tools/train.py configs/yolov5_efficientnet_voc.py
+"""
+
+_base_ = [
+    "_base_/models/yolov5_any_backbone.py",
+    "_base_/datasets/voc0712_320.py",
+    "_base_/schedules/onecycle_200e.py",
+]
+model = dict(backbone=dict(net=dict(type="mmpretrain.EfficientNet", arch="b0")))

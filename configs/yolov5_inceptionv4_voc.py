@@ -1,0 +1,13 @@
+"""YOLOv5 on InceptionV4 of timm; neck and head of YOLOv5-s, VOC 07+12, 320 px, 200 epochs.
+
+Padded to exact strides, unlike the paper's network; the parameters are the same.
+
+python tools/train.py configs/yolov5_inceptionv4_voc.py
+"""
+
+_base_ = [
+    "_base_/models/yolov5_any_backbone.py",
+    "_base_/datasets/voc0712_320.py",
+    "_base_/schedules/onecycle_200e.py",
+]
+model = dict(backbone=dict(net=dict(type="InceptionV4")))

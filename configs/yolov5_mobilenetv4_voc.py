@@ -1,0 +1,13 @@
+"""YOLOv5 on MobileNetV4-conv-small of timm; neck and head of YOLOv5-s, VOC 07+12, 320 px, 200 epochs.
+
+After V2 and V3 the third generation of one family: what did six years of design gain?
+
+python tools/train.py configs/yolov5_mobilenetv4_voc.py
+"""
+
+_base_ = [
+    "_base_/models/yolov5_any_backbone.py",
+    "_base_/datasets/voc0712_320.py",
+    "_base_/schedules/onecycle_200e.py",
+]
+model = dict(backbone=dict(net=dict(type="timm", model_name="mobilenetv4_conv_small")))
