@@ -44,7 +44,7 @@ def register():
 
 # Parameters: the published count of the classifier without what lies behind the last map. ResNet18 11,689,512 - fc
 # 513,000; RepVGG-A0 (training form) 9,108,968 - 1,281,000; MobileNetV2 3,504,872 - 1,281,000 - conv 412,160;
-# DenseNet121 7,978,856 - 1,025,000; InceptionV4 42,679,816 - 1,537,000; EfficientNet-B0 5,288,548 - 1,281,000 - 412,160.
+# DenseNet121 7,978,856 - 1,025,000; InceptionV4 42,679,816 - 1,537,000; EfficientNet-B0 5,288,548 - 1,281,000 - same.
 PUBLISHED = {
     "resnet18": ([128, 256, 512], 11_176_512),
     "repvgg": ([96, 192, 1280], 7_827_968),
@@ -76,6 +76,8 @@ def test_resnet18_detector_of_80_classes_has_the_parameters_that_flexible_yolov5
         (dict(type="mmpretrain.VGG", depth=11), [256, 512, 512]),
         (dict(type="mmdet.ResNeXt", depth=50), [512, 1024, 2048]),
         (dict(type="mmdet.Darknet"), [256, 512, 1024]),
+        (dict(type="mmpretrain.ConvNeXt", arch="atto"), [80, 160, 320]),
+        (dict(type="mmpretrain.SwinTransformer", arch="tiny"), [192, 384, 768]),
         (dict(type="timm", model_name="swin_tiny_patch4_window7_224", img_size=320), [192, 384, 768]),
         ("ghostnet_100", [40, 80, 160]),
     ],
@@ -119,7 +121,7 @@ def test_explicit_out_indices_are_taken():
     [
         (dict(RESNET, out_indices=(0, 1)), r"no map of stride 16, 32: #0 64x32x48 \(stride 4\), #1 .*give out_indices"),
         ("inception_v4", r"no map of stride 8, 16, 32: .*384x13x21 \(no stride\).*pad its convolutions"),
-        (dict(type="mmpretrain.ConvNeXt", arch="atto"), "#3 320 .no stride.; .*gap_before_final_norm=False"),
+        (dict(type="mmpretrain.VisionTransformer", arch="dinov2-small"), "#0 384 .no stride.*use its form for dense"),
         ("vit_tiny_patch16_224", r"does not run on a 256x320 image \(AssertionError: .*give that of your images"),
         (dict(type="timm", model_name="vit_tiny_patch16_224", img_size=64), "no map of stride 8, 32: .*stride 16"),
         (dict(type="mmpretrain.RepVGG", arch="Q0"), r"mmpretrain.RepVGG\(arch='Q0'\) cannot be built: .*arch_settings"),
@@ -146,9 +148,17 @@ class HidesParameters(nn.Module):
         return [self.conv(x) + self.hidden(x).detach()]
 
 
-def test_a_network_that_changes_when_it_is_cut_is_refused(register):
-    with pytest.raises(UsageError, match="gives other maps once the parameters that no map's graph shows are cut"):
+def test_an_influence_that_the_graph_does_not_show_is_refused(register):
+    with pytest.raises(UsageError, match="depends on parameters of which its graph shows nothing; switch off check"):
         wrap(register("HidesParameters", HidesParameters), out_strides=(32,))
+
+
+def test_what_the_code_counts_on_without_needing_it_stays_and_is_frozen():
+    backbone = wrap("hrnet_w18_small", out_strides=(8, 16, 32))
+    frozen = {name for name, value in backbone.named_parameters() if not value.requires_grad}
+    assert frozen
+    assert all(name.startswith("net.model.stage4.0.fuse_layers.0.") for name in frozen)
+    assert isinstance(backbone.net.model.incre_modules[0], nn.Identity)
 
 
 class LooseParameter(nn.Module):

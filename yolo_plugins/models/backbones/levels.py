@@ -1,6 +1,6 @@
 """What maps a network gives, measured: one run on a small image tells strides, channels and what each map needs."""
 
-from collections.abc import Sequence
+from collections.abc import Container, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -47,22 +47,20 @@ def trace_levels(net: nn.Module, name: str, input_hw: tuple[int, int]) -> list[L
     Raises:
         UsageError: It does not run on such an image, or returns something else.
     """
-    sources: dict[int, nn.Module] = {}  # id of a tensor -> the outermost module that returned it
-
-    def note(module: nn.Module, _: Any, output: Any) -> None:
-        if isinstance(output, Tensor):
-            sources[id(output)] = module
+    returned: list[tuple[Any, nn.Module]] = []  # inner modules before outer ones
 
     trainable = {parameter: parameter.requires_grad for parameter in net.parameters()}
-    hooks = [module.register_forward_hook(note) for module in net.modules()]
+    hooks = [
+        module.register_forward_hook(lambda module, _, output: returned.append((output, module)))
+        for module in net.modules()
+    ]
     training = net.training
     try:
         net.requires_grad_(True).eval()
         with torch.enable_grad():
             outputs = net(torch.zeros(1, 3, *input_hw))
     except Exception as error:  # another author's code: anything may come
-        reason = " ".join([f"{type(error).__name__}:", *str(error).split("\n")[:1]])
-        reason = f"{type(error).__name__}: {str(error).partition(chr(10))[0]}"
+        reason = f"{type(error).__name__}: {str(error).partition(chr(10))[0] or 'no reason given'}"
         raise UsageError(
             f"{name} does not run on a {input_hw[0]}x{input_hw[1]} image ({reason}); if it is made for one size, give "
             "that of your images in its config (img_size=320)"
@@ -77,7 +75,7 @@ def trace_levels(net: nn.Module, name: str, input_hw: tuple[int, int]) -> list[L
     if not isinstance(outputs, Sequence) or not all(isinstance(output, Tensor) for output in outputs):
         raise UsageError(f"{name} returns no list of maps; use its form for dense tasks, if it has one")
     return [
-        Level(index, output, _stride(output, input_hw), _widens(sources.get(id(output))))
+        Level(index, output, _stride(output, input_hw), _widens(output, returned))
         for index, output in enumerate(outputs)
     ]
 
@@ -91,11 +89,11 @@ def _stride(output: Tensor, input_hw: tuple[int, int]) -> int | None:
     return stride if (map_h * stride, map_w * stride) == (h, w) else None
 
 
-def _widens(source: nn.Module | None) -> bool:
-    if source is None:
-        return False
-    weights = [module for module in source.modules() if getattr(module, "weight", None) is not None]
-    layers = [module for module in weights if module.weight.ndim > 1]
+def _widens(output: Tensor, returned: Sequence[tuple[Any, nn.Module]]) -> bool:
+    """Whether the outermost module that returned a map has a 1x1 convolution and no other weights of two dimensions."""
+    source = next((module for value, module in reversed(returned) if value is output), None)
+    layers = [] if source is None else [part for part in source.modules() if hasattr(part, "weight")]
+    layers = [part for part in layers if isinstance(part.weight, Tensor) and part.weight.ndim > 1]
     return len(layers) == 1 and isinstance(layers[0], nn.Conv2d) and layers[0].kernel_size == (1, 1)
 
 
@@ -121,7 +119,7 @@ def _listed(things: Sequence[object]) -> str:
 
 def _remedy(levels: Sequence[Level]) -> str:
     if all(level.output.ndim != 4 for level in levels):
-        return "use its form for dense tasks, if it has one (gap_before_final_norm=False, out_type='featmap')"
+        return "use its form for dense tasks, if it has one (mmpretrain: out_type='featmap')"
     if any(level.stride is None for level in levels):
         return "pad its convolutions so that each halving is exact, as the net 'InceptionV4' does"
     return "give out_indices that reach these strides, or take a network that has them"
@@ -144,27 +142,57 @@ def needed_parameters(levels: Sequence[Level]) -> list[nn.Parameter]:
 
 
 def prune(net: nn.Module, levels: Sequence[Level], name: str, input_hw: tuple[int, int]) -> None:
-    """Cuts off, in place, every module and parameter that none of these maps depends on; the maps stay the same.
+    """Cuts off, in place, every module and parameter that none of these maps depends on.
+
+    What the network cannot run without, because its code counts on a shape or a list, stays and is frozen.
+
+    Args:
+        net: The network.
+        levels: The maps that it shall go on to give, of a trial.
+        name: What messages call it.
+        input_hw: Size of the trial's image in pixels.
 
     Raises:
-        UsageError: The network does not run without one of them.
+        UsageError: A parameter has an influence that the graph does not show.
     """
     needed = {id(parameter) for parameter in needed_parameters(levels)}
-    for module in list(net.modules()):
-        for key, child in module.named_children():
-            parameters = list(child.parameters())
-            if parameters and not any(id(parameter) in needed for parameter in parameters):
-                setattr(module, key, nn.Identity())
-        for key, parameter in module.named_parameters(recurse=False):
-            if id(parameter) not in needed:
-                setattr(module, key, None)
+    useless = [parameter for parameter in net.parameters() if id(parameter) not in needed]
+    values = [parameter.detach().clone() for parameter in useless]
+    with torch.no_grad():
+        for parameter in useless:
+            parameter.fill_(torch.nan)  # it would spread into whatever depends on it
+        if useless and not _keeps(net, levels, name, input_hw):
+            raise UsageError(
+                f"{name}: a map depends on parameters of which its graph shows nothing; switch off checkpointing "
+                "(with_cp=False) or detached branches in its config"
+            )
+        for parameter, value in zip(useless, values, strict=True):
+            parameter.copy_(value)
+    for parent, key, part in list(_outermost(net, needed)):
+        setattr(parent, key, nn.Identity() if isinstance(part, nn.Module) else None)
+        if not _keeps(net, levels, name, input_hw):
+            setattr(parent, key, part)
+            part.requires_grad_(False)
+
+
+def _outermost(module: nn.Module, needed: Container[int]) -> Iterator[tuple[nn.Module, str, Any]]:
+    """(module, name, part) of the largest parts without a needed parameter: modules, or parameters of the module."""
+    for key, parameter in module.named_parameters(recurse=False):
+        if id(parameter) not in needed:
+            yield module, key, parameter
+    for key, child in module.named_children():
+        ids = [id(parameter) for parameter in child.parameters()]
+        if ids and not any(one in needed for one in ids):
+            yield module, key, child
+        else:
+            yield from _outermost(child, needed)
+
+
+def _keeps(net: nn.Module, levels: Sequence[Level], name: str, input_hw: tuple[int, int]) -> bool:
+    """Whether the network still gives these maps; on the meta device, which has no values, their shapes."""
     try:
         after = trace_levels(net, name, input_hw)
-        same = all(torch.equal(after[level.index].output, level.output) for level in levels)
     except UsageError:
-        same = False
-    if not same:
-        raise UsageError(
-            f"{name} gives other maps once the parameters that no map's graph shows are cut off; switch off "
-            "checkpointing (with_cp=False) or detached branches in its config"
-        )
+        return False
+    pairs = [(after[level.index].output, level.output) for level in levels]
+    return all(now.shape == before.shape and (now.is_meta or torch.equal(now, before)) for now, before in pairs)

@@ -4,6 +4,7 @@ import inspect
 import re
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Literal
 from urllib.parse import urlparse
 
 import torch
@@ -17,6 +18,8 @@ from yolo_plugins.registry import MODELS
 # attention needs the second: 7 cells at stride 32.
 _TRIAL_SIZES = ((128, 192), (256, 320))
 _MOST_OUTPUTS = 20  # more than any network that lists `out_indices` counts (MobileNetV3: 17)
+# What mmpretrain asks for in detection: maps instead of pooled vectors, windows larger than the smallest map.
+_DENSE_FORM = dict(gap_before_final_norm=False, pad_small_map=True)
 _OURS = ("frozen_stages", "norm_eval", "pretrained")  # arguments of PyramidBackbone, one place for each
 
 
@@ -32,7 +35,9 @@ def build_net(cfg: dict) -> nn.Module:
     misplaced = [key for key in _OURS if key in cfg]
     if misplaced:
         raise UsageError(f"{describe(cfg)}: give {', '.join(misplaced)} to PyramidBackbone, beside net, not within it")
-    if "out_indices" in cfg or not _takes_indices(cfg["type"]):
+    takes = arguments_of(cfg["type"])
+    cfg = {key: value for key, value in _DENSE_FORM.items() if key in takes} | cfg
+    if "out_indices" in cfg or "out_indices" not in takes:
         return _build(cfg)
     for outputs in range(_MOST_OUTPUTS, 0, -1):
         try:
@@ -62,11 +67,11 @@ def describe(cfg: dict) -> str:
     return f"{cfg['type']}({', '.join(f'{key}={value!r}' for key, value in cfg.items() if key != 'type')})"
 
 
-def _takes_indices(name: str) -> bool:
-    """Whether the class of this name, or one that it extends, returns the maps that `out_indices` names."""
+def arguments_of(name: str) -> set[str]:
+    """Names of the arguments of a class and of those that it extends."""
     known = MODELS.get(name)
     classes = inspect.getmro(known)[:-1] if inspect.isclass(known) else []
-    return any("out_indices" in inspect.signature(one).parameters for one in classes)
+    return {argument for one in classes for argument in inspect.signature(one).parameters}
 
 
 def trial_sizes(cfg: dict) -> tuple[tuple[int, int], ...]:
@@ -75,7 +80,7 @@ def trial_sizes(cfg: dict) -> tuple[tuple[int, int], ...]:
     return _TRIAL_SIZES if size is None else ((size, size),) if isinstance(size, int) else (tuple(size),)
 
 
-def read_pretrained(cfg: dict, source: bool | str) -> Mapping[str, Tensor]:
+def read_pretrained(cfg: dict, source: Literal[True] | str) -> Mapping[str, Tensor]:
     """Published weights for a network, under the keys of its own state dict; keys of other parts may be there too.
 
     Args:

@@ -6,7 +6,7 @@ Source: Wightman, "PyTorch Image Models" (doi:10.5281/zenodo.4414861), of the ex
 import difflib
 from collections.abc import Mapping
 from types import ModuleType
-from typing import Any
+from typing import Any, Literal
 
 from torch import Tensor, nn
 
@@ -52,20 +52,28 @@ class TimmNet(nn.Module):
         return [level.permute(0, 3, 1, 2) for level in maps] if self._channels_last else maps
 
     @classmethod
-    def read_pretrained(cls, cfg: dict, source: bool | str) -> Mapping[str, Tensor]:
+    def read_pretrained(cls, cfg: dict, source: Literal[True] | str) -> Mapping[str, Tensor]:
         """timm's weights (True) or a file in one of timm's formats, under the keys of this class.
 
         Raises:
             UsageError: They cannot be fetched or read.
         """
         arguments = {key: value for key, value in cfg.items() if key != "type"}
-        overlay = {} if source is True else {"pretrained_cfg_overlay": {"file": source}}
+        overlay: dict[str, Any] = {} if source is True else {"pretrained_cfg_overlay": {"file": source}}
         try:
             return cls(**arguments, pretrained=True, **overlay).state_dict()
         except UsageError:
             raise
         except Exception as error:
             raise unreachable(f"pretrained={source!r} of timm's {cfg['model_name']}", error) from error
+
+
+def timm_names() -> list[str]:
+    """Names of all networks of timm; none where it is not installed."""
+    try:
+        return _import_timm().list_models()
+    except UsageError:
+        return []
 
 
 def _import_timm() -> ModuleType:
