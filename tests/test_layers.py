@@ -26,6 +26,7 @@ BELOW: dict[str, set[str]] = {
     "versions": set(),
     "registry": {"versions"},
     "cli": BASE,
+    "plugins": BASE | {"cli"},
     "models.layers": BASE,
     **{part: BASE | {"models.layers"} for part in PARTS},
     # Published weights come through the one safe reader.
@@ -37,8 +38,8 @@ BELOW: dict[str, set[str]] = {
     "models.deploy": BASE | {"models.layers"},
     "analysis.complexity": BASE | {"models.deploy"},
     "converters": BASE,
-    # The record of a run states the model's params and MACs; checkpoints pass through the one safe reader.
-    "engine": BASE | {"analysis.complexity", "converters"},
+    # The record states params, MACs and the versions of plugins; checkpoints pass through the one safe reader.
+    "engine": BASE | {"analysis.complexity", "converters", "plugins"},
     "analysis": BASE | {"datasets", "analysis.complexity"},
 }
 

@@ -5,6 +5,7 @@ python tools/test.py configs/yolov5_n_voc.py work_dirs/yolov5_n_voc/best.pth
 
 import argparse
 import json
+import sys
 
 from yolo_plugins.cli import add_run_options, load_config, one_line_errors
 
@@ -14,6 +15,7 @@ def parse_args() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     add_run_options(parser)
     parser.add_argument("checkpoint", help="a checkpoint that tools/train.py wrote or tools/convert_weights.py made")
+    parser.add_argument("--deploy", action="store_true", help="evaluate the deploy form; what was fused goes to stderr")
     parser.add_argument("--out", help="write the metrics to this JSON file as well")
     return parser.parse_args()
 
@@ -24,12 +26,18 @@ def main() -> None:
     with one_line_errors():
         config = load_config(args.config, args.cfg_options, args.work_dir)
         config.launcher = args.launcher
-        config.load_from = args.checkpoint
+        config.load_from = None if args.deploy else args.checkpoint
 
         from yolo_plugins.engine import YOLORunner
         from yolo_plugins.files import write_atomically
+        from yolo_plugins.inference import load_detector
 
         runner = YOLORunner.from_cfg(config)
+        if args.deploy:
+            device = next(runner.model.parameters()).device
+            runner.model = load_detector(config, args.checkpoint, device)
+            if runner.rank == 0:
+                print(runner.model.deploy_report, file=sys.stderr)
         metrics = json.dumps(runner.test())
         if runner.rank == 0:
             print(metrics)

@@ -5,9 +5,13 @@ import difflib
 import inspect
 import re
 import sys
+import traceback
+import warnings
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
+from importlib import import_module
 from pathlib import Path
+from types import FrameType
 from typing import TYPE_CHECKING
 
 from yolo_plugins.errors import UsageError
@@ -23,43 +27,77 @@ _SHARED_KEYS = ("data_root", "img_size")  # stated once in a config, used by eve
 def one_line_errors() -> Iterator[None]:
     """Prints a fault that the user can mend as `error: ...` and exits with 1; Ctrl-C exits with 130.
 
-    These are `UsageError`, also where a worker or a registry wrapped it, and names in a config that no registry or no
-    constructor knows, to which the nearest known one is added. Everything else is a defect of ours and passes through.
+    `explain` tells which these are. Everything else is a defect of ours and passes through.
     """
     try:
         yield
-    except UsageError as error:
-        _exit(str(error).strip().splitlines()[-1].rsplit("UsageError: ", 1)[-1])
-    except KeyError as error:
-        unknown = re.search(r"(\S+) is not in the \S+?::(.+?) registry", str(error))
-        if not unknown:
-            raise
-        _exit(_unknown_type(*unknown.groups()))
-    except TypeError as error:
-        unknown = re.search(r"(\w+)\.__init__\(\) got an unexpected keyword argument '(\w+)'", str(error))
-        registered = unknown and _registered_class(unknown[1])
-        if not unknown or not registered:
-            raise
-        _exit(f"{unknown[1]} takes no {unknown[2]!r}; {_suggest(unknown[2], inspect.signature(registered).parameters)}")
     except KeyboardInterrupt:
         print("interrupted", file=sys.stderr)
         sys.exit(130)
+    except Exception as error:
+        sentence = explain(error)
+        if sentence is None:
+            raise
+        print(f"error: {sentence}", file=sys.stderr)
+        sys.exit(1)
 
 
-def _exit(message: str) -> None:
-    print(f"error: {message}", file=sys.stderr)
-    sys.exit(1)
+def explain(error: Exception) -> str | None:
+    """What a user is told of a fault that can be mended; None where it is a defect of ours.
+
+    These are `UsageError`, also where a worker or a registry wrapped it, a name that is registered twice, and names in
+    a config that no registry or no constructor knows, to which the nearest known one is added.
+    """
+    text = str(error.args[0]) if error.args else ""
+    if isinstance(error, UsageError):
+        return text.rpartition("UsageError: ")[2].strip()
+    if isinstance(error, KeyError) and (unknown := re.search(r"(\S+) is not in the \S+?::(.+?) registry", text)):
+        return _unknown_type(*unknown.groups())
+    if isinstance(error, KeyError) and (twice := re.search(r"(\S+) is already registered in (.+) at (\S+)", text)):
+        return registered_twice(*twice.groups(), _registrant(error))
+    unknown = re.search(r"(\w+)\.__init__\(\) got an unexpected keyword argument '(\w+)'", text)
+    known = _registered_class(unknown[1]) if unknown and isinstance(error, TypeError) else None
+    if unknown and known:
+        return f"{unknown[1]} takes no {unknown[2]!r}; {_suggest(unknown[2], inspect.signature(known).parameters)}"
+    return None
+
+
+def describe(error: Exception, package: str) -> str:
+    """`Type: message (file:line)` in one line, the place being the deepest in the code of a top-level package."""
+    message = " ".join(str(error).split())
+    text = f"{type(error).__name__}: {message}" if message else type(error).__name__
+    places = [
+        f" ({frame.f_code.co_filename}:{line})"
+        for frame, line in traceback.walk_tb(error.__traceback__)
+        if _module(frame).partition(".")[0] == package
+    ]
+    return text + (places[-1] if places else "")
+
+
+def registered_twice(name: str, kind: str, *modules: str) -> str:
+    """The sentence for a name that two modules register in registries of one kind (`model`, `hook` ...)."""
+    return f"type {name!r} ({kind}) is registered by {' and by '.join(modules)}; give one of them another name"
+
+
+def _registrant(error: Exception) -> str:
+    """The module whose call of a registry failed."""
+    modules = [_module(frame) for frame, _ in traceback.walk_tb(error.__traceback__)]
+    return [module for module in modules if not module.startswith("mmengine.")][-1]
+
+
+def _module(frame: FrameType) -> str:
+    return frame.f_globals.get("__name__", "")
 
 
 def _registered(kind: str | None = None) -> dict[str, type]:
     """All that our registries and MMEngine's roots know, or of one kind (`model`, `hook` ...); and DataLoader."""
     from torch.utils.data import DataLoader
 
-    from yolo_plugins import registry
+    from yolo_plugins.registry import REGISTRIES
 
     known: dict[str, type] = {} if kind else {"DataLoader": DataLoader}
-    for child in vars(registry).values():
-        if isinstance(child, registry.Registry) and kind in (None, child.name):
+    for child in REGISTRIES:
+        if kind in (None, child.name):
             child.import_from_location()
             known |= child.parent.module_dict | child.module_dict
     return known
@@ -121,19 +159,38 @@ def load_config(name: str, options: Iterable[str] = (), work_dir: str | None = N
         work_dir: Folder for results; `work_dirs/<config name>` by default.
 
     Raises:
-        UsageError: The config does not exist or cannot be read, or an option names no key of it.
+        UsageError: The config does not exist or cannot be read, one of its `custom_imports` cannot be imported, or an
+            option names no key of it.
     """
     from mmengine.config import Config
 
     path = find_config(name)
     try:
-        config = Config.fromfile(path)
+        config = Config.fromfile(path, import_custom_modules=False)
     except (SyntaxError, KeyError, FileNotFoundError) as error:
         raise UsageError(f"config {path} cannot be read: {error}; mend that line") from error
     config.merge_from_dict(_parse_options(options, config))
+    _import_custom_modules(config, path)
     config.work_dir = work_dir or config.get("work_dir") or f"work_dirs/{path.stem}"
     share_dataset_keys(config)
     return config
+
+
+def _import_custom_modules(config: "Config", path: Path) -> None:
+    """As `Config.fromfile` does by itself, except that the error tells what went wrong in the module."""
+    custom = config.get("custom_imports") or {}
+    names = custom.get("imports") or []
+    for name in [names] if isinstance(names, str) else names:
+        try:
+            import_module(name)
+        except Exception as error:
+            missing = isinstance(error, ModuleNotFoundError) and f"{name}.".startswith(f"{error.name}.")
+            fault = explain(error) or describe(error, name.partition(".")[0])
+            remedy = "put its folder on PYTHONPATH, or pip install its package" if missing else "mend it there"
+            sentence = f"config {path}: custom_imports {name!r} cannot be imported: {fault}; {remedy}"
+            if not custom.get("allow_failed_imports"):
+                raise UsageError(sentence) from error
+            warnings.warn(sentence, stacklevel=2)
 
 
 def _parse_options(options: Iterable[str], config: "Config") -> dict:

@@ -27,11 +27,19 @@ IMAGE_SUFFIXES = {".bmp", ".jpeg", ".jpg", ".png", ".webp"}
 _MAX_COLOURS = 20
 
 
-def load_detector(config: Config, checkpoint: str | Path, device: str = "cpu") -> BaseModel:
+def load_detector(config: Config, checkpoint: str | Path, device: str | torch.device = "cpu") -> BaseModel:
     """Builds the config's detector with the weights of a checkpoint, in deploy form.
 
+    Args:
+        config: With `model` and `img_size`.
+        checkpoint: Path of the detector's weights.
+        device: Torch device.
+
+    Returns:
+        The detector; its `deploy_report` says what was fused.
+
     Raises:
-        UsageError: The checkpoint is unreadable, or of another model.
+        UsageError: The checkpoint is unreadable, or of another model, or the detector does not take `img_size`.
     """
     init_default_scope(config.get("default_scope", "yolo_plugins"))
     detector = MODELS.build(config.model)
@@ -39,7 +47,7 @@ def load_detector(config: Config, checkpoint: str | Path, device: str = "cpu") -
     state_dict = content.get("state_dict", content)
     check_fits(detector, state_dict, str(checkpoint))
     detector.load_state_dict(state_dict)
-    return to_deploy(detector.to(device))
+    return to_deploy(detector.to(device), (config.img_size, config.img_size))
 
 
 @torch.inference_mode()

@@ -1,8 +1,8 @@
 """Registries of this package: children of MMEngine's root registries, scope `yolo_plugins`.
 
 The comment above each registry is the contract that a registrant signs. Types borrowed from another
-package carry its scope in configs (`mmdet.ResNet`); the modules named in `locations` register themselves
-when a name is first looked up.
+package carry its scope in configs (`mmdet.ResNet`). When a name is first looked up, MMEngine imports the modules that
+register our own, then `yolo_plugins.plugins`, which lets those of third parties register theirs.
 """
 
 from mmengine import registry as root
@@ -13,10 +13,14 @@ from yolo_plugins.versions import warn_of_conflicts
 warn_of_conflicts()
 
 _SCOPE = "yolo_plugins"
+REGISTRIES: dict[Registry, list[str]] = {}  # each of those below -> the modules of ours that register in it
 
 
 def _child(parent: Registry, *locations: str) -> Registry:
-    return Registry(parent.name, parent=parent, scope=_SCOPE, locations=[f"{_SCOPE}.{path}" for path in locations])
+    own = [f"{_SCOPE}.{path}" for path in locations]
+    child = Registry(parent.name, parent=parent, scope=_SCOPE, locations=[*own, f"{_SCOPE}.plugins"])
+    REGISTRIES[child] = own
+    return child
 
 
 # Backbones state `out_channels` and `out_strides` (fine to coarse), take (N, 3, H, W), return one map a level.

@@ -102,16 +102,29 @@ def test_resumed_training_equals_the_uninterrupted_one(trained, synthetic_voc, t
     assert all(torch.equal(ours[key], expected[key]) for key in expected)
 
 
-def test_test_tool_prints_the_metrics_of_the_last_epoch(trained, synthetic_voc, tmp_path):
-    options = ["--work-dir", tmp_path / "test", "--out", tmp_path / "metrics.json", "--cfg-options"]
-    result = run(
-        "test.py", "yolov5_n_voc", trained / "epoch_2.pth", *options, f"data_root={synthetic_voc}", *TINY, cwd=tmp_path
-    )
+def evaluate(trained: Path, data_root: Path, work_dir: Path, *arguments: object) -> subprocess.CompletedProcess:
+    """Runs the test tool on the last checkpoint."""
+    options = ["--work-dir", work_dir, *arguments, "--cfg-options", f"data_root={data_root}", *TINY]
+    result = run("test.py", "yolov5_n_voc", trained / "epoch_2.pth", *options, cwd=work_dir.parent)
     assert result.returncode == 0, result.stderr
+    return result
+
+
+def test_test_tool_prints_the_metrics_of_the_last_epoch(trained, synthetic_voc, tmp_path):
+    result = evaluate(trained, synthetic_voc, tmp_path / "test", "--out", tmp_path / "metrics.json")
     metrics = json.loads((tmp_path / "metrics.json").read_text())
     assert json.loads(result.stdout.splitlines()[-1]) == metrics
     last = record(trained)["epochs"][-1]
     assert {key: pytest.approx(last[key]) for key in metrics} == metrics
+
+
+def test_test_tool_evaluates_the_deploy_form_and_reports_it_apart_from_the_metrics(trained, synthetic_voc, tmp_path):
+    result = evaluate(trained, synthetic_voc, tmp_path / "test", "--deploy")
+    (line,) = result.stdout.splitlines()
+    last = record(trained)["epochs"][-1]
+    assert json.loads(line) == {key: pytest.approx(last[key], abs=1e-3) for key in json.loads(line)}
+    assert "batch norm folded into: 57 (backbone.stem.conv, " in result.stderr
+    assert "left as they are" not in result.stderr
 
 
 def test_infer_tool_draws_and_lists_every_picture(trained, synthetic_voc, tmp_path):

@@ -1,6 +1,4 @@
-"""The detector as a whole: wiring, sizes, samples, deploy form."""
-
-import copy
+"""The detector as a whole: wiring, sizes, samples."""
 
 import pytest
 import torch
@@ -8,7 +6,6 @@ from mmdet.structures import DetDataSample
 from mmengine.structures import InstanceData
 
 from yolo_plugins.errors import UsageError
-from yolo_plugins.models import to_deploy
 from yolo_plugins.models.detectors import stack_targets
 
 
@@ -82,43 +79,3 @@ def test_preprocessor_scales_pixels_and_stacks_lists(build_yolov5):
     stacked = preprocessor(dict(inputs=images, data_samples=None))["inputs"]
     assert torch.equal(stacked, images.float() / 255)
     assert torch.equal(preprocessor(dict(inputs=list(images), data_samples=None))["inputs"], stacked)
-
-
-@pytest.fixture
-def trained(build_yolov5):
-    """A detector whose batch statistics are not the initial ones."""
-    detector = build_yolov5()
-    detector.train()(batch(4).float() / 255, mode="tensor")
-    return detector
-
-
-@pytest.mark.parametrize("mode", [torch.inference_mode, torch.no_grad, torch.enable_grad])
-def test_deploy_form_gives_the_same_outputs_without_batch_norm(trained, mode):
-    deployed, inputs = to_deploy(trained), batch().float() / 255
-    assert not any(isinstance(module, torch.nn.BatchNorm2d) for module in deployed.modules())
-    assert trained.backbone.stem.bn.num_batches_tracked == 1
-    with mode():
-        for ours, expected in zip(deployed(inputs, mode="tensor"), trained.eval()(inputs, mode="tensor"), strict=True):
-            torch.testing.assert_close(ours, expected, atol=1e-4, rtol=0)
-
-
-def test_deploy_form_follows_weights_that_are_loaded_after_it_has_run(trained):
-    deployed, inputs = to_deploy(trained), batch().float() / 255
-    doubled = {key: value * 2 for key, value in deployed.state_dict().items()}
-    fresh = to_deploy(trained)
-    fresh.load_state_dict(doubled)
-    with torch.inference_mode():
-        deployed(inputs, mode="tensor")
-        deployed.load_state_dict(doubled)
-        for ours, expected in zip(deployed(inputs, mode="tensor"), fresh(inputs, mode="tensor"), strict=True):
-            assert torch.equal(ours, expected)
-
-
-def test_deploy_form_can_be_copied_and_saved_after_it_has_run(trained, tmp_path):
-    deployed, inputs = to_deploy(trained), batch().float() / 255
-    with torch.inference_mode():
-        expected = deployed(inputs, mode="tensor")
-        torch.save(deployed.state_dict(), tmp_path / "deployed.pth")
-        again = copy.deepcopy(deployed)
-        again.load_state_dict(torch.load(tmp_path / "deployed.pth"))
-        assert all(torch.equal(a, b) for a, b in zip(again(inputs, mode="tensor"), expected, strict=True))

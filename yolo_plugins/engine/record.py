@@ -31,6 +31,8 @@ _DISTRIBUTIONS = {
     "mmengine": ("onedl-mmengine", "mmengine"),
     "mmcv": ("onedl-mmcv", "mmcv"),
     "mmdet": ("onedl-mmdetection", "mmdet"),
+    "mmpretrain": ("onedl-mmpretrain", "mmpretrain"),
+    "timm": ("timm",),
     "numpy": ("numpy",),
 }
 _RUN_KEYS = ("work_dir", "resume", "load_from", "launcher")  # they say where and how, not what
@@ -72,9 +74,12 @@ def describe_config(cfg: Config) -> dict[str, str]:
 
 
 def describe_versions() -> dict[str, str | None]:
-    """Versions of what computes the numbers; None for a package that is not installed."""
+    """Versions of what computes the numbers, plugins included; None for a package that is not installed."""
+    from yolo_plugins.plugins import LOADED  # loads them, which must not happen while the registries are being filled
+
     versions: dict[str, str | None] = {"python": platform.python_version(), "torch": str(torch.__version__)}
     versions |= {name: _installed_version(candidates) for name, candidates in _DISTRIBUTIONS.items()}
+    versions |= {plugin.distribution: plugin.version for plugin in LOADED}
     return versions | {"yolo_plugins": yolo_plugins.__version__}
 
 

@@ -69,7 +69,7 @@ def benchmark_predict(config: Config, device: str = "cpu", repeats: int = 40) ->
     """Prediction of one image, batch 1, in training form and in deploy form, suppression included."""
     model = _build(config).eval().to(device)
     inputs, _ = _random_batch(1, config.img_size, model.num_classes, device)
-    size = tuple(inputs.shape[2:])
+    size = (config.img_size, config.img_size)
     meta = dict(ori_shape=size, scale_factor=(1.0, 1.0), pad_param=(0, 0, 0, 0))
     sample = DetDataSample(metainfo=meta)
 
@@ -77,7 +77,7 @@ def benchmark_predict(config: Config, device: str = "cpu", repeats: int = 40) ->
         return 1e3 * median_seconds(lambda: form(inputs, [sample], mode="predict"), repeats)
 
     with torch.inference_mode():
-        return dict(predict_train_form_ms=median_ms(model), predict_ms=median_ms(to_deploy(model)))
+        return dict(predict_train_form_ms=median_ms(model), predict_ms=median_ms(to_deploy(model, size)))
 
 
 def benchmark_eval(detections: Path | None = None, repeats: int = 3) -> dict[str, float]:

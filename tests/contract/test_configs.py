@@ -1,0 +1,74 @@
+"""Every config builds a detector that trains, deploys and has the parameters that the documentation states."""
+
+import re
+from pathlib import Path
+
+import pytest
+import torch
+from torch import nn
+
+from yolo_plugins.cli import load_config
+from yolo_plugins.models import to_deploy
+from yolo_plugins.registry import MODELS
+from yolo_plugins.testing.norms import settle_norms
+
+REPO = Path(__file__).resolve().parents[2]
+CONFIGS = sorted((REPO / "configs").glob("*.py"))
+TARGETS = torch.tensor([[0, 1, 8.0, 8.0, 60.0, 90.0], [1, 19, 20.0, 30.0, 50.0, 60.0]])  # image, class, xyxy pixels
+LARGEST_WIDTH = 0.25
+configs = pytest.mark.parametrize("path", CONFIGS, ids=lambda path: path.stem)
+
+
+def build(path: Path) -> nn.Module:
+    """The detector of a config; what it scales, so far that hundreds of millions of parameters fit a test."""
+    model = load_config(path).model
+    if "widen_factor" in model.backbone or model.backbone.type == "YOLOv4CSP":
+        for part in (model.backbone, model.neck):
+            part.widen_factor = min(part.get("widen_factor", 1), LARGEST_WIDTH)
+    return MODELS.build(model)
+
+
+@configs
+def test_a_training_step_reaches_every_parameter_and_deploying_keeps_the_outputs(path):
+    torch.manual_seed(0)
+    detector = build(path)
+    side = max(32, detector.strides[-1])
+    images = torch.rand(2, 3, side * 3, side * 5) if side == 32 else torch.rand(2, 3, side, side * 2)
+    detector.train().loss(images, TARGETS)["loss"].backward()
+    assert [name for name, value in detector.named_parameters() if value.grad is None] == []
+    assert all(value.grad.isfinite().all() for value in detector.parameters())
+
+    detector.eval()
+    settle_norms(detector, images)
+    with torch.no_grad():
+        expected = detector(images, mode="tensor")
+        deployed = to_deploy(detector, tuple(images.shape[2:]))(images, mode="tensor")
+    for ours, theirs in zip(deployed, expected, strict=True):
+        torch.testing.assert_close(ours, theirs, atol=1e-4 * max(1, theirs.abs().max().item()), rtol=0)
+
+
+def table() -> list[tuple[str, int, int]]:
+    """Rows of docs/backbones.md: config, parameters, parameters of its backbone."""
+    rows = re.findall(r"^\| `(\w+)` \|[^|]*\| ([\d,]+) \| ([\d,]+) \|", (REPO / "docs/backbones.md").read_text(), re.M)
+    return [(name, *(int(count.replace(",", "")) for count in counts)) for name, *counts in rows]
+
+
+@pytest.mark.parametrize(("name", "params", "params_backbone"), table())
+def test_the_table_of_backbones_states_what_the_config_builds(name, params, params_backbone):
+    detector = MODELS.build(load_config(name).model)
+    counts = [sum(value.numel() for value in part.parameters()) for part in (detector, detector.backbone)]
+    assert counts == [params, params_backbone]
+
+
+def test_every_wrapped_config_is_in_the_table():
+    wrapped = {path.stem for path in CONFIGS if "any_backbone" in path.read_text()}
+    assert wrapped
+    assert wrapped <= {name for name, *_ in table()}
+
+
+def test_swapping_a_backbone_is_one_line_of_the_config():
+    pair = [(REPO / f"configs/yolov5_{name}_voc.py").read_text() for name in ("resnet18", "ghostnet")]
+    codes = [text.partition('"""\n\n')[2].splitlines() for text in pair]
+    assert [line for line in codes[0] if line not in codes[1]] == [
+        'model = dict(backbone=dict(net=dict(type="mmpretrain.ResNet", depth=18)))'
+    ]

@@ -1,0 +1,103 @@
+"""Two layers that become one: a convolution and what alone reads its output."""
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from torch import Tensor, nn
+from torch.nn.modules.batchnorm import _BatchNorm
+from torch.nn.modules.conv import _ConvNd
+from torch.nn.utils.fusion import fuse_conv_bn_eval, fuse_linear_bn_eval
+
+from yolo_plugins.models.deploy.compare import change, random_tensor, sentence
+from yolo_plugins.models.deploy.trace import Trace
+from yolo_plugins.models.deploy.trial import Trial
+
+_Swap = dict[nn.Module, nn.Module]  # old module -> new one, the maker first
+
+
+def merge(
+    model: nn.Module,
+    trial: Trial,
+    is_maker: Callable[[nn.Module], bool],
+    is_taker: Callable[[nn.Module], bool],
+    build: Callable[[Any, Any], tuple[nn.Module, nn.Module]],
+) -> tuple[list[str], dict[str, str]]:
+    """Replaces, in place, each maker of a tensor and its only taker by the two modules that `build` makes of them.
+
+    Args:
+        model: Network in evaluation mode.
+        trial: Its run.
+        is_maker: Whether a module may be the first of two.
+        is_taker: Whether it may be the second.
+        build: (maker, taker) -> what takes their places.
+
+    Returns:
+        Names of the replaced makers; names of the takers that stay, with the reason.
+    """
+    names = {module: name for name, module in model.named_modules()}
+    trace = Trace(filter(is_maker, names), filter(is_taker, names))
+    trace.run(model, trial.call)
+    swaps: dict[str, _Swap] = {}
+    stay: dict[str, str] = {}
+    for taker in trace.takers:
+        reason = trace.obstacle(taker)
+        if reason is None:
+            maker = trace.maker[taker]
+            x = random_tensor(trace.input_shape[maker], next(maker.parameters()))
+            try:
+                merged, rest = build(maker, taker)
+                reason = change(nn.Sequential(merged, rest), ((x,), {}), taker(maker(x.clone())))
+            except Exception as error:  # layers of other authors may be of any make
+                reason = sentence(error)
+        if reason is None:
+            swaps[names[taker]] = {maker: merged, taker: rest}
+        else:
+            stay[names[taker]] = reason
+    stay |= _apply(model, swaps, trial)
+    return [names[next(iter(swap))] for taker, swap in swaps.items() if taker not in stay], stay
+
+
+def _apply(model: nn.Module, swaps: Mapping[str, _Swap], trial: Trial) -> dict[str, str]:
+    """Replaces modules in place, but takes back what changes the network's outputs: its names, with the reason."""
+    if not swaps:
+        return {}
+    together = {old: new for swap in swaps.values() for old, new in swap.items()}
+    replace(model, together)
+    reason = trial.obstacle(model, [next(iter(swap)) for swap in swaps.values()])
+    if reason is None:
+        return {}
+    replace(model, {new: old for old, new in together.items()})
+    if len(swaps) == 1:
+        return dict.fromkeys(swaps, reason)
+    names, half = list(swaps), len(swaps) // 2
+    parts = ({name: swaps[name] for name in part} for part in (names[:half], names[half:]))
+    return {name: reason for part in parts for name, reason in _apply(model, part, trial).items()}
+
+
+def replace(model: nn.Module, new: Mapping[nn.Module, nn.Module]) -> None:
+    """Replaces modules in all places where they stand."""
+    for parent in list(model.modules()):
+        for key, child in list(parent._modules.items()):  # named_children gives a module's first name only
+            if child is not None and child in new:
+                setattr(parent, key, new[child])
+
+
+def is_layer(module: nn.Module) -> bool:
+    """Whether a norm behind a module can be folded into it."""
+    return isinstance(module, _ConvNd | nn.Linear)
+
+
+def is_norm(module: nn.Module) -> bool:
+    """Whether a module is a batch norm; frozen ones are of other classes."""
+    return isinstance(module, _BatchNorm) or isinstance(getattr(module, "running_mean", None), Tensor)
+
+
+def fold(layer: Any, norm: Any) -> tuple[nn.Module, nn.Module]:
+    """(the layer with scale and shift of the norm in its weights, what the norm does beyond them)."""
+    folded: nn.Module
+    if isinstance(layer, nn.Linear):
+        folded = fuse_linear_bn_eval(layer, norm)
+    else:
+        folded = fuse_conv_bn_eval(layer, norm, layer.transposed)
+    rest = [child for child in norm.children() if not isinstance(child, nn.Identity)]  # timm's BatchNormAct2d: act
+    return folded, nn.Sequential(*rest) if rest else nn.Identity()
