@@ -69,6 +69,7 @@ class YOLOAnchorHead(BaseModule):
         assigner: Config of the assigner.
         bbox_coder: Config of the coder.
         loss: Config of the loss.
+        class_prior_offset: The prior of a class is 0.6 / (classes - this): 0.99999 in YOLOv5, 0.99 in Scaled-YOLOv4.
         test_cfg: Arguments of `select_detections`.
         init_cfg: MMEngine initialisation config.
 
@@ -85,6 +86,7 @@ class YOLOAnchorHead(BaseModule):
         assigner: dict = _ASSIGNER,
         bbox_coder: dict = _CODER,
         loss: dict = _LOSS,
+        class_prior_offset: float = 0.99999,
         test_cfg: dict | None = None,
         init_cfg: dict | None = None,
     ) -> None:
@@ -105,15 +107,15 @@ class YOLOAnchorHead(BaseModule):
         self.bbox_coder = TASK_UTILS.build(bbox_coder)
         self.loss_module = MODELS.build(loss)
         self.test_cfg = test_cfg or {}
-        self._add_prior_bias()
+        self._add_prior_bias(class_prior_offset)
 
     @torch.no_grad()
-    def _add_prior_bias(self) -> None:
+    def _add_prior_bias(self, class_prior_offset: float) -> None:
         """Adds the prior log-odds of an object and of each class to PyTorch's default bias."""
         for predictor, stride in zip(self.predictors, self.strides, strict=True):
             bias = predictor.get_parameter("bias").view(-1, self.outputs_per_anchor)
             bias[:, 4] += math.log(_PRIOR_OBJECTS / (_PRIOR_IMAGE_SIZE / stride) ** 2)
-            bias[:, 5:] += math.log(_PRIOR_CLASS / (self.num_classes - 0.99999))
+            bias[:, 5:] += math.log(_PRIOR_CLASS / (self.num_classes - class_prior_offset))
 
     def forward(self, maps: Sequence[Tensor]) -> tuple[Tensor, ...]:
         """Maps (N, C_i, H_i, W_i) -> raw outputs (N, A, H_i, W_i, 5 + K): x, y, w, h, objectness, classes."""

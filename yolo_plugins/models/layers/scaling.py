@@ -3,9 +3,9 @@
 import math
 
 
-def scale_channels(channels: int, widen_factor: float) -> int:
-    """Channels at a width: `channels * widen_factor`, rounded up to a multiple of 8."""
-    return math.ceil(channels * widen_factor / 8) * 8
+def scale_channels(channels: int, widen_factor: float, divisor: int = 8) -> int:
+    """Channels at a width: `channels * widen_factor`, rounded up to a multiple of the divisor."""
+    return math.ceil(channels * widen_factor / divisor) * divisor
 
 
 def scale_depth(repeats: int, deepen_factor: float) -> int:

@@ -30,3 +30,25 @@ class YOLOv5BBoxCoder:
         xy = (doubled[..., :2] - 0.5 + cells) * stride
         wh = doubled[..., 2:] ** 2 * anchors_wh
         return torch.cat((xy, wh), -1)
+
+
+@TASK_UTILS.register_module()
+class DarknetBBoxCoder:
+    """Darknet's coder: the centre stays in its cell but for a margin, sides have no bound.
+
+    Source: Bochkovskiy et al., "YOLOv4" (2020), section 3.3 (grid sensitivity), and Darknet's yolov4-tiny: with s the
+    sigmoid of the raw value, xy = (scale_xy * s - (scale_xy - 1) / 2 + cell) * stride and wh = exp(raw) * anchor. For
+    weights that Darknet trained; it cannot reach the neighbour cells that `ShapeAssigner` assigns.
+
+    Args:
+        scale_xy: Factor of the sigmoid, 1.05 in yolov4-tiny.
+    """
+
+    def __init__(self, scale_xy: float = 1.05) -> None:
+        self.scale_xy = scale_xy
+
+    def decode(self, raw: Tensor, cells: Tensor | float, anchors_wh: Tensor, stride: float) -> Tensor:
+        """Decodes to centre and size; arguments and result as in `YOLOv5BBoxCoder.decode`."""
+        xy = (raw[..., :2].sigmoid() * self.scale_xy - (self.scale_xy - 1) / 2 + cells) * stride
+        wh = raw[..., 2:].exp() * anchors_wh
+        return torch.cat((xy, wh), -1)

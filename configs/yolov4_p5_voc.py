@@ -1,0 +1,10 @@
+"""YOLOv4-P5 (70.4 M parameters) on PASCAL VOC 07+12, 320 px, 200 epochs from scratch: the study's protocol.
+
+python tools/train.py configs/yolov4_p5_voc.py
+"""
+
+_base_ = [
+    "_base_/models/yolov4_p5.py",
+    "_base_/datasets/voc0712_320.py",
+    "_base_/schedules/onecycle_200e.py",
+]

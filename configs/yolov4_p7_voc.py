@@ -1,0 +1,11 @@
+"""YOLOv4-P7 (286.4 M parameters) on PASCAL VOC 07+12, 384 px, 200 epochs from scratch: the study's protocol.
+
+python tools/train.py configs/yolov4_p7_voc.py
+"""
+
+_base_ = [
+    "_base_/models/yolov4_p7.py",
+    "_base_/datasets/voc0712_320.py",
+    "_base_/schedules/onecycle_200e.py",
+]
+img_size = 384  # a multiple of its largest stride, 128, which 320 is not

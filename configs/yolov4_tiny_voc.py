@@ -1,0 +1,10 @@
+"""YOLOv4-tiny (5.9 M parameters) on PASCAL VOC 07+12, 320 px, 200 epochs from scratch: the study's protocol.
+
+python tools/train.py configs/yolov4_tiny_voc.py
+"""
+
+_base_ = [
+    "_base_/models/yolov4_tiny.py",
+    "_base_/datasets/voc0712_320.py",
+    "_base_/schedules/onecycle_200e.py",
+]
