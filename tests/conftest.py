@@ -9,11 +9,15 @@ REPO = Path(__file__).resolve().parents[1]
 GOLDEN = Path(os.environ.get("YOLO_PLUGINS_GOLDEN", REPO / "tests" / "golden"))
 
 
+GOLDEN_MODELS = {"golden_yolov5_file": "yolov5_*.npz", "golden_model_file": "yolov[45]*_*.npz"}
+WRONG_SPLIT = "firsthalf"  # in the name of a file of what tiny's other half would give
+
+
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
-    """Runs a test that asks for `golden_yolov5_file` on every such file there is."""
-    if "golden_yolov5_file" in metafunc.fixturenames:
-        files = sorted(GOLDEN.glob("yolov5_*.npz"))
-        metafunc.parametrize("golden_yolov5_file", files, ids=[path.stem for path in files])
+    """Runs a test that asks for a golden file of a kind on every such file there is."""
+    for fixture in GOLDEN_MODELS.keys() & set(metafunc.fixturenames):
+        files = [path for path in sorted(GOLDEN.glob(GOLDEN_MODELS[fixture])) if WRONG_SPLIT not in path.name]
+        metafunc.parametrize(fixture, files, ids=[path.stem for path in files])
 
 
 @pytest.fixture(scope="session")

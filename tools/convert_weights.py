@@ -1,6 +1,8 @@
 """Converts official weights to a checkpoint of ours, without running the code pickled in them.
 
 python tools/convert_weights.py yolov5 yolov5s.pt checkpoints/yolov5s.pth
+python tools/convert_weights.py scaled_yolov4 yolov4-p5.pt checkpoints/yolov4_p5.pth
+python tools/convert_weights.py darknet yolov4-tiny.cfg yolov4-tiny.weights checkpoints/yolov4_tiny.pth
 """
 
 import argparse
@@ -11,9 +13,17 @@ from yolo_plugins.cli import one_line_errors
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("family", choices=["yolov5"], help="release the weights stem from")
-    parser.add_argument("src", type=Path, help="official file, or one with its plain state dict")
-    parser.add_argument("dst", type=Path, help="checkpoint to write")
+    families = parser.add_subparsers(dest="family", required=True, metavar="FAMILY")
+    for family, release in {
+        "yolov5": "YOLOv5 v6.0 to v7.0, n to x",
+        "scaled_yolov4": "YOLOv4-CSP, P5, P6, P7 in PyTorch; CSP, tiny of the engine for Darknet's configs",
+        "darknet": "YOLOv4-CSP, tiny as Darknet's .cfg and .weights",
+    }.items():
+        command = families.add_parser(family, help=release, description=release)
+        if family == "darknet":
+            command.add_argument("cfg", type=Path, help="the network's .cfg")
+        command.add_argument("src", type=Path, help="file with the official weights")
+        command.add_argument("dst", type=Path, help="checkpoint to write")
     args = parser.parse_args()
     with one_line_errors():
         import hashlib
@@ -22,11 +32,14 @@ def main() -> None:
         import torch
 
         import yolo_plugins
+        from yolo_plugins.converters import scaled_yolov4, yolov5
         from yolo_plugins.converters.checkpoint import read_official_state_dict
-        from yolo_plugins.converters.yolov5 import convert_state_dict
+        from yolo_plugins.converters.darknet import load_darknet
         from yolo_plugins.files import write_atomically
 
-        state_dict = convert_state_dict(read_official_state_dict(args.src))
+        is_darknet = args.family == "darknet"
+        official = load_darknet(args.cfg, args.src) if is_darknet else read_official_state_dict(args.src)
+        state_dict = (yolov5 if args.family == "yolov5" else scaled_yolov4).convert_state_dict(official)
         meta = {
             "family": args.family,
             "source": args.src.name,

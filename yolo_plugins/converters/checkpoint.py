@@ -1,7 +1,7 @@
 """Checkpoint files read without running what is in them: a pickle is a program.
 
 `load_checkpoint` is for MMEngine's files (ours), by torch's `weights_only` reader and a short allow-list.
-`read_official_state_dict` is for the official YOLOv5 files, which hold pickled modules of packages that are not here:
+`read_official_state_dict` is for official files of the YOLO families, which hold pickled modules of packages that are not here:
 names other than tensors and plain containers become inert objects, out of which the tensors are then taken.
 """
 
@@ -159,7 +159,7 @@ _ZIP_MAGIC = b"PK\x03\x04"
 
 
 def read_official_state_dict(path: str | Path) -> "OrderedDict[str, Tensor]":
-    """Reads the weights of an official YOLOv5 `.pt` file, or of a file with a plain state dict.
+    """Reads the weights of an official `.pt` file, or of a file with a plain state dict.
 
     Args:
         path: file by torch >= 1.6 (a zip archive) with a dict that holds `ema` or `model`, each a pickled module or a
@@ -185,7 +185,7 @@ def read_official_state_dict(path: str | Path) -> "OrderedDict[str, Tensor]":
         found = (
             f"keys {', '.join(map(str, list(content)[:5]))}" if isinstance(content, Mapping) else type(content).__name__
         )
-        raise UsageError(f"{path}: holds no weights (found {found}); give an official YOLOv5 .pt file or a state dict")
+        raise UsageError(f"{path}: holds no weights (found {found}); give an official .pt file or a state dict")
     return OrderedDict((name, _own(tensor)) for name, tensor in state_dict.items())
 
 
@@ -200,7 +200,7 @@ def _read_inert(path: Path) -> Any:
         names = [name for name in archive.namelist() if re.fullmatch(r"[^/]+/(data|constants)\.pkl", name)]
         if len(names) != 1 or not names[0].endswith("/data.pkl"):
             kind = "a TorchScript archive" if names else "a zip archive without PyTorch data"
-            raise UsageError(f"{path}: {kind}; give the training checkpoint, an official YOLOv5 .pt file")
+            raise UsageError(f"{path}: {kind}; give the training checkpoint, an official .pt file")
         with archive.open(names[0]) as file:
             return _InertUnpickler(file, archive, names[0].removesuffix(".pkl")).load()
 

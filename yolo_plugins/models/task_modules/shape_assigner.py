@@ -44,10 +44,12 @@ class ShapeAssigner:
 
     Args:
         max_ratio: Largest side ratio (either way round) between box and anchor, exclusive.
+        both_sides: Whether a centre exactly on a line between cells takes the neighbours on both sides (YOLOv5, PyTorch
+            release of Scaled-YOLOv4) or the one before it alone (the engine of Darknet's configs).
     """
 
-    def __init__(self, max_ratio: float = 4.0) -> None:
-        self.max_ratio = max_ratio
+    def __init__(self, max_ratio: float = 4.0, both_sides: bool = True) -> None:
+        self.max_ratio, self.both_sides = max_ratio, both_sides
 
     @torch.no_grad()
     def assign(self, targets: Tensor, anchors: Tensor, strides: Tensor, sizes_wh: Tensor) -> Assignment:
@@ -79,8 +81,7 @@ class ShapeAssigner:
         by_level = level.argsort(stable=True)
         return Assignment(*(field[by_level] for field in fields))
 
-    @staticmethod
-    def _cells(centres: Tensor, limit: Tensor) -> tuple[Tensor, Tensor]:
+    def _cells(self, centres: Tensor, limit: Tensor) -> tuple[Tensor, Tensor]:
         """The own cell and the neighbours of each centre.
 
         Args:
@@ -93,6 +94,8 @@ class ShapeAssigner:
         from_start, from_end = centres, limit - centres
         near_start = ((from_start % 1 < _NEIGHBOUR_REACH) & (from_start > 1)).T  # left, up
         near_end = ((from_end % 1 < _NEIGHBOUR_REACH) & (from_end > 1)).T  # right, down
+        if not self.both_sides:
+            near_end &= (from_start % 1 > 0).T
         takes = torch.cat((near_start.new_ones(1, len(centres)), near_start, near_end))  # (5, R)
         shifts = centres.new_tensor(((0, 0), (1, 0), (0, 1), (-1, 0), (0, -1))) * _NEIGHBOUR_REACH
         direction, source = takes.nonzero(as_tuple=True)
