@@ -7,6 +7,8 @@ from mmengine.structures import InstanceData
 
 from yolo_plugins.errors import UsageError
 from yolo_plugins.models.detectors import stack_targets
+from yolo_plugins.models.detectors.onednn_guard import guard_strided_1x1
+from yolo_plugins.registry import MODELS
 
 
 def sample(ori_shape=(64, 64), scale_factor=(1.0, 1.0), pad_param=(0, 0, 0, 0)) -> DetDataSample:
@@ -79,3 +81,25 @@ def test_preprocessor_scales_pixels_and_stacks_lists(build_yolov5):
     stacked = preprocessor(dict(inputs=images, data_samples=None))["inputs"]
     assert torch.equal(stacked, images.float() / 255)
     assert torch.equal(preprocessor(dict(inputs=list(images), data_samples=None))["inputs"], stacked)
+
+
+def test_gradient_of_a_strided_1x1_convolution_over_few_channels_is_right_in_channels_last_memory():
+    conv = torch.nn.Conv2d(3, 16, 1, stride=2)
+    guard_strided_1x1(conv)
+    x, weights = torch.randn(2, 3, 64, 64), torch.randn(2, 16, 32, 32)
+    for _ in range(5):  # without the guard the process crashes, or the numbers are wrong
+        conv.zero_grad()
+        (conv(x.to(memory_format=torch.channels_last)) * weights).sum().backward()
+        expected = torch.einsum("nohw,nihw->oi", weights, x[..., ::2, ::2])
+        torch.testing.assert_close(conv.weight.grad[..., 0, 0], expected, rtol=1e-4, atol=1e-3)
+
+
+def test_detectors_guard_the_convolutions_of_any_backbone():
+    repvgg = dict(type="PyramidBackbone", net=dict(type="mmpretrain.RepVGG", arch="A0"))
+    config = dict(
+        neck=dict(type="YOLOv5PAFPN", widen_factor=0.125), bbox_head=dict(type="YOLOAnchorHead", num_classes=2)
+    )
+    detector = MODELS.build(dict(type="YOLODetector", backbone=repvgg, **config))
+    assert [name for name, module in detector.named_modules() if module._forward_pre_hooks] == [
+        "backbone.net.stem.branch_1x1.conv"
+    ]

@@ -13,6 +13,7 @@ from mmengine.dist import get_world_size
 from torch import Tensor
 
 from yolo_plugins.errors import UsageError
+from yolo_plugins.models.detectors.onednn_guard import guard_strided_1x1
 from yolo_plugins.registry import MODELS
 
 _PREPROCESSOR = dict(type="YOLODataPreprocessor")
@@ -47,6 +48,7 @@ class YOLODetector(BaseDetector):
         self.bbox_head = MODELS.build(
             dict(bbox_head, in_channels=self.neck.out_channels, strides=self.strides, test_cfg=test_cfg)
         )
+        guard_strided_1x1(self)
 
     @property
     def num_classes(self) -> int:
