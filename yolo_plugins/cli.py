@@ -104,7 +104,9 @@ def _registered(kind: str | None = None) -> dict[str, type]:
 
 
 def _registered_class(name: str) -> type | None:
-    return next((known for known in _registered().values() if getattr(known, "__name__", None) == name), None)
+    """The registered class of this name, or one that extends a class of this name."""
+    classes = filter(inspect.isclass, _registered().values())
+    return next((known for known in classes if any(base.__name__ == name for base in inspect.getmro(known))), None)
 
 
 def _unknown_type(name: str, kind: str) -> str:

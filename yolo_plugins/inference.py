@@ -16,12 +16,11 @@ from yolo_plugins.converters.checkpoint import load_checkpoint
 from yolo_plugins.datasets.collate import collate_detection
 from yolo_plugins.datasets.images import read_image, scale_long_side
 from yolo_plugins.datasets.transforms import Letterbox, PackEval
-from yolo_plugins.datasets.voc import VOC_CLASSES
 from yolo_plugins.engine.runner import check_fits
 from yolo_plugins.errors import UsageError
 from yolo_plugins.files import write_atomically
 from yolo_plugins.models import to_deploy
-from yolo_plugins.registry import MODELS
+from yolo_plugins.registry import DATASETS, MODELS
 
 IMAGE_SUFFIXES = {".bmp", ".jpeg", ".jpg", ".png", ".webp"}
 _MAX_COLOURS = 20
@@ -98,7 +97,9 @@ def infer_folder(config: Config, checkpoint: str, source: str, out: str, device:
     if folder.samefile(images[0].parent):
         raise UsageError(f"--out {out} is the folder of the pictures; give another one, so that none is overwritten")
     detector = load_detector(config, checkpoint, device)
-    classes = config.get("metainfo", {}).get("classes", VOC_CLASSES)
+    dataset = config.test_dataloader.dataset
+    metainfo = dataset.get("metainfo") or config.get("metainfo") or DATASETS.get(dataset.type).METAINFO
+    classes = metainfo["classes"]
     found = {}
     for path in images:
         image = read_image(path)

@@ -1,8 +1,8 @@
 """Checkpoint files read without running what is in them: a pickle is a program.
 
 `load_checkpoint` is for MMEngine's files (ours), by torch's `weights_only` reader and a short allow-list.
-`read_official_state_dict` is for official files of the YOLO families, which hold pickled modules of packages that are not here:
-names other than tensors and plain containers become inert objects, out of which the tensors are then taken.
+`read_official_state_dict` is for official files of the YOLO families, which hold pickled modules of packages that are
+not here: names other than tensors and plain containers become inert objects, out of which the tensors are then taken.
 """
 
 import pickle

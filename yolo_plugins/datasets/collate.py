@@ -17,7 +17,7 @@ def collate_detection(samples: Sequence[dict]) -> dict:
     """Stacks the pictures; joins the boxes of training samples, lists the data samples of evaluation ones.
 
     Pictures smaller than the batch's highest or widest get more grey below and on the right, which moves no box. That
-    happens where ranks share out the rectangles of `VOCDataset(rect_batch_size=...)`.
+    happens where ranks share out the rectangles of `DetectionDataset(rect_batch_size=...)`.
 
     Args:
         samples: What `PackTrain` or `PackEval` returns, N of them.

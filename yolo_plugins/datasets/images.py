@@ -61,13 +61,19 @@ def scale_long_side(img: np.ndarray, size: int) -> np.ndarray:
     Returns:
         The resized picture, no side below one pixel; `img` itself when its long side is `size` already.
     """
-    height, width = img.shape[:2]
-    long_side = max(height, width)
-    if long_side == size:
+    height, width = scaled_hw(img.shape[:2], size)
+    if (height, width) == img.shape[:2]:
         return img
+    shrinks = size < max(img.shape[:2])
+    return cv2.resize(img, (width, height), interpolation=cv2.INTER_AREA if shrinks else cv2.INTER_LINEAR)
+
+
+def scaled_hw(shape_hw: tuple[int, int], size: int) -> tuple[int, int]:
+    """Height and width that `scale_long_side` gives to a picture of height and width `shape_hw`."""
+    long_side = max(shape_hw)
     ratio = size / long_side
-    wh = tuple(size if side == long_side else max(int(side * ratio), 1) for side in (width, height))
-    return cv2.resize(img, wh, interpolation=cv2.INTER_AREA if ratio < 1 else cv2.INTER_LINEAR)
+    height, width = (size if side == long_side else max(int(side * ratio), 1) for side in shape_hw)
+    return height, width
 
 
 @contextmanager

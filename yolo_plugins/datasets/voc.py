@@ -6,11 +6,11 @@ Layout and fields: VOC2012 development kit documentation, sections 2 and 11 (Eve
 import math
 import xml.etree.ElementTree as ET
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
+from yolo_plugins.datasets.annotation import Annotation
 from yolo_plugins.errors import UsageError
 
 # The official names in the official (alphabetical) order: the class index of a label is its place here.
@@ -40,28 +40,6 @@ VOC_CLASSES: tuple[str, ...] = (
 # Pixels by which a box may leave its image and still be read, clipped: 0-based writers start at 0 instead of 1.
 _BORDER_TOLERANCE = 1.0
 _BOX_TAGS = ("xmin", "ymin", "xmax", "ymax")
-
-
-@dataclass(frozen=True)
-class VOCAnnotation:
-    """What one VOC XML says about its picture.
-
-    Attributes:
-        filename: Name of the picture's file as the XML gives it; the XML's own stem with `.jpg` where it gives none.
-        width: Width of the picture in pixels.
-        height: Height of the picture in pixels.
-        bboxes: (n, 4) float32 xyxy, 0-based continuous pixels within [0, width] x [0, height]: the area which the
-            1-based inclusive box of the file covers, (xmin - 1, ymin - 1, xmax, ymax).
-        labels: (n,) int64 index into the classes.
-        difficult: (n,) bool, True where VOC's scoring ignores the object.
-    """
-
-    filename: str
-    width: int
-    height: int
-    bboxes: np.ndarray
-    labels: np.ndarray
-    difficult: np.ndarray
 
 
 def annotation_path(data_root: str | Path, sub: str, image_id: str) -> Path:
@@ -109,12 +87,16 @@ def read_split(data_root: str | Path, sub: str, split: str) -> list[str]:
     return names
 
 
-def read_annotation(xml_path: str | Path, classes: Sequence[str] = VOC_CLASSES) -> VOCAnnotation:
+def read_annotation(xml_path: str | Path, classes: Sequence[str] = VOC_CLASSES) -> Annotation:
     """Reads one VOC XML and refuses it when anything in it is wrong.
 
     Args:
         xml_path: The annotation file.
         classes: Names of the classes; a label is the index into them.
+
+    Returns:
+        The annotation. A box is the area which the 1-based inclusive box of the file covers, (xmin - 1, ymin - 1,
+        xmax, ymax); `filename` is the XML's own stem with `.jpg` where it gives none.
 
     Raises:
         UsageError: The file is missing or malformed, an object has an unknown class, no box, or a box that is inverted
@@ -128,7 +110,7 @@ def read_annotation(xml_path: str | Path, classes: Sequence[str] = VOC_CLASSES) 
 
 def inspect_annotation(
     xml_path: str | Path, classes: Sequence[str] = VOC_CLASSES
-) -> tuple[VOCAnnotation | None, list[str]]:
+) -> tuple[Annotation | None, list[str]]:
     """Reads one VOC XML as far as it goes.
 
     Returns:
@@ -158,7 +140,7 @@ def inspect_annotation(
             bboxes.append(bbox)
             labels.append(label)
             difficult.append(is_difficult)
-    annotation = VOCAnnotation(
+    annotation = Annotation(
         filename=_text(root, "filename") or f"{path.stem}.jpg",
         width=width,
         height=height,

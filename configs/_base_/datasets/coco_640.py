@@ -1,0 +1,15 @@
+# COCO 2017 at 640 px, otherwise as VOC: train on train2017 (118,287 pictures), test on val2017 (5,000). Decoded pictures
+# are not cached: train2017 would take 106 GB.
+_base_ = "voc0712_320.py"
+data_root = "data/coco"
+img_size = 640
+
+train_dataloader = dict(
+    batch_size=16, num_workers=8, dataset=dict(type="COCODataset", splits=["train2017"], cache_images=False)
+)
+val_dataloader = dict(
+    batch_size=16, num_workers=8, dataset=dict(type="COCODataset", splits=["val2017"], cache_images=False)
+)
+test_dataloader = val_dataloader
+val_evaluator = dict(mode="coco101")
+test_evaluator = val_evaluator

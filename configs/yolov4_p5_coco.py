@@ -1,0 +1,12 @@
+"""YOLOv4-P5 (70.8 M parameters) on COCO 2017, 896 px, 300 epochs from scratch: the family's recipe.
+
+python tools/train.py configs/yolov4_p5_coco.py
+"""
+
+_base_ = [
+    "_base_/models/yolov4_p5.py",
+    "_base_/datasets/coco_scaled_yolov4.py",
+    "_base_/schedules/yolov4_cosine_300e.py",
+]
+img_size = 896
+model = dict(bbox_head=dict(num_classes=80))

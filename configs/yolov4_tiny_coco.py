@@ -1,0 +1,13 @@
+"""YOLOv4-tiny (6.1 M parameters) on COCO 2017, 416 px, 600 epochs from scratch: the family's recipe.
+
+python tools/train.py configs/yolov4_tiny_coco.py
+"""
+
+_base_ = [
+    "_base_/models/yolov4_tiny.py",
+    "_base_/datasets/coco_scaled_yolov4.py",
+    "_base_/schedules/yolov4_cosine_300e.py",
+]
+img_size = 416
+train_cfg = dict(max_epochs=600)
+model = dict(bbox_head=dict(num_classes=80))

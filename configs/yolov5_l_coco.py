@@ -1,0 +1,16 @@
+"""YOLOv5-l (46.6 M parameters) on COCO 2017, 640 px, 300 epochs from scratch: the release's recipe for larger models.
+
+python tools/train.py configs/yolov5_l_coco.py
+"""
+
+_base_ = [
+    "_base_/models/yolov5.py",
+    "_base_/datasets/coco_640_high.py",
+    "_base_/schedules/yolov5_linear_300e.py",
+]
+model = dict(
+    backbone=dict(deepen_factor=1.0, widen_factor=1.0),
+    neck=dict(deepen_factor=1.0, widen_factor=1.0),
+    bbox_head=dict(num_classes=80, loss=dict(type="YOLOLoss", obj_gain=0.7, cls_gain=0.3)),
+)
+default_hooks = dict(param_scheduler=dict(final=0.1))

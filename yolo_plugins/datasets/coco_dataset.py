@@ -1,0 +1,41 @@
+"""COCO for training and evaluation."""
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+from typing import ClassVar
+
+from mmengine.logging import MMLogger
+
+from yolo_plugins.errors import UsageError
+from yolo_plugins.registry import DATASETS
+
+from .coco import COCO_CLASSES, instances_path, pictures_path, read_instances
+from .detection_dataset import DetectionDataset, Picture
+
+
+@DATASETS.register_module()
+class COCODataset(DetectionDataset):
+    """Splits of a COCO folder, as "train2017"; everything else is said at `DetectionDataset`.
+
+    A split is the file `annotations/instances_SPLIT.json` and the pictures in the folder `SPLIT`. Crowds are what VOC
+    calls difficult objects: not trained on, ignored in scoring. Pictures without objects are kept.
+    """
+
+    METAINFO: ClassVar[dict] = {"classes": COCO_CLASSES}
+
+    def read_pictures(self) -> Iterator[Picture]:
+        """The pictures of all splits; `img_id` is the number in the file."""
+        if not Path(self.data_root).is_dir():
+            raise UsageError(
+                f"{self.data_root}: no such COCO folder; "
+                "put annotations/ and the folders of pictures there or pass --cfg-options data_root=DIR"
+            )
+        for split in self.splits:
+            path = instances_path(self.data_root, split)
+            annotations, left_out = read_instances(path, self._metainfo["classes"])
+            if left_out:
+                MMLogger.get_current_instance().info(f"{path}: left out {left_out} boxes without area")
+            pictures = str(pictures_path(self.data_root, split))
+            for img_id, annotation in annotations.items():
+                yield Picture(img_id, os.path.join(pictures, annotation.filename), str(path), annotation)

@@ -1,0 +1,237 @@
+"""Annotated pictures for training and evaluation, whatever the format: annotations in memory, pictures on demand.
+
+A sample is a function of its key alone: every random draw comes from a generator seeded with (seed, epoch, index).
+"""
+
+import math
+import os
+import random
+from abc import ABC, abstractmethod
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+from mmengine.dataset import BaseDataset
+
+from yolo_plugins.errors import UsageError
+from yolo_plugins.registry import TRANSFORMS
+
+from .annotation import Annotation
+from .image_cache import ImageCache
+from .images import read_image, scale_long_side, scaled_hw
+
+# YOLOv5 v7.0's rectangular evaluation: sides are multiples of 32 with room for half a cell more.
+_RECT_STRIDE = 32
+_RECT_PAD = 0.5
+
+
+class Picture(NamedTuple):
+    """A picture of a data set, with the files that hold it and its annotation."""
+
+    img_id: str | int
+    img_path: str
+    ann_path: str
+    annotation: Annotation
+
+
+class DetectionDataset(BaseDataset, ABC):
+    """One or more splits of a folder of annotated pictures; a subclass reads them and states the classes.
+
+    `dataset[key]` takes an index, or a (seed, epoch, index) key as `SeededSampler` yields. The transforms get `rng`,
+    `dataset` (this object), `index`, `img_size`, `img` (h, w, 3) uint8 BGR with long side `img_size` (read-only),
+    `gt_bboxes` and `gt_bboxes_labels` (in pixels of `img`, without difficult objects), `img_id`, `img_path`,
+    `ann_path`, `ori_shape` (h, w); when testing also `ori_bboxes`, `ori_labels`, `difficult` (all objects, original
+    pixels) and `batch_hw`. In training the global generators of `random` and `numpy` are seeded from the key too, for
+    borrowed transforms that use them.
+
+    Args:
+        data_root: The folder.
+        splits: Names of the splits, as the subclass says.
+        img_size: Long side of the pictures, and side of the network's square input, in pixels.
+        pipeline: Transforms, built or as configs.
+        test_mode: Whether samples are for evaluation.
+        metainfo: `dict(classes=...)` for classes other than the data set's own.
+        cache_images: Whether pictures come from an `ImageCache`, built where it is missing; otherwise each is decoded
+            and scaled whenever it is needed.
+        cache_dir: Folder of the image cache, see `ImageCache`.
+        indices: Keep only the first so many pictures, or those at these places.
+        rect_batch_size: Evaluate on rectangles: pictures sorted by aspect ratio, and one padded shape for each batch
+            of that many (the data loader's batch size), in order; None means squares.
+
+    Raises:
+        UsageError: The folder, a split, an annotation or a picture is missing or faulty, or a picture's size is not
+            the one in its annotation, or the pipeline drops a sample. Names the file. Without a cache a picture is
+            looked into when it is first needed.
+    """
+
+    def __init__(
+        self,
+        data_root: str,
+        splits: Sequence[str],
+        img_size: int,
+        pipeline: Sequence[Any] = (),
+        test_mode: bool = False,
+        metainfo: Mapping | None = None,
+        cache_images: bool = True,
+        cache_dir: str | None = None,
+        indices: int | Sequence[int] | None = None,
+        rect_batch_size: int | None = None,
+    ) -> None:
+        self.splits = splits
+        self.img_size = img_size
+        self.cache_images = cache_images
+        self.cache_dir = cache_dir
+        self.rect_batch_size = rect_batch_size
+        self._cache: ImageCache | None = None
+        super().__init__(
+            metainfo=metainfo,
+            data_root=str(data_root),
+            data_prefix={},
+            indices=indices,
+            serialize_data=False,  # the records are small arrays; unpickling four a mosaic would cost more
+            pipeline=[TRANSFORMS.build(step) if isinstance(step, dict) else step for step in pipeline],
+            test_mode=test_mode,
+        )
+
+    @abstractmethod
+    def read_pictures(self) -> Iterable[Picture]:
+        """The pictures of all splits, in their order; an object's label is the index into `metainfo["classes"]`."""
+
+    def full_init(self) -> None:
+        """Reads the annotations, keeps those of `indices`, finds their pictures or opens (or builds) their cache."""
+        if self._fully_initialized:
+            return
+        super().full_init()
+        if self.cache_images:
+            self._open_cache()
+        else:
+            self._check_presence()
+        for record in self.data_list:
+            self._scale_boxes(record)
+        if self.rect_batch_size is not None:
+            self._sort_into_rectangles(self.rect_batch_size)
+
+    def load_data_list(self) -> list[dict]:
+        """One record per picture, in the order of the splits."""
+        return [self._record(picture) for picture in self.read_pictures()]
+
+    def load(self, index: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """A scaled picture and its objects for training; none of the three may be written to.
+
+        Returns:
+            (h, w, 3) uint8 BGR with long side `img_size`; (n, 4) float32 xyxy in its pixels; (n,) int64 labels.
+        """
+        record = self.data_list[index]
+        return self._image(record), record["gt_bboxes"], record["gt_bboxes_labels"]
+
+    def get_cat_ids(self, idx: int) -> list[int]:
+        """Labels of the non-difficult objects of a picture."""
+        return self.data_list[idx]["gt_bboxes_labels"].tolist()
+
+    def __getitem__(self, key: int | tuple[int, int, int]) -> Any:
+        """The sample of a key: an index, short for (0, 0, index), or (seed, epoch, index)."""
+        seed, epoch, index = key if isinstance(key, tuple) else (0, 0, key)
+        index = range(len(self.data_list))[index]  # negative ones from the end; IndexError beyond
+        rng = np.random.default_rng((seed, epoch, index))
+        if not self.test_mode:
+            global_seed = int(rng.integers(2**32))
+            random.seed(global_seed)
+            np.random.seed(global_seed)
+        sample = self.pipeline(self._results(index, rng))
+        if sample is None:  # MMEngine's data set would quietly take another picture
+            raise UsageError(
+                f"{self.data_list[index]['img_path']}: the pipeline returned no sample; "
+                "take the transform that drops samples off it"
+            )
+        return sample
+
+    def _results(self, index: int, rng: np.random.Generator) -> dict:
+        record = self.data_list[index]
+        img = self._image(record)
+        results = dict(record, rng=rng, dataset=self, index=index, img_size=self.img_size, img=img)
+        results["img_shape"] = img.shape[:2]
+        return results
+
+    def _image(self, record: dict) -> np.ndarray:
+        """(h, w, 3) uint8 BGR with long side `img_size`, read-only."""
+        if self._cache is not None:
+            return self._cache[record["slot"]]
+        img = read_image(record["img_path"])
+        _check_size(record, img.shape[:2])
+        img = scale_long_side(img, self.img_size)
+        img.flags.writeable = False
+        return img
+
+    def _record(self, picture: Picture) -> dict:
+        annotation = picture.annotation
+        wanted = ~annotation.difficult
+        record = {
+            "img_id": picture.img_id,
+            "img_path": picture.img_path,
+            "ann_path": picture.ann_path,
+            "ori_shape": (annotation.height, annotation.width),
+            "gt_bboxes": annotation.bboxes[wanted],
+            "gt_bboxes_labels": annotation.labels[wanted],
+        }
+        if self.test_mode:
+            record.update(
+                ori_bboxes=annotation.bboxes,
+                ori_labels=annotation.labels,
+                difficult=annotation.difficult,
+                batch_hw=(self.img_size, self.img_size),
+            )
+        return record
+
+    def _open_cache(self) -> None:
+        """Ties each record to its picture in the cache."""
+        self._cache = ImageCache([record["img_path"] for record in self.data_list], self.img_size, self.cache_dir)
+        for slot, record in enumerate(self.data_list):
+            _check_size(record, self._cache.original_hw(slot))
+            record["slot"] = slot
+
+    def _check_presence(self) -> None:
+        """Refuses a missing picture now, not hours later; lists each folder once instead of asking for every file."""
+        names: dict[str, set[str]] = {}
+        for record in self.data_list:
+            folder, name = os.path.split(record["img_path"])
+            if folder not in names:
+                names[folder] = set(os.listdir(folder)) if os.path.isdir(folder) else set()
+            if name not in names[folder]:
+                raise UsageError(f"{record['img_path']}: no such image; restore the file or take it off its split")
+
+    def _scale_boxes(self, record: dict) -> None:
+        """Brings the boxes for training to the scaled picture's pixels."""
+        ori_height, ori_width = record["ori_shape"]
+        height, width = scaled_hw(record["ori_shape"], self.img_size)
+        factor = np.array([width / ori_width, height / ori_height] * 2)
+        record["gt_bboxes"] = (record["gt_bboxes"] * factor).astype(np.float32)
+        for name in ("gt_bboxes", "gt_bboxes_labels"):
+            record[name].flags.writeable = False  # shared by every sample that shows the picture
+
+    def _sort_into_rectangles(self, batch_size: int) -> None:
+        """Sorts by aspect ratio, flat pictures first, and gives each batch the smallest shape that holds it."""
+        self.data_list.sort(key=lambda record: record["ori_shape"][0] / record["ori_shape"][1])
+        for start in range(0, len(self.data_list), batch_size):
+            batch = self.data_list[start : start + batch_size]
+            shape = _rectangle([record["ori_shape"] for record in batch], self.img_size)
+            for record in batch:
+                record["batch_hw"] = shape
+
+
+def _check_size(record: dict, decoded_hw: tuple[int, int]) -> None:
+    """Refuses a picture whose size is not the one in its annotation."""
+    if decoded_hw == record["ori_shape"]:
+        return
+    (height, width), (said_height, said_width) = decoded_hw, record["ori_shape"]
+    raise UsageError(
+        f"{record['img_path']}: the picture is {width}x{height} but {record['ann_path']} says "
+        f"{said_width}x{said_height}; correct the annotation or restore the picture"
+    )
+
+
+def _rectangle(shapes_hw: Sequence[tuple[int, int]], img_size: int) -> tuple[int, int]:
+    """Height and width of the padded batch of pictures of these shapes, sorted by height / width."""
+    flattest, tallest = (height / width for height, width in (shapes_hw[0], shapes_hw[-1]))
+    sides = (tallest, 1.0) if tallest < 1 else (1.0, 1.0 / flattest) if flattest > 1 else (1.0, 1.0)
+    height, width = (math.ceil(side * img_size / _RECT_STRIDE + _RECT_PAD) * _RECT_STRIDE for side in sides)
+    return height, width
