@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 import torch
 from mmengine.hooks import Hook
+from toy_training import toy_config
 
 from yolo_plugins.engine.runner import check_fits
 from yolo_plugins.errors import UsageError
@@ -133,3 +134,22 @@ def test_the_log_file_has_what_the_console_leaves_out(make_runner, capfd):
     (log,) = Path(runner.work_dir).glob("*/*.log")
     assert "Epoch(train)" in log.read_text()
     assert "INFO" not in capfd.readouterr().out
+
+
+class SeesWorkers(Hook):
+    def before_train(self, runner):
+        self.started = runner.val_dataloader._iterator is not None
+
+
+def test_validation_workers_start_before_training_and_change_nothing_of_it(make_runner):
+    weights = []
+    for name, workers in (("without", 0), ("with", 1)):
+        loader = toy_config(Path())["val_dataloader"]
+        loader |= {"num_workers": workers, "persistent_workers": bool(workers)}
+        runner = make_runner(name, max_epochs=1, model=DROPOUT, val_dataloader=loader)
+        hook = SeesWorkers()
+        runner.register_hook(hook)
+        runner.train()
+        assert hook.started == bool(workers)
+        weights.append(states(load(Path(runner.work_dir) / "epoch_1.pth")))
+    assert_equal(*weights)

@@ -17,7 +17,7 @@ from mmengine.device import get_device
 from mmengine.dist import is_distributed, master_only
 from mmengine.logging import MMLogger
 from mmengine.model import MMDistributedDataParallel, is_model_wrapper
-from mmengine.runner import Runner
+from mmengine.runner import BaseLoop, Runner
 from mmengine.runner.checkpoint import weights_to_cpu
 from mmengine.utils import apply_to
 from mmengine.visualization import Visualizer
@@ -76,6 +76,14 @@ class YOLORunner(Runner):
             if not dataloader.get("num_workers"):
                 dataloader["persistent_workers"] = False
         return Runner.build_dataloader(dataloader, seed, diff_rank_seed)
+
+    def build_val_loop(self, loop: BaseLoop | dict) -> BaseLoop:
+        """MMEngine's loop; its workers start here, before training fills the memory of which each would keep a copy."""
+        built = super().build_val_loop(loop)
+        if built is not loop and built.dataloader.persistent_workers:
+            with torch.random.fork_rng(devices=[]):  # starting workers draws a seed
+                iter(built.dataloader)
+        return built
 
     def build_logger(self, *args: Any, **kwargs: Any) -> MMLogger:
         """MMEngine's logger with a console handler that passes warnings and errors only."""
