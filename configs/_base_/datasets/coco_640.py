@@ -1,5 +1,5 @@
-# COCO 2017 at 640 px, otherwise as VOC: train on train2017 (118,287 pictures), test on val2017 (5,000). Decoded pictures
-# are not cached: train2017 would take 106 GB.
+# COCO 2017 at 640 px, otherwise as VOC: train on train2017 (118,287 pictures), test on val2017 (5,000). Pictures are
+# decoded when they are needed: a cache of train2017 would take 106 GB.
 _base_ = "voc0712_320.py"
 data_root = "data/coco"
 img_size = 640
