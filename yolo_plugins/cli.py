@@ -112,7 +112,18 @@ def _registered_class(name: str) -> type | None:
 def _unknown_type(name: str, kind: str) -> str:
     """The sentence for a `type` that no registry of this kind knows."""
     name = name.strip("'\"")
-    return f"unknown type={name!r} ({kind}); {_suggest(name.rpartition('.')[2], _registered(kind))}"
+    scope, _, own_name = name.rpartition(".")
+    borrowed = _registered_in(scope, kind)
+    hint = _suggest(name, borrowed) if borrowed else _suggest(own_name, _registered(kind))
+    return f"unknown type={name!r} ({kind}); {hint}"
+
+
+def _registered_in(scope: str, kind: str) -> list[str]:
+    """Names, with their scope, of what another package (`mmdet`, `mmpretrain`) registers of one kind."""
+    from yolo_plugins.registry import REGISTRIES
+
+    siblings = [child.parent.children.get(scope) for child in REGISTRIES if child.name == kind]
+    return [f"{scope}.{name}" for sibling in filter(None, siblings) for name in sibling.module_dict]
 
 
 def _suggest(name: str, known: Iterable[str]) -> str:

@@ -480,11 +480,13 @@ def test_deploy_form_of_a_deploy_form_is_the_same():
 
 
 def test_wrong_size_is_refused_with_the_remedy(build_yolov5):
-    sentence = (
-        r"YOLODetector does not run on an image of 50x64 pixels \(height x width\): input size .* a size that it takes"
-    )
-    with pytest.raises(UsageError, match=sentence):
+    with pytest.raises(UsageError, match=r"^input size 50x64 \(height x width\) is not a multiple .* use img_size=64$"):
         to_deploy(build_yolov5(), (50, 64))
+    narrow = nn.Sequential(nn.Flatten(), nn.Linear(3 * 8 * 8, 2))
+    with pytest.raises(
+        UsageError, match=r"Sequential does not run on an image of 4x4 pixels .*give a size that it takes"
+    ):
+        to_deploy(narrow, (4, 4))
 
 
 def test_network_that_returns_no_tensors_is_refused():

@@ -57,7 +57,7 @@ def test_each_further_stage_gives_a_further_level(name, strides):
 
 
 def test_p7_refuses_320_pixels_and_its_config_takes_384():
-    with pytest.raises(UsageError, match=r"320x320 .* not a multiple of the largest stride 128; use img_size=256"):
+    with pytest.raises(UsageError, match=r"320x320 .* not a multiple of the largest stride 128; use img_size=384"):
         build("p7").extract_feat(torch.zeros(1, 3, 320, 320))
     assert load_config("yolov4_p7_voc").img_size == 384
 

@@ -30,10 +30,12 @@ class Trial:
         name, size = type(model).__name__, f"{input_hw[0]}x{input_hw[1]} pixels (height x width)"
         try:
             self.outputs = run(model, self.call)
+        except UsageError:  # the network itself says what is wrong with the size
+            raise
         except Exception as error:  # another author's code: anything may come
             raise UsageError(
-                f"{name} does not run on an image of {size}: {sentence(error)}; give to_deploy a size that it takes "
-                "(input_hw)"
+                f"{name} does not run on an image of {size}: {sentence(error)}; give a size that it takes (img_size of "
+                "a config, input_hw of to_deploy)"
             ) from error
         if not any(True for _ in tensors(self.outputs)):
             raise UsageError(

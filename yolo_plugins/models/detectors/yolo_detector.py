@@ -64,7 +64,7 @@ class YOLODetector(BaseDetector):
         h, w = batch_inputs.shape[-2:]
         largest = max(self.strides)
         if h % largest or w % largest:
-            fits = [max(round(side / largest), 1) * largest for side in (h, w)]
+            fits = [max(int(side / largest + 0.5), 1) * largest for side in (h, w)]  # nearest, the larger of two
             raise UsageError(
                 f"input size {h}x{w} (height x width) is not a multiple of the largest stride {largest}; "
                 f"use img_size={max(fits)}"
