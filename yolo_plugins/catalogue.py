@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from typing import Any
 
 import torch
-from torch.utils.flop_counter import FlopCounterMode
 
+from yolo_plugins.analysis.complexity import count_macs
 from yolo_plugins.errors import UsageError
 from yolo_plugins.models import backbones
 from yolo_plugins.models.backbones.nets import arguments_of, describe
@@ -100,12 +100,9 @@ def _measure(cfg: dict, input_hw: tuple[int, int]) -> Measured:
     backbone: Any = None if "." in cfg["type"] else MODELS.build(dict(cfg))
     if not hasattr(backbone, "out_strides"):
         backbone = backbones.PyramidBackbone(cfg)
-    backbone.eval()
-    with FlopCounterMode(display=False) as counter, torch.no_grad():
-        backbone(torch.zeros(1, 3, *input_hw))
     return Measured(
         params=sum(parameter.numel() for parameter in backbone.parameters()),
-        macs=counter.get_total_flops() // 2,
+        macs=count_macs(backbone, input_hw),
         out_channels=list(backbone.out_channels),
         out_strides=list(backbone.out_strides),
     )

@@ -201,7 +201,7 @@ def test_sizes_that_the_detector_cannot_take_are_refused(model, size, sentence):
 
 
 def test_a_detector_without_a_neck_is_refused_by_name(model):
-    model.forward = lambda inputs, mode: model.backbone(inputs)
+    model.forward = lambda inputs: model.backbone(inputs)
     del model.neck
     with pytest.raises(UsageError, match="YOLODetector has no neck"):
         count_parts(model, SIZE)
