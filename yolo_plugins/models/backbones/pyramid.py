@@ -33,8 +33,7 @@ class PyramidBackbone(BaseModule):
             needed; if given, they must yield the asked strides.
         out_strides: Strides of the returned maps in input pixels, fine to coarse.
         pretrained: Which published weights `init_weights` loads: none, the library's own choice (True, timm only), a
-            file, or a name or address that the network's library knows (a model of mmpretrain's zoo,
-            `torchvision://resnet18`).
+            file, or, of other libraries than timm, an https address or the name of a model of mmpretrain's zoo.
         frozen_stages: Weights that stay as they are: k freezes all that the map of stride 2 ** (k + 1) depends on,
             which is the stem and k stages of a ResNet; -1 freezes nothing.
         norm_eval: Whether batch norms keep their running statistics in training.
