@@ -32,10 +32,19 @@ def test_summary_names_the_best_epoch():
 
 
 def test_config_hash_ignores_where_and_how_a_run_happens():
-    base = {"model": {"type": "A"}, "work_dir": "x", "resume": False}
+    base = {"model": {"type": "A"}, "work_dir": "x", "resume": False, "randomness": {"seed": 0}}
     first = record.describe_config(Config(base, filename=None))
-    assert record.describe_config(Config(base | {"work_dir": "y", "resume": True})) == first
+    assert record.describe_config(Config(base | {"work_dir": "y", "resume": True, "randomness": {"seed": 1}})) == first
     assert record.describe_config(Config(base | {"model": {"type": "B"}})) != first
+
+
+def test_modules_are_named_with_the_network_that_they_wrap():
+    wrapped = {"type": "PyramidBackbone", "net": {"type": "mmpretrain.ResNet", "depth": 18}}
+    from_timm = {"type": "PyramidBackbone", "net": {"type": "timm", "model_name": "ghostnet_100"}}
+    for backbone, name in ((wrapped, "mmpretrain.ResNet"), (from_timm, "ghostnet_100")):
+        cfg = Config({"model": {"type": "YOLODetector", "backbone": backbone, "neck": {"type": "YOLOv5PAFPN"}}})
+        modules = record.describe_config(cfg)["modules"]
+        assert modules == {"backbone": f"PyramidBackbone({name})", "neck": "YOLOv5PAFPN"}
 
 
 def test_versions_name_the_whole_stack():
@@ -46,7 +55,7 @@ def test_versions_name_the_whole_stack():
 
 def test_a_record_reads_back_and_numbers_that_are_not_finite_are_null(tmp_path):
     path = tmp_path / "record.json"
-    record.write_record(path, {"schema_version": 1, "epochs": [row(1, 1.0) | {"lr": math.nan}], "seed": 3})
+    record.write_record(path, {"schema_version": record.SCHEMA_VERSION, "epochs": [row(1, 1.0) | {"lr": math.nan}], "seed": 3})
     assert record.read_record(path)["epochs"] == [row(1, 1.0) | {"lr": None}]
     assert json.loads(path.read_text())["summary"]["epochs"] == 1
 

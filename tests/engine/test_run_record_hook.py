@@ -36,6 +36,7 @@ def test_a_run_is_described(make_runner):
     assert content["complexity"] == {"params": 1}
     assert content["device"]["threads"] >= 1
     assert len(content["config_sha256"]) == 64
+    assert content["amp"] is False
     assert [row["epoch"] for row in content["epochs"]] == [1, 2]
     assert content["summary"]["best_ap50"] == max(row["ap50"] for row in content["epochs"])
 

@@ -22,7 +22,7 @@ import yolo_plugins
 from yolo_plugins.errors import UsageError
 from yolo_plugins.files import write_atomically
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
 LOSS_TERMS = ("box", "obj", "cls")
 METRICS = ("ap50", "ap50_95", "precision", "recall", "recall_max")
 # The maintained releases and the original ones carry different distribution names.
@@ -35,6 +35,7 @@ _DISTRIBUTIONS = {
     "timm": ("timm",),
     "numpy": ("numpy",),
 }
+_MODULES = ("backbone", "neck", "bbox_head")
 _RUN_KEYS = ("work_dir", "resume", "load_from", "launcher")  # they say where and how, not what
 
 
@@ -65,12 +66,26 @@ def summarize_epochs(epochs: Sequence[dict[str, Any]]) -> dict[str, Any]:
     }
 
 
-def describe_config(cfg: Config) -> dict[str, str]:
-    """`config_name` and `config_sha256`; the hash is over the resolved config without the keys of one run."""
+def describe_config(cfg: Config) -> dict[str, Any]:
+    """`config_name`, `config_sha256` and `modules`, the type of each part: `PyramidBackbone(mmpretrain.ResNet)`.
+
+    The hash is over the resolved config without the seed and the keys of one run: seeds of a model share it.
+    """
     content = {key: value for key, value in cfg.to_dict().items() if key not in _RUN_KEYS}
+    if "randomness" in content:
+        content["randomness"] = {key: value for key, value in content["randomness"].items() if key != "seed"}
     text = json.dumps(content, sort_keys=True, default=str)
-    name = Path(cfg.filename).stem if cfg.filename else "unnamed"
-    return {"config_name": name, "config_sha256": hashlib.sha256(text.encode()).hexdigest()}
+    return {
+        "config_name": Path(cfg.filename).stem if cfg.filename else "unnamed",
+        "config_sha256": hashlib.sha256(text.encode()).hexdigest(),
+        "modules": {part: _type_of(cfg.model[part]) for part in _MODULES if part in cfg.model},
+    }
+
+
+def _type_of(module: dict[str, Any]) -> str:
+    """The type that a config names; of a wrapped network also its own."""
+    net = module.get("net")
+    return module["type"] if net is None else f"{module['type']}({net.get('model_name', net['type'])})"
 
 
 def describe_versions() -> dict[str, str | None]:

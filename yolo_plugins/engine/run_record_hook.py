@@ -161,6 +161,7 @@ def _describe(runner: Runner, device: torch.device) -> dict[str, Any]:
         "started": datetime.now(UTC).isoformat(timespec="seconds"),
         "resumed_after": [],
         "seed": runner.seed,
+        "amp": bool(runner.cfg.optim_wrapper.get("amp")),
         "schedule": schedules[0] if schedules else None,
         "max_epochs": runner.max_epochs,
         "versions": run_record.describe_versions(),
