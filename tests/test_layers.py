@@ -14,7 +14,8 @@ from packaging.utils import canonicalize_name
 REPO = Path(__file__).resolve().parents[1]
 PACKAGE = REPO / "yolo_plugins"
 TOOLS = sorted((REPO / "tools").rglob("*.py"))
-LEAVES = sorted((REPO / "configs").glob("*.py"))
+LEAVES = sorted((REPO / "configs").glob("yolov*.py"))
+STUDIES = sorted((REPO / "configs").glob("study_*.py"))
 LONGER_TOOLS = {"train.py", "test.py"}
 
 BASE = {"errors", "files", "registry"}
@@ -25,6 +26,7 @@ BELOW: dict[str, set[str]] = {
     "files": {"errors"},
     "versions": set(),
     "registry": {"versions"},
+    "record_file": {"errors"},
     "cli": BASE,
     "plugins": BASE | {"cli"},
     "models.layers": BASE,
@@ -39,8 +41,9 @@ BELOW: dict[str, set[str]] = {
     "analysis.complexity": BASE | {"models.deploy"},
     "converters": BASE,
     # The record states params, MACs and the versions of plugins; checkpoints pass through the one safe reader.
-    "engine": BASE | {"analysis.complexity", "converters", "plugins"},
-    "analysis": BASE | {"datasets", "analysis.complexity"},
+    "engine": BASE | {"analysis.complexity", "converters", "plugins", "record_file"},
+    "analysis": BASE | {"datasets", "analysis.complexity", "record_file"},
+    "jobs": BASE | {"record_file"},
 }
 
 
@@ -145,6 +148,15 @@ def test_config_leaves_are_short_and_open_with_their_command(path):
     text = path.read_text()
     assert len(text.splitlines()) <= 20
     assert re.search(rf"python tools/train\.py \S*{path.stem}\b", ast.get_docstring(ast.parse(text)))
+
+
+@pytest.mark.parametrize("path", STUDIES, ids=lambda path: path.stem)
+def test_studies_open_with_their_command(path):
+    assert f"python tools/study.py configs/{path.name}" in ast.get_docstring(ast.parse(path.read_text()))
+
+
+def test_every_config_is_a_leaf_or_a_study():
+    assert sorted((REPO / "configs").glob("*.py")) == sorted(LEAVES + STUDIES)
 
 
 def declared(*names: str) -> set[str]:

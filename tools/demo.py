@@ -1,4 +1,4 @@
-"""The whole loop in minutes, without a GPU, on pictures made on the spot: data, training, evaluation, drawn boxes.
+"""The whole loop in minutes, without a GPU, on pictures made on the spot: three models, their law, its report.
 
 python tools/demo.py
 """
@@ -9,7 +9,6 @@ import os
 import shutil
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 from yolo_plugins.cli import one_line_errors
@@ -20,14 +19,12 @@ CONFIG = "yolov5_n_demo"
 DRAWN = 12  # test pictures
 
 
-def run(title: str, tool: str, *arguments: str | Path) -> float:
-    """Runs another tool and returns its seconds; ends the demo with the tool's status where it fails."""
+def run(title: str, tool: str, *arguments: str | Path) -> None:
+    """Runs another tool; ends the demo with the tool's status where it fails."""
     print(f"\n== {title}\npython tools/{tool} {' '.join(map(str, arguments))}", flush=True)
-    begin = time.perf_counter()
     status = subprocess.run([sys.executable, ROOT / "tools" / tool, *arguments], check=False).returncode
     if status:
         sys.exit(status)
-    return time.perf_counter() - begin
 
 
 def main() -> None:
@@ -35,24 +32,28 @@ def main() -> None:
     os.chdir(ROOT)
     with one_line_errors():
         shutil.rmtree(OUT, ignore_errors=True)  # nothing of an earlier demo may pass for a result of this one
-        data, metrics_file, pictures = OUT / "VOCdevkit", OUT / "metrics.json", OUT / "pictures"
-        options = ("--work-dir", OUT, "--cfg-options", f"data_root={data}")
+        data, study, metrics_file, pictures = (
+            OUT / name for name in ("VOCdevkit", "study", "metrics.json", "pictures")
+        )
+        options = ("--cfg-options", f"data_root={data}")
         run("a synthetic VOC data set", "make_synthetic_voc.py", data)
-        seconds = run("training", "train.py", CONFIG, *options)
-        checkpoint = next(OUT.glob("best_ap50_epoch_*.pth"))
-        run("evaluation", "test.py", CONFIG, checkpoint, "--out", metrics_file, *options)
+        run("three trainings", "study.py", "study_demo", "--jobs", "3", "--out", study, *options)
+        work_dir = study / f"{CONFIG}_seed0"
+        checkpoint = next(work_dir.glob("best_ap50_epoch_*.pth"))
+        run("evaluation of YOLOv5-n", "test.py", CONFIG, checkpoint, "--out", metrics_file, *options)
         pictures.mkdir()
         for name in (data / "VOC2007/ImageSets/Main/test.txt").read_text().split()[:DRAWN]:
             shutil.copy(data / "VOC2007/JPEGImages" / f"{name}.jpg", pictures)
         chosen = ("--config", CONFIG, "--checkpoint", checkpoint)
         run("drawn detections", "infer.py", pictures, *chosen, "--out", OUT / "detections")
+        run("law, frontier, report", "frontier.py", study, "--y", "ap50", "--out", OUT / "frontier")
 
-        metrics, record = json.loads(metrics_file.read_text()), json.loads((OUT / "record.json").read_text())
-        print(f"\nYOLOv5-n on the synthetic test set\n  AP50      {metrics['ap50']:.3f}")
-        print(f"  AP50-95   {metrics['ap50_95']:.3f}\n  params    {record['complexity']['params']:,}")
-        print(f"  training  {seconds:.0f} s, {len(record['epochs'])} epochs\n\nfiles in {OUT.absolute()}")
-        print("  record.json    every epoch's figures\n  metrics.json   the scores")
-        print(f"  {checkpoint.name}   the best weights\n  detections/    drawn test pictures, detections.json")
+        scores = json.loads(metrics_file.read_text())
+        print(f"\nYOLOv5-n on the synthetic test set\n  AP50      {scores['ap50']:.3f}")
+        print(f"  AP50-95   {scores['ap50_95']:.3f}")
+        print(f"\nfiles in {OUT.absolute()}: metrics.json, detections/, and")
+        print("  study/                 tables; each run's weights and record.json")
+        print("  frontier/report.html   the models, the law through them, its caveats: open it in a browser")
 
 
 if __name__ == "__main__":

@@ -6,6 +6,7 @@ python tools/study.py configs/study_voc.py --jobs 8 --gpus 1 --slurm PARTITION -
 
 import argparse
 from pathlib import Path
+from typing import Any
 
 from yolo_plugins.cli import find_config, one_line_errors
 from yolo_plugins.errors import UsageError
@@ -14,36 +15,42 @@ from yolo_plugins.errors import UsageError
 def parse_args() -> argparse.Namespace:
     """Reads the command line."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("config", help="path, or name of a file in configs/: runs = dict(MODEL=[SEED, ...])")
-    parser.add_argument("--out", type=Path, help="folder of runs and tables (default: work_dirs/<config name>)")
-    parser.add_argument("--jobs", type=int, default=1, metavar="N", help="runs at a time (default: %(default)s)")
-    parser.add_argument("--gpus", type=int, default=0, metavar="N", help="GPUs of each run (default: 0, on the CPU)")
-    parser.add_argument("--slurm", metavar="PARTITION", help="run on this partition instead of this machine")
-    parser.add_argument(
-        "--slurm-options", nargs="+", default=[], metavar="KEY=VALUE", help="time (minutes), cpus_per_task, mem, account"
-    )
-    parser.add_argument(
-        "--cfg-options", nargs="+", default=[], metavar="KEY=VALUE", help="changes to every config, as for train.py"
-    )
-    return parser.parse_args()
+    add = parser.add_argument
+    pairs: dict[str, Any] = {"nargs": "+", "default": [], "metavar": "KEY=VALUE"}
+    add("config", help="path, or name of a file in configs/: runs = dict(MODEL=[SEED, ...])")
+    add("--out", type=Path, help="folder of runs and tables (default: work_dirs/<config name>)")
+    add("--jobs", type=int, default=1, metavar="N", help="runs at a time (default: %(default)s)")
+    add("--gpus", type=int, metavar="N", help="GPUs of each run (default: 1 where there is one)")
+    add("--slurm", metavar="PARTITION", help="run on this partition instead of this machine")
+    add("--slurm-options", **pairs, help="for example time=1440 (minutes) cpus_per_task=8 mem=32GB")
+    add("--cfg-options", **pairs, help="changes to every config, as for train.py")
+    args = parser.parse_args()
+    if args.jobs < 1 or (args.gpus or 0) < 0:
+        parser.error("--jobs is at least 1, --gpus at least 0")
+    return args
 
 
 def main() -> None:
-    """Plans, trains what is not complete, writes the tables."""
     args = parse_args()
     with one_line_errors():
         folder = args.out or Path("work_dirs") / find_config(args.config).stem
-        from yolo_plugins import study
+        import torch
 
-        runs = study.plan(args.config, folder, args.cfg_options, processes=args.gpus)
+        from yolo_plugins import jobs, study
+
+        gpus = int(torch.cuda.is_available()) if args.gpus is None else args.gpus
+        runs = study.plan(args.config, folder, args.cfg_options, gpus)
         logs = folder / "jobs"
         if args.slurm:
-            executors = study.slurm_executors(logs, args.gpus, args.slurm, args.slurm_options)
+            executors = jobs.slurm_executors(logs, gpus, args.slurm, args.slurm_options)
         else:
-            executors = study.local_executors(logs, args.jobs, args.gpus)
-        failures = study.run_all(runs, executors, args.jobs)
+            executors = jobs.local_executors(logs, args.jobs, gpus)
+        failures = jobs.run_all(runs, executors, args.jobs)
         left_out = study.write_tables(runs, folder)
-        print(f"{len(runs) - len(left_out)} of {len(runs)} runs are complete: {folder}/runs.csv, epochs.csv, complexity.csv")
+        done = len(runs) - len(left_out)
+        print(
+            f"{done} of {len(runs)} runs are complete" + f": {folder}/runs.csv, epochs.csv, complexity.csv" * bool(done)
+        )
         if failures:
             raise UsageError("; ".join(failures) + "; mend the cause, then the same command goes on")
         print(f"next: python tools/frontier.py {folder} --out {folder}/frontier")

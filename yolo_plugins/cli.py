@@ -20,6 +20,10 @@ if TYPE_CHECKING:
     from mmengine.config import Config
 
 REPO = Path(__file__).resolve().parents[1]
+_EXTRA_OF = {  # packages that not every installation has
+    **dict.fromkeys(("pandas", "scipy", "matplotlib", "plotly", "jinja2", "thop"), "analysis"),
+    "timm": "backbones",
+}
 _SHARED_KEYS = ("data_root", "img_size")  # stated once in a config, used by every data set that states no other
 
 
@@ -45,12 +49,15 @@ def one_line_errors() -> Iterator[None]:
 def explain(error: Exception) -> str | None:
     """What a user is told of a fault that can be mended; None where it is a defect of ours.
 
-    These are `UsageError`, also where a worker or a registry wrapped it, a name that is registered twice, and names in
-    a config that no registry or no constructor knows, to which the nearest known one is added.
+    These are `UsageError`, also where a worker or a registry wrapped it, a package of an extra that is not installed, a
+    name that is registered twice, and names in a config that no registry or no constructor knows, to which the nearest
+    known one is added.
     """
     text = str(error.args[0]) if error.args else ""
     if isinstance(error, UsageError):
         return text.rpartition("UsageError: ")[2].strip()
+    if isinstance(error, ModuleNotFoundError) and (extra := _EXTRA_OF.get(str(error.name).partition(".")[0])):
+        return f"{text}: pip install 'yolo_plugins[{extra}]'"
     if isinstance(error, KeyError) and (unknown := re.search(r"(\S+) is not in the \S+?::(.+?) registry", text)):
         return _unknown_type(*unknown.groups())
     if isinstance(error, KeyError) and (twice := re.search(r"(\S+) is already registered in (.+) at (\S+)", text)):
@@ -172,21 +179,32 @@ def load_config(name: str, options: Iterable[str] = (), work_dir: str | None = N
         work_dir: Folder for results; `work_dirs/<config name>` by default.
 
     Raises:
-        UsageError: The config does not exist or cannot be read, one of its `custom_imports` cannot be imported, or an
-            option names no key of it.
+        UsageError: The config does not exist, cannot be read or has no model, one of its `custom_imports` cannot be
+            imported, or an option names no key of it.
     """
-    from mmengine.config import Config
-
     path = find_config(name)
-    try:
-        config = Config.fromfile(path, import_custom_modules=False)
-    except (SyntaxError, KeyError, FileNotFoundError) as error:
-        raise UsageError(f"config {path} cannot be read: {error}; mend that line") from error
+    config = read_config(path)
+    if "model" not in config:
+        raise UsageError(f"config {path} has no model; is it a study? Then: python tools/study.py {path}")
     config.merge_from_dict(_parse_options(options, config))
     _import_custom_modules(config, path)
     config.work_dir = work_dir or config.get("work_dir") or f"work_dirs/{path.stem}"
     share_dataset_keys(config)
     return config
+
+
+def read_config(path: Path) -> "Config":
+    """A config as its file and those that it inherits from state it.
+
+    Raises:
+        UsageError: It cannot be read.
+    """
+    from mmengine.config import Config
+
+    try:
+        return Config.fromfile(path, import_custom_modules=False)
+    except (SyntaxError, KeyError, FileNotFoundError) as error:
+        raise UsageError(f"config {path} cannot be read: {error}; mend that line") from error
 
 
 def _import_custom_modules(config: "Config", path: Path) -> None:

@@ -7,7 +7,17 @@ import pytest
 from matplotlib.colors import to_hex
 from matplotlib.figure import Figure
 
-from yolo_plugins.analysis.figures import draw_flops, draw_params, save_complexity
+from yolo_plugins.analysis.figures import (
+    Trend,
+    draw_epoch_seconds,
+    draw_flops,
+    draw_loss,
+    draw_metric_curve,
+    draw_params,
+    save_complexity,
+    save_study,
+)
+from yolo_plugins.analysis.power_law import fit_power_law
 
 PARTS = ("backbone", "neck", "head")
 
@@ -65,3 +75,92 @@ def test_a_png_is_written_for_any_number_of_models(table, models, tmp_path):
     save_complexity(table[:models], path)
     assert path.read_bytes().startswith(b"\x89PNG\r\n")
     assert [entry.name for entry in path.parent.iterdir()] == ["bars.png"]
+
+
+@pytest.fixture
+def epochs() -> pd.DataFrame:
+    """Model a with two seeds, b with one; four epochs, of which the second and the fourth were validated."""
+    rows = []
+    for model, seed, loss, ap50 in (("a", 0, 0.4, 0.2), ("a", 1, 0.6, 0.4), ("b", 0, 0.8, 0.6)):
+        for epoch in (1, 2, 3, 4):
+            scored = ap50 * epoch / 4 if epoch % 2 == 0 else None
+            seconds = 10 * epoch + 100 * (model == "a")
+            rows.append((model, seed, epoch, loss / epoch, seconds, scored, scored and scored / 2))
+    return pd.DataFrame(rows, columns=["model", "seed", "epoch", "train_loss", "train_seconds", "ap50", "ap50_95"])
+
+
+def curves(axes) -> dict[str, list[tuple[float, float]]]:
+    lines = [line for line in axes.lines if not line.get_label().startswith("_")]
+    return {line.get_label(): [tuple(point) for point in line.get_xydata()] for line in lines}
+
+
+def test_a_loss_curve_is_the_mean_over_seeds_with_their_range_as_a_band(epochs):
+    axes = Figure(layout="constrained").subplots()
+    assert draw_loss(axes, epochs) is axes
+    drawn = curves(axes)
+    assert drawn["a"] == [(epoch, pytest.approx(0.5 / epoch)) for epoch in (1, 2, 3, 4)]
+    assert drawn["b"] == [(epoch, pytest.approx(0.8 / epoch)) for epoch in (1, 2, 3, 4)]
+    band = axes.collections[0].get_paths()[0].vertices
+    assert {round(y, 9) for x, y in band if x == 1} == {0.4, 0.6}
+    assert (axes.get_xlabel(), axes.get_ylabel(), axes.get_yscale()) == ("epoch", "training loss", "log")
+    assert [text.get_text() for text in axes.texts if text.get_text()] == ["a", "b"]
+
+
+def test_a_metric_curve_joins_the_validated_epochs(epochs):
+    axes = draw_metric_curve(Figure(layout="constrained").subplots(), epochs, "ap50")
+    assert curves(axes) == {"a": [(2, pytest.approx(0.15)), (4, pytest.approx(0.3))], "b": [(2, 0.3), (4, 0.6)]}
+    assert axes.get_ylabel() == "AP50"
+    assert axes.get_ylim()[0] == 0
+
+
+def test_a_model_looks_the_same_in_every_curve(epochs):
+    epochs.loc[epochs["model"] == "a", "ap50"] = None
+    drawn = [
+        draw_loss(Figure(layout="constrained").subplots(), epochs),
+        draw_metric_curve(Figure(layout="constrained").subplots(), epochs, "ap50"),
+    ]
+    looks = [{line.get_label(): (line.get_color(), line.get_marker()) for line in axes.lines} for axes in drawn]
+    assert "a" not in looks[1]
+    assert looks[0]["b"] == looks[1]["b"]
+
+
+def test_a_metric_that_no_epoch_has_is_refused(epochs):
+    with pytest.raises(ValueError, match="no epoch has a value of ap50"):
+        draw_metric_curve(Figure().subplots(), epochs.assign(ap50=None), "ap50")
+
+
+def test_seconds_of_an_epoch_are_means_with_the_slowest_model_on_top(epochs):
+    axes = draw_epoch_seconds(Figure().subplots(), epochs)
+    assert [label.get_text() for label in axes.get_yticklabels()] == ["b", "a"]
+    assert [bar.get_width() for bar in axes.containers[0]] == [25, 125]
+    assert [segment[:, 0].tolist() for segment in axes.collections[0].get_segments()] == [[10, 40], [110, 140]]
+    assert [text.get_text() for text in axes.texts] == ["25.0", "125.0"]
+
+
+@pytest.fixture
+def models(table) -> pd.DataFrame:
+    """The three models of the table, validated, without a latency."""
+    models = table[["model", "input_h", "input_w", "params"]].assign(macs=table["flops"] / 2, family="other")
+    return models.assign(ap50=[0.3, 0.5, 0.2], latency_seconds=None, train_loss=[0.4, 0.2, 0.5])
+
+
+def test_a_study_is_drawn_as_far_as_its_tables_go(table, models, epochs, tmp_path):
+    law = fit_power_law(models["macs"].tolist(), models["ap50"].tolist(), models["model"].tolist())
+    paths = save_study(tmp_path / "figures", models, {("macs", "ap50"): Trend({"other": law})}, epochs, table)
+    stems = ["loss", "epoch_seconds", "ap50", "ap50_95", "params", "flops"]
+    stems += ["train_loss_vs_params", "train_loss_vs_macs", "ap50_vs_params", "ap50_vs_macs"]
+    assert [path.name for path in paths] == [f"{stem}.{form}" for stem in stems for form in ("png", "svg")]
+    assert sorted(paths) == sorted((tmp_path / "figures").iterdir())
+    texts = {path.stem: path.read_text() for path in paths if path.suffix == ".svg"}
+    assert f"other: {law.exponent:.3f} [" in texts["ap50_vs_macs"]
+    assert "exponent" not in texts["ap50_vs_params"]
+
+
+def test_a_study_without_epochs_and_complexity_has_only_performance_against_cost(models, tmp_path):
+    paths = save_study(tmp_path, models[["model", "family", "params", "ap50"]], {})
+    assert [path.name for path in paths] == ["ap50_vs_params.png", "ap50_vs_params.svg"]
+
+
+def test_curves_of_epochs_that_were_never_validated_are_those_of_training(models, epochs, tmp_path):
+    paths = save_study(tmp_path, models[["model", "family"]], {}, epochs.assign(ap50=None).drop(columns="ap50_95"))
+    assert [path.name for path in paths if path.suffix == ".png"] == ["loss.png", "epoch_seconds.png"]

@@ -13,11 +13,11 @@ REPORT = "import sys\nprint('given', *sys.argv[1:])\n"
 
 @pytest.fixture
 def checkout(tmp_path):
-    """A checkout whose training fails with status 3, and that holds results of an earlier demo."""
+    """A checkout whose study fails with status 3, and that holds results of an earlier demo."""
     (tmp_path / "tools").mkdir()
     shutil.copy(TOOLS / "demo.py", tmp_path / "tools")
     (tmp_path / "tools" / "make_synthetic_voc.py").write_text(REPORT)
-    (tmp_path / "tools" / "train.py").write_text(REPORT + "sys.exit(3)\n")
+    (tmp_path / "tools" / "study.py").write_text(REPORT + "sys.exit(3)\n")
     (tmp_path / "work_dirs" / "demo").mkdir(parents=True)
     (tmp_path / "work_dirs" / "demo" / "metrics.json").write_text('{"ap50": 1}')
     return tmp_path
@@ -29,7 +29,7 @@ def test_demo_ends_with_the_status_of_the_step_that_fails_and_leaves_nothing_old
     result = subprocess.run(command, cwd=elsewhere, capture_output=True, text=True)
     assert result.returncode == 3
     assert "given work_dirs/demo/VOCdevkit" in result.stdout
-    assert "given yolov5_n_demo --work-dir work_dirs/demo" in result.stdout
+    assert "given study_demo --jobs 3 --out work_dirs/demo/study" in result.stdout
     assert "== evaluation" not in result.stdout
     assert not (checkout / "work_dirs" / "demo").exists()
     assert list(elsewhere.iterdir()) == []

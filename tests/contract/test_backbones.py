@@ -13,7 +13,7 @@ from yolo_plugins.models.backbones import YOLOv5CSP
 from yolo_plugins.registry import MODELS
 from yolo_plugins.testing import check_backbone
 
-CONFIGS = sorted((Path(__file__).resolve().parents[2] / "configs").glob("*.py"))
+CONFIGS = sorted((Path(__file__).resolve().parents[2] / "configs").glob("yolov*.py"))
 SLIM = dict(deepen_factor=0.33, widen_factor=0.25)  # what a config scales is checked at its smallest
 
 

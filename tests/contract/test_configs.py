@@ -13,7 +13,7 @@ from yolo_plugins.registry import MODELS
 from yolo_plugins.testing.norms import settle_norms
 
 REPO = Path(__file__).resolve().parents[2]
-CONFIGS = [path for path in sorted((REPO / "configs").glob("*.py")) if not path.stem.endswith("_coco")]  # as _voc
+CONFIGS = [path for path in sorted((REPO / "configs").glob("yolov*.py")) if not path.stem.endswith("_coco")]  # as _voc
 TARGETS = torch.tensor([[0, 1, 8.0, 8.0, 60.0, 90.0], [1, 19, 20.0, 30.0, 50.0, 60.0]])  # image, class, xyxy pixels
 LARGEST_WIDTH = 0.25
 configs = pytest.mark.parametrize("path", CONFIGS, ids=lambda path: path.stem)

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from yolo_plugins.engine.record import read_record
+from yolo_plugins.record_file import read_record
 
 REPO = Path(__file__).resolve().parents[2]
 

@@ -9,7 +9,7 @@ import torch
 from torch import nn
 
 from yolo_plugins.engine.ema import RampedEMA, ema_decay
-from yolo_plugins.engine.record import read_record
+from yolo_plugins.record_file import read_record
 
 
 def test_decay_equals_the_reference(golden_dir):

@@ -8,6 +8,7 @@ from mmengine.config import Config
 
 from yolo_plugins.engine import record
 from yolo_plugins.errors import UsageError
+from yolo_plugins.record_file import RECORD_VERSION, read_record
 
 
 def row(epoch, loss, ap50=None):
@@ -33,8 +34,11 @@ def test_summary_names_the_best_epoch():
 
 def test_config_hash_ignores_where_and_how_a_run_happens():
     base = {"model": {"type": "A"}, "work_dir": "x", "resume": False, "randomness": {"seed": 0}}
-    first = record.describe_config(Config(base, filename=None))
-    assert record.describe_config(Config(base | {"work_dir": "y", "resume": True, "randomness": {"seed": 1}})) == first
+    loader = {"num_workers": 0, "dataset": {"data_root": "here"}}
+    first = record.describe_config(Config(base | {"train_dataloader": loader}, filename=None))
+    other = {"work_dir": "y", "resume": True, "randomness": {"seed": 1}}
+    other_loader = {"num_workers": 8, "dataset": {"data_root": "there"}}
+    assert record.describe_config(Config(base | other | {"train_dataloader": other_loader})) == first
     assert record.describe_config(Config(base | {"model": {"type": "B"}})) != first
 
 
@@ -55,8 +59,8 @@ def test_versions_name_the_whole_stack():
 
 def test_a_record_reads_back_and_numbers_that_are_not_finite_are_null(tmp_path):
     path = tmp_path / "record.json"
-    record.write_record(path, {"schema_version": record.SCHEMA_VERSION, "epochs": [row(1, 1.0) | {"lr": math.nan}], "seed": 3})
-    assert record.read_record(path)["epochs"] == [row(1, 1.0) | {"lr": None}]
+    record.write_record(path, {"schema_version": RECORD_VERSION, "epochs": [row(1, 1.0) | {"lr": math.nan}], "seed": 3})
+    assert read_record(path)["epochs"] == [row(1, 1.0) | {"lr": None}]
     assert json.loads(path.read_text())["summary"]["epochs"] == 1
 
 
@@ -65,7 +69,7 @@ def test_a_file_that_is_no_record_is_refused(tmp_path, text):
     path = tmp_path / "record.json"
     path.write_text(text)
     with pytest.raises(UsageError, match=r"record\.json.*move it away"):
-        record.read_record(path)
+        read_record(path)
 
 
 def test_git_is_unknown_outside_of_a_checkout(tmp_path, monkeypatch):

@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 from mmengine.hooks import Hook
 
-from yolo_plugins.engine.record import read_record
 from yolo_plugins.errors import UsageError
+from yolo_plugins.record_file import read_record
 
 
 def record_of(runner):

@@ -27,15 +27,11 @@ def main() -> None:
             if paths.setdefault(path.stem, path) != path:
                 raise UsageError(f"{path} and {paths[path.stem]} have one name in the table: rename one of them")
 
-        try:
-            import pandas as pd
-
-            from yolo_plugins.analysis.figures import save_complexity
-        except ImportError as error:
-            raise UsageError(f"{error}: pip install 'yolo_plugins[analysis]'") from error
+        import pandas as pd
         from tqdm import tqdm
 
         from yolo_plugins.analysis.complexity import count_forms, format_table
+        from yolo_plugins.analysis.figures import save_complexity
         from yolo_plugins.files import write_atomically
         from yolo_plugins.registry import MODELS
 

@@ -19,10 +19,8 @@ import torch
 from mmengine.config import Config
 
 import yolo_plugins
-from yolo_plugins.errors import UsageError
 from yolo_plugins.files import write_atomically
 
-SCHEMA_VERSION = 2
 LOSS_TERMS = ("box", "obj", "cls")
 METRICS = ("ap50", "ap50_95", "precision", "recall", "recall_max")
 # The maintained releases and the original ones carry different distribution names.
@@ -36,7 +34,8 @@ _DISTRIBUTIONS = {
     "numpy": ("numpy",),
 }
 _MODULES = ("backbone", "neck", "bbox_head")
-_RUN_KEYS = ("work_dir", "resume", "load_from", "launcher")  # they say where and how, not what
+# They say where and how a run happens, not what it is.
+_RUN_KEYS = {"work_dir", "resume", "load_from", "launcher", "seed", "data_root", "num_workers", "persistent_workers"}
 
 
 def inverse_normalized_loss(train_losses: Sequence[float]) -> float:
@@ -69,17 +68,21 @@ def summarize_epochs(epochs: Sequence[dict[str, Any]]) -> dict[str, Any]:
 def describe_config(cfg: Config) -> dict[str, Any]:
     """`config_name`, `config_sha256` and `modules`, the type of each part: `PyramidBackbone(mmpretrain.ResNet)`.
 
-    The hash is over the resolved config without the seed and the keys of one run: seeds of a model share it.
+    The hash is over the resolved config without the seed and what says where and how one run happens: the runs of a
+    model in a study share it, wherever their data lie.
     """
-    content = {key: value for key, value in cfg.to_dict().items() if key not in _RUN_KEYS}
-    if "randomness" in content:
-        content["randomness"] = {key: value for key, value in content["randomness"].items() if key != "seed"}
-    text = json.dumps(content, sort_keys=True, default=str)
+    text = json.dumps(_without_run_keys(cfg.to_dict()), sort_keys=True, default=str)
     return {
         "config_name": Path(cfg.filename).stem if cfg.filename else "unnamed",
         "config_sha256": hashlib.sha256(text.encode()).hexdigest(),
         "modules": {part: _type_of(cfg.model[part]) for part in _MODULES if part in cfg.model},
     }
+
+
+def _without_run_keys(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {key: _without_run_keys(item) for key, item in value.items() if key not in _RUN_KEYS}
+    return [_without_run_keys(item) for item in value] if isinstance(value, (list, tuple)) else value
 
 
 def _type_of(module: dict[str, Any]) -> str:
@@ -166,19 +169,3 @@ def _finite(value: Any) -> Any:
     if isinstance(value, (list, tuple)):
         return [_finite(item) for item in value]
     return None if isinstance(value, float) and not math.isfinite(value) else value
-
-
-def read_record(path: str | Path) -> dict[str, Any]:
-    """Reads a record.
-
-    Raises:
-        UsageError: Not a record of this schema.
-    """
-    try:
-        record = json.loads(Path(path).read_text())
-        schema = record["schema_version"]
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        raise UsageError(f"{path}: not a readable record ({error}): move it away") from error
-    if schema != SCHEMA_VERSION:
-        raise UsageError(f"{path}: schema version {schema}, this release reads {SCHEMA_VERSION}: move it away")
-    return record

@@ -18,6 +18,7 @@ from mmengine.runner import Runner
 from yolo_plugins.engine import record as run_record
 from yolo_plugins.engine.schedule_hook import ScheduleHook, total_batch_size
 from yolo_plugins.errors import UsageError
+from yolo_plugins.record_file import RECORD_VERSION, read_record
 from yolo_plugins.registry import HOOKS
 
 ROW_KEY = "epoch_row"  # where the row of the running epoch lies in the message hub, for other hooks
@@ -48,7 +49,7 @@ class RunRecordHook(Hook):
         self._device = next(runner.model.parameters()).device
         self._record = _describe(runner, self._device)
         if runner.epoch > 0 and runner.rank == 0 and self._path.is_file():
-            earlier = run_record.read_record(self._path)
+            earlier = read_record(self._path)
             self._record["epochs"] = [row for row in earlier["epochs"] if row["epoch"] <= runner.epoch]
             self._record["started"] = earlier["started"]
             self._record["resumed_after"] = [*earlier["resumed_after"], runner.epoch]
@@ -154,7 +155,7 @@ def _describe(runner: Runner, device: torch.device) -> dict[str, Any]:
     if runner.val_loop is not None:
         sizes["val"] = len(runner.val_dataloader.dataset)
     return {
-        "schema_version": run_record.SCHEMA_VERSION,
+        "schema_version": RECORD_VERSION,
         "status": "running",
         **run_record.describe_config(runner.cfg),
         "command": shlex.join(sys.argv),

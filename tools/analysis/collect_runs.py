@@ -1,0 +1,46 @@
+"""Collects the records of finished runs into runs.csv, epochs.csv and complexity.csv, one way to start an analysis.
+
+python tools/analysis/collect_runs.py work_dirs/yolov5_n_voc work_dirs/yolov5_s_voc --out results/runs.csv
+"""
+
+import argparse
+from pathlib import Path
+
+from yolo_plugins.cli import one_line_errors
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument(
+        "work_dirs", nargs="+", type=Path, metavar="WORK_DIR", help="folder of a run, or a folder of such folders"
+    )
+    parser.add_argument("--out", type=Path, default=Path("runs.csv"), help="a row for each run (default: %(default)s)")
+    parser.add_argument("--epochs", type=Path, metavar="CSV", help="(default: epochs.csv beside --out)")
+    parser.add_argument("--complexity", type=Path, metavar="CSV", help="(default: complexity.csv beside --out)")
+    args = parser.parse_args()
+    with one_line_errors():
+        from yolo_plugins.analysis import schema
+        from yolo_plugins.analysis.records import collect, describe_differences, find_records
+        from yolo_plugins.errors import UsageError
+
+        targets = {
+            schema.RUNS: args.out,
+            schema.EPOCHS: args.epochs or args.out.with_name(schema.EPOCHS.name),
+            schema.COMPLEXITY: args.complexity or args.out.with_name(schema.COMPLEXITY.name),
+        }
+        if len(set(targets.values())) < len(targets):
+            raise UsageError(f"--out, --epochs and --complexity name one file ({args.out}): give three")
+        collected = collect(find_records(args.work_dirs))
+        frames = (collected.runs, collected.epochs, collected.complexity)
+        for (table, path), frame in zip(targets.items(), frames, strict=True):
+            schema.write_table(frame, path, table)
+        for sentence in collected.left_out:
+            print(f"Left out: {sentence}")
+        for sentence in describe_differences(collected.runs):
+            print(f"Note: {sentence}")
+        models = collected.runs["model"].nunique()
+        print(f"{len(collected.runs)} complete runs of {models} models: {', '.join(map(str, targets.values()))}")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,54 @@
+"""From a study's runs to its scaling law, its Pareto front and a report; from these to a prediction.
+
+python tools/frontier.py work_dirs/study --out frontier
+python tools/frontier.py runs.csv complexity.csv epochs.csv --out frontier --x params --y ap50
+python tools/frontier.py docs/results/published.csv --y ap50_95 --out frontier
+python tools/frontier.py predict yolov5_l_voc --fits frontier
+python tools/frontier.py compare yolov5_m_voc yolov5_repvgg_voc --fits frontier
+
+`predict --help` and `compare --help` tell the rest. Needs the extra `analysis`.
+"""
+
+import argparse
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+from yolo_plugins.cli import one_line_errors
+
+X_HELP = "cost: macs, params or latency"
+Y_HELP = "performance: inverse_normalized_loss, ap50, ap50_95, recall or train_loss"
+
+
+def parse() -> tuple[str, argparse.Namespace]:
+    """The command, one of analyse, predict and compare, and its arguments."""
+    command = sys.argv[1] if sys.argv[1:2] in (["predict"], ["compare"]) else "analyse"
+    layout = argparse.RawDescriptionHelpFormatter
+    if command == "analyse":
+        parser = argparse.ArgumentParser(description=__doc__, formatter_class=layout)
+        parser.add_argument("sources", nargs="+", type=Path, metavar="TABLE_OR_WORK_DIR")
+        parser.add_argument("--out", type=Path, required=True, metavar="DIR", help="folder for tables, figures, report")
+        parser.add_argument("--x", default="macs", help=f"{X_HELP} (default: %(default)s)")
+        parser.add_argument("--y", help=f"{Y_HELP} (default: the first)")
+        parser.add_argument("--group", default="family", metavar="COLUMN", help="of models.csv (default: %(default)s)")
+        return command, parser.parse_args()
+    parser = argparse.ArgumentParser(prog=f"{Path(sys.argv[0]).name} {command}", formatter_class=layout)
+    for name in ("config",) if command == "predict" else ("first", "second"):
+        parser.add_argument(name, help="a config" if command == "predict" else "a model in models.csv, or a config")
+    parser.add_argument("--fits", type=Path, required=True, metavar="DIR", help="what this tool wrote with --out")
+    parser.add_argument("--x", help=f"{X_HELP} (default: that of the report)")
+    parser.add_argument("--y", help=f"{Y_HELP} (default: that of the report)")
+    return command, parser.parse_args(sys.argv[2:])
+
+
+def main() -> None:
+    command, args = parse()
+    with one_line_errors():
+        from yolo_plugins import frontier, model_choice
+
+        run: Callable[..., str] = frontier.analyse if command == "analyse" else getattr(model_choice, command)
+        print(run(**vars(args)))
+
+
+if __name__ == "__main__":
+    main()
