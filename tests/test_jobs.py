@@ -1,4 +1,4 @@
-"""Jobs, with a stand-in for the training: it writes its record as the real one does, an epoch in a fifth of a second."""
+"""Jobs, with a stand-in for the training: it writes its record as the real one does, five epochs a second."""
 
 import os
 import signal
