@@ -49,13 +49,15 @@ def one_line_errors() -> Iterator[None]:
 def explain(error: Exception) -> str | None:
     """What a user is told of a fault that can be mended; None where it is a defect of ours.
 
-    These are `UsageError`, also where a worker or a registry wrapped it, a package of an extra that is not installed, a
-    name that is registered twice, and names in a config that no registry or no constructor knows, to which the nearest
-    known one is added.
+    These are `UsageError`, also where a worker or a registry wrapped it, a file that cannot be read or written, a package
+    of an extra that is not installed, a name that is registered twice, and names in a config that no registry or no
+    constructor knows, to which the nearest known one is added.
     """
     text = str(error.args[0]) if error.args else ""
     if isinstance(error, UsageError):
         return text.rpartition("UsageError: ")[2].strip()
+    if isinstance(error, OSError) and error.filename is not None:
+        return f"{error.filename}: {str(error.strerror).lower()}; give another path, or mend that one"
     if isinstance(error, ModuleNotFoundError) and (extra := _EXTRA_OF.get(str(error.name).partition(".")[0])):
         return f"{text}: pip install 'yolo_plugins[{extra}]'"
     if isinstance(error, KeyError) and (unknown := re.search(r"(\S+) is not in the \S+?::(.+?) registry", text)):

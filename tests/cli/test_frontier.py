@@ -255,6 +255,13 @@ def test_a_missing_library_is_told_with_the_remedy(tables, tool, monkeypatch):
     assert errors[0].endswith("pip install 'yolo_plugins[analysis]'")
 
 
+def test_an_out_that_is_a_file_is_told_and_left_alone(tool, tmp_path):
+    (tmp_path / "taken").write_text("mine")
+    code, _, errors = tool(PUBLISHED, "--y", "ap50", "--out", "taken")
+    assert (code, errors) == (1, ["error: taken: file exists; give another path, or mend that one"])
+    assert (tmp_path / "taken").read_text() == "mine"
+
+
 @pytest.mark.parametrize("command", ["predict", "compare"])
 def test_the_commands_tell_their_own_usage(command, tool):
     code, printed, _ = tool(command, "--help")
