@@ -181,13 +181,13 @@ def load_config(name: str, options: Iterable[str] = (), work_dir: str | None = N
         work_dir: Folder for results; `work_dirs/<config name>` by default.
 
     Raises:
-        UsageError: The config does not exist, cannot be read or has no model, one of its `custom_imports` cannot be
+        UsageError: The config does not exist, cannot be read or is a study, one of its `custom_imports` cannot be
             imported, or an option names no key of it.
     """
     path = find_config(name)
     config = read_config(path)
-    if "model" not in config:
-        raise UsageError(f"config {path} has no model; is it a study? Then: python tools/study.py {path}")
+    if "runs" in config and "model" not in config:
+        raise UsageError(f"config {path} is a study, no model: python tools/study.py {path}")
     config.merge_from_dict(_parse_options(options, config))
     _import_custom_modules(config, path)
     config.work_dir = work_dir or config.get("work_dir") or f"work_dirs/{path.stem}"

@@ -84,4 +84,4 @@ def test_a_study_is_no_model(tmp_path):
     command = [sys.executable, str(REPO / "tools/train.py"), "study_voc"]
     result = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
     assert result.returncode == 1
-    assert "study_voc.py has no model; is it a study?" in result.stderr
+    assert "study_voc.py is a study, no model" in result.stderr
