@@ -66,7 +66,7 @@ def test_every_run_is_trained_and_never_more_at_a_time_than_asked(tmp_path, caps
     assert max(sum(begin <= at < end for begin, end in times) for at, _ in times) == 2
     said = capsys.readouterr().out
     assert [f"m seed {seed}: complete, AP50 0.500" in said for seed in range(4)] == [True] * 4
-    assert "4/4 runs, 0 min left" in said
+    assert "4/4 runs, 0 s left" in said
 
 
 def test_a_second_start_trains_nothing(tmp_path):

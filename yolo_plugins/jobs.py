@@ -276,4 +276,6 @@ def _progress(runs: Sequence[Run], jobs: int) -> Iterator[Callable[..., None]]:
 
 def _duration(seconds: float) -> str:
     minutes = round(seconds / 60)
+    if minutes < 1:
+        return f"{seconds:.0f} s"
     return f"{minutes // 60} h {minutes % 60} min" if minutes >= 60 else f"{minutes} min"

@@ -57,7 +57,7 @@ def test_a_study_trains_every_seed_of_every_model_once_and_ends_with_its_tables(
     assert {(row["model"], row["form"]) for row in rows(out / "complexity.csv")} == {
         (model, form) for model in ("yolov5_n_voc", "yolov5_m_voc") for form in ("train", "deploy")
     }
-    assert "3/3 runs, 0 min left" in result.stdout
+    assert "3/3 runs, 0 s left" in result.stdout
     assert "3 of 3 runs are complete" in result.stdout
     records = [json.loads(path.read_text()) for path in sorted(out.glob("*/record.json"))]
     assert len({record["config_sha256"] for record in records}) == 2  # seeds of a model share it
