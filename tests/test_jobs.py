@@ -161,7 +161,7 @@ def test_the_last_run_takes_its_own_time_however_many_could_run_beside_it():
 
 def test_more_gpus_than_there_are_is_refused(tmp_path, monkeypatch):
     monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "2,5")
-    with pytest.raises(UsageError, match=r"--jobs 3 x --gpus 1: this machine has 2 GPUs"):
+    with pytest.raises(UsageError, match=r"--jobs 3 x --gpus 1: GPUs of this machine: 2"):
         jobs.local_executors(tmp_path, 3, 1)
     slots = jobs.local_executors(tmp_path, 2, 1)
     assert [slots(slot).parameters["visible_gpus"] for slot in range(2)] == [[2], [5]]

@@ -77,7 +77,7 @@ def local_executors(folder: Path, jobs: int, gpus: int) -> Callable[[int], submi
     """
     ids = _visible_gpus()
     if jobs * gpus > len(ids):
-        raise UsageError(f"--jobs {jobs} x --gpus {gpus}: this machine has {len(ids)} GPUs")
+        raise UsageError(f"--jobs {jobs} x --gpus {gpus}: GPUs of this machine: {len(ids)}")
     os.environ.setdefault("OMP_NUM_THREADS", str(max(1, (os.cpu_count() or 1) // jobs)))
 
     def executor(slot: int) -> submitit.Executor:
