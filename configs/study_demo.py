@@ -3,4 +3,4 @@
 python tools/study.py configs/study_demo.py --jobs 3 --cfg-options data_root=data/synthetic
 """
 
-runs = dict(yolov5_n_demo=[0], yolov5_mobilenetv4_demo=[0], yolov5_lcnet_demo=[0])
+runs = dict(yolov5_n_demo=[0], yolov5_mobilenetv4_demo=[0], yolov5_pico_demo=[0])
