@@ -3,6 +3,7 @@
 import argparse
 import difflib
 import inspect
+import os
 import re
 import sys
 import traceback
@@ -35,9 +36,13 @@ def one_line_errors() -> Iterator[None]:
     """
     try:
         yield
+        sys.stdout.flush()
     except KeyboardInterrupt:
         print("interrupted", file=sys.stderr)
         sys.exit(130)
+    except BrokenPipeError:  # the reader of the output, `head` for example, has enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # for what is still to be flushed
+        sys.exit(1)
     except Exception as error:
         sentence = explain(error)
         if sentence is None:

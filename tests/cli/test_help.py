@@ -28,6 +28,13 @@ def test_help_is_printed_without_torch(tool, tmp_path):
     assert result.stdout.startswith("usage: ")
 
 
+def test_a_reader_that_has_enough_is_no_fault(tmp_path):
+    code = "from yolo_plugins.cli import one_line_errors\nwith one_line_errors():\n    print('y' * 99999)"
+    command = f"'{sys.executable}' -c \"{code}\" | head -c 9"
+    result = subprocess.run(["bash", "-c", command], cwd=tmp_path, capture_output=True, text=True)
+    assert (result.stdout, result.stderr) == ("y" * 9, "")
+
+
 @pytest.mark.parametrize("script", ["dist_train.sh", "dist_test.sh", "slurm_train.sh"])
 def test_launch_scripts_tell_their_usage(script, tmp_path):
     command = ["bash", REPO / "tools" / script]
