@@ -101,9 +101,10 @@ def draw_curves(epochs: pd.DataFrame, column: str) -> go.Figure:
         )
         for model, style in model_styles(means["model"]).items()
     ]
+    start = "normal" if column == "train_loss" else "tozero"  # a loss stays far from zero
     layout = {
         "xaxis": {**_AXIS, "title": {"text": "epoch"}, "rangemode": "tozero"},
-        "yaxis": {**_AXIS, "title": {"text": CURVES[column]}, "rangemode": "tozero", "automargin": True},
+        "yaxis": {**_AXIS, "title": {"text": CURVES[column]}, "rangemode": start, "automargin": True},
         "hovermode": "closest",
     }
     return go.Figure(traces, {**_LAYOUT, **layout})
