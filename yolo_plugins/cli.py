@@ -54,9 +54,9 @@ def one_line_errors() -> Iterator[None]:
 def explain(error: Exception) -> str | None:
     """What a user is told of a fault that can be mended; None where it is a defect of ours.
 
-    These are `UsageError`, also where a worker or a registry wrapped it, a file that cannot be read or written, a package
-    of an extra that is not installed, a name that is registered twice, and names in a config that no registry or no
-    constructor knows, to which the nearest known one is added.
+    These are `UsageError`, also where a worker or a registry wrapped it, a file that cannot be read or written, a
+    package of an extra that is not installed, a name that is registered twice, and names in a config that no registry
+    or no constructor knows, to which the nearest known one is added.
     """
     text = str(error.args[0]) if error.args else ""
     if isinstance(error, UsageError):
