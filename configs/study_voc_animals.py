@@ -16,7 +16,7 @@ runs = dict(
     yolov5_s_voc=[0, 1],
     yolov5_n_voc=[0, 1],
     yolov5_efficientnet_voc=[0],
-    yolov5_mobilenetv4_voc=[0],
+    yolov5_mobilenetv4_voc=[0, 1],
 )
 options = [
     "data_root=data/voc_animals/VOCdevkit",
