@@ -159,12 +159,18 @@ def test_the_last_run_takes_its_own_time_however_many_could_run_beside_it():
     assert jobs.seconds_left([record, {"epochs": []}], [2, 4], jobs=8) == 40.0
 
 
-def test_more_gpus_than_there_are_is_refused(tmp_path, monkeypatch):
+def test_jobs_take_the_gpus_in_turn(tmp_path, monkeypatch):
     monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "2,5")
-    with pytest.raises(UsageError, match=r"--jobs 3 x --gpus 1: GPUs of this machine: 2"):
-        jobs.local_executors(tmp_path, 3, 1)
-    slots = jobs.local_executors(tmp_path, 2, 1)
-    assert [slots(slot).parameters["visible_gpus"] for slot in range(2)] == [[2], [5]]
+    slots = jobs.local_executors(tmp_path, 3, 1)
+    assert [slots(slot).parameters["visible_gpus"] for slot in range(3)] == [[2], [5], [2]]
+    assert jobs.local_executors(tmp_path, 1, 2)(0).parameters["visible_gpus"] == [2, 5]
+    assert jobs.local_executors(tmp_path, 2, 0)(1).parameters["visible_gpus"] == []
+
+
+def test_a_run_on_more_gpus_than_there_are_is_refused(tmp_path, monkeypatch):
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "2,5")
+    with pytest.raises(UsageError, match=r"--gpus 3: this machine has 2"):
+        jobs.local_executors(tmp_path, 1, 3)
 
 
 def test_slurm_needs_slurm(tmp_path, monkeypatch):

@@ -65,7 +65,7 @@ class Run:
 def local_executors(folder: Path, jobs: int, gpus: int) -> Callable[[int], submitit.Executor]:
     """Executors of processes on this machine; the n-th job of those at work has the n-th so many GPUs.
 
-    The jobs share the cores unless OMP_NUM_THREADS is set.
+    More jobs than GPUs share them, in turn. The jobs share the cores unless OMP_NUM_THREADS is set.
 
     Args:
         folder: For logs.
@@ -76,13 +76,13 @@ def local_executors(folder: Path, jobs: int, gpus: int) -> Callable[[int], submi
         UsageError: This machine has fewer GPUs.
     """
     ids = _visible_gpus()
-    if jobs * gpus > len(ids):
-        raise UsageError(f"--jobs {jobs} x --gpus {gpus}: GPUs of this machine: {len(ids)}")
+    if gpus > len(ids):
+        raise UsageError(f"--gpus {gpus}: this machine has {len(ids)}")
     os.environ.setdefault("OMP_NUM_THREADS", str(max(1, (os.cpu_count() or 1) // jobs)))
 
     def executor(slot: int) -> submitit.Executor:
         local = submitit.LocalExecutor(folder)
-        visible = ids[slot * gpus : (slot + 1) * gpus]
+        visible = [ids[number % len(ids)] for number in range(slot * gpus, (slot + 1) * gpus)]
         local.update_parameters(gpus_per_node=gpus, visible_gpus=visible, timeout_min=_YEAR, stderr_to_stdout=True)
         return local
 
