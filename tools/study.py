@@ -48,9 +48,8 @@ def main() -> None:
         failures = jobs.run_all(runs, executors, args.jobs)
         left_out = study.write_tables(runs, folder)
         done = len(runs) - len(left_out)
-        print(
-            f"{done} of {len(runs)} runs are complete" + f": {folder}/runs.csv, epochs.csv, complexity.csv" * bool(done)
-        )
+        tables = f": {folder}/runs.csv, epochs.csv, complexity.csv" if done else ""
+        print(f"{done} of {len(runs)} runs are complete{tables}")
         if failures:
             raise UsageError("; ".join(failures) + "; mend the cause, then the same command goes on")
         print(f"next: python tools/frontier.py {folder} --out {folder}/frontier")
