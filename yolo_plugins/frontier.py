@@ -20,7 +20,6 @@ from yolo_plugins.analysis.figures import Trend, save_study
 from yolo_plugins.analysis.fits import (
     ALL,
     NOT_YOLOV5,
-    X_COLUMNS,
     StudyFits,
     fit_study,
     fits_table,
@@ -94,7 +93,7 @@ def analyse(sources: Sequence[Path], out: Path, x: str, y: str | None, group: st
     Args:
         sources: As for `read_study`.
         out: Folder for the files.
-        x: Cost of the headline, a key of `X_COLUMNS`.
+        x: Cost of the headline, a key of `schema.X_COLUMNS`.
         y: Performance of the headline; None for the paper's.
         group: Column of models.csv that divides the models.
 
@@ -106,8 +105,8 @@ def analyse(sources: Sequence[Path], out: Path, x: str, y: str | None, group: st
     """
     study = read_study(sources)
     told = ", ".join(map(str, sources))
-    if x not in X_COLUMNS:
-        raise UsageError(f"--x {x}: give {', '.join(X_COLUMNS)}")
+    if x not in schema.X_COLUMNS:
+        raise UsageError(f"--x {x}: give {', '.join(schema.X_COLUMNS)}")
     y = _headline_metric(study.models, y, told)
     try:
         fits = fit_study(study.models, x, y, group)

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from yolo_plugins.analysis import schema
-from yolo_plugins.analysis.fits import ALL, X_COLUMNS
+from yolo_plugins.analysis.fits import ALL
 from yolo_plugins.analysis.prediction import (
     Candidate,
     SeedNoise,
@@ -19,6 +19,7 @@ from yolo_plugins.analysis.prediction import (
     seed_noise,
 )
 from yolo_plugins.analysis.records import family_of
+from yolo_plugins.analysis.schema import X_COLUMNS
 from yolo_plugins.cli import explain, find_config, load_config
 from yolo_plugins.errors import UsageError
 

@@ -34,17 +34,17 @@ def plan(name: str, folder: Path, options: Sequence[str] = (), processes: int = 
     seeds_of = study.get("runs")
     if not isinstance(seeds_of, dict) or not all(isinstance(seeds, list) and seeds for seeds in seeds_of.values()):
         raise UsageError(f"{path}: runs={seeds_of!r}; write runs = dict(yolov5_n_voc=[0, 1]), the seeds of each model")
+    changes = [*study.get("options", []), *options]
     runs = []
-    for model, seeds in seeds_of.items():
-        changes = [*study.get("options", []), *options]
-        config = load_config(model, changes)
+    for config_name, seeds in seeds_of.items():
+        config = load_config(config_name, changes)
         description = describe_config(config)
-        name, sha = description["config_name"], description["config_sha256"]
+        model, sha = description["config_name"], description["config_sha256"]
         for seed in seeds:
-            work_dir = folder / f"{name}_seed{seed}"
-            arguments = [model, "--seed", str(seed), "--work-dir", str(work_dir), "--resume"]
+            work_dir = folder / f"{model}_seed{seed}"
+            arguments = [config_name, "--seed", str(seed), "--work-dir", str(work_dir), "--resume"]
             arguments += ["--cfg-options", *changes] if changes else []
-            runs.append(Run(name, seed, work_dir, config.train_cfg.max_epochs, sha, _command(arguments, processes)))
+            runs.append(Run(model, seed, work_dir, config.train_cfg.max_epochs, sha, _command(arguments, processes)))
             _check_is_its_own(runs[-1])
     if len({run.folder for run in runs}) < len(runs):
         raise UsageError(f"{path}: two runs have one folder; name each config and each of its seeds once")

@@ -9,8 +9,9 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 import pandas as pd
 from scipy import stats
 
-from yolo_plugins.analysis.fits import ALL, NOT_YOLOV5, SMALLER_IS_BETTER, X_COLUMNS, is_yolov5
+from yolo_plugins.analysis.fits import ALL, NOT_YOLOV5, SMALLER_IS_BETTER, is_yolov5
 from yolo_plugins.analysis.power_law import LEVEL
+from yolo_plugins.analysis.schema import X_COLUMNS, has_both
 
 COSTS = {"params": "parameters", "macs": "FLOPs", "latency": "latency"}
 PERFORMANCES = {
@@ -97,7 +98,7 @@ def tell_choice(fits: pd.DataFrame, x: str, group: str) -> str:
 
 def tell_best(models: pd.DataFrame, front: Sequence[str], x: str, y: str) -> str:
     """The best models, the costliest, and the Pareto front of the headline, a sentence each."""
-    points = models[models[[X_COLUMNS[x], y]].notna().all(axis="columns")].set_index("model")
+    points = models[has_both(models, x, y)].set_index("model")
     best = points[y].min() if y in SMALLER_IS_BETTER else points[y].max()
     winners = list(points.index[points[y] == best])
     costliest = points[X_COLUMNS[x]].idxmax()

@@ -17,7 +17,15 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.axis import Axis
 from matplotlib.figure import Figure
-from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullFormatter, NullLocator, ScalarFormatter
+from matplotlib.ticker import (
+    FuncFormatter,
+    Locator,
+    LogLocator,
+    MaxNLocator,
+    NullFormatter,
+    NullLocator,
+    ScalarFormatter,
+)
 
 from yolo_plugins.files import write_atomically
 
@@ -148,15 +156,19 @@ def flops_label(table: pd.DataFrame) -> str:
     return f"FLOPs at {pixels} pixels (billions)"
 
 
+def log_locator(low: float, high: float) -> Locator:
+    """What places the ticks of a logarithmic axis: 1, 2, 5, 10, or round numbers where the range is short."""
+    return MaxNLocator(6, steps=[1, 2, 2.5, 5, 10]) if high / low < _FEW else LogLocator(subs=(1, 2, 5), numticks=9)
+
+
 def use_log_scale(axis: Axis) -> None:
     """Makes an axis logarithmic, with ticks like 1, 2, 5, 10 that are written as such; its limits must be final."""
     low, high = axis.get_view_interval()
     axis.axes.set(**{f"{axis.axis_name}scale": "log", f"{axis.axis_name}lim": (low, high)})  # type: ignore[attr-defined]
+    axis.set_major_locator(log_locator(low, high))
     if high / low < _FEW:
-        axis.set_major_locator(MaxNLocator(6, steps=[1, 2, 2.5, 5, 10]))
         axis.set_major_formatter(ScalarFormatter(useOffset=False))  # as many decimals for each tick
     else:
-        axis.set_major_locator(LogLocator(subs=(1, 2, 5), numticks=9))
         axis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:,.6g}"))
     axis.set_minor_locator(NullLocator())
     axis.set_minor_formatter(NullFormatter())

@@ -19,6 +19,7 @@ from yolo_plugins.analysis.figure_labels import label_points
 from yolo_plugins.analysis.figure_style import QUANTITIES, Style, flops_label, group_styles, short_names, use_log_scale
 from yolo_plugins.analysis.pareto import ParetoFront
 from yolo_plugins.analysis.power_law import PowerLaw
+from yolo_plugins.analysis.schema import has_both
 
 _NO_LAW = "without a law"  # the group of a model that no law was fitted on
 _LEGEND = "exponents of power laws, with 95 % intervals by t"
@@ -88,12 +89,6 @@ def draw_power_laws(axes: Axes, models: pd.DataFrame, x: str, y: str, trend: Tre
     use_log_scale(axes.yaxis)
     _explain(axes, models, (x, y), _entries(styles, points, trend.laws), _LEGEND)
     return _name_points(axes, points, curves)
-
-
-def has_both(models: pd.DataFrame, x: str, y: str) -> pd.Series:
-    """Which rows of models.csv have this cost and this performance; a column that nobody filled may be absent."""
-    columns = [QUANTITIES[x].column, QUANTITIES[y].column]
-    return models.reindex(columns=columns).notna().all(axis="columns")
 
 
 def _points(models: pd.DataFrame, x: str, y: str) -> pd.DataFrame:

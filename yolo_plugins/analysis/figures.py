@@ -27,7 +27,8 @@ from yolo_plugins.analysis.figure_style import (
     short_names,
     use_log_scale,
 )
-from yolo_plugins.analysis.figure_trends import Trend, draw_power_laws, draw_scatter, has_both
+from yolo_plugins.analysis.figure_trends import Trend, draw_power_laws, draw_scatter
+from yolo_plugins.analysis.schema import has_both
 
 __all__ = [
     "Trend",

@@ -16,10 +16,9 @@ import pandas as pd
 from yolo_plugins.analysis import alternative_laws, power_law
 from yolo_plugins.analysis.pareto import ParetoFront, pareto_front
 from yolo_plugins.analysis.power_law import Interval, PowerLaw
-from yolo_plugins.analysis.schema import FITS, MODEL_METRICS
+from yolo_plugins.analysis.schema import FITS, MODEL_METRICS, X_COLUMNS, has_both
 from yolo_plugins.analysis.tables import make_table
 
-X_COLUMNS = {"macs": "macs", "params": "params", "latency": "latency_seconds"}
 SMALLER_IS_BETTER = frozenset({"train_loss"})
 ALL = "all"
 NOT_YOLOV5 = "not_yolov5"
@@ -99,7 +98,10 @@ def fit_study(models: pd.DataFrame, x: str, y: str, group: str = "family") -> St
     if group not in models or models[group].isna().any():
         filled = [column for column in models if models[column].notna().all()]
         raise ValueError(f"there is no column {group!r} to group by; filled are {', '.join(filled)}")
-    pairs = [(x, y), *((a, b) for b in MODEL_METRICS for a in X_COLUMNS if (a, b) != (x, y) and _has(models, a, b))]
+    pairs = [
+        (x, y),
+        *((a, b) for b in MODEL_METRICS for a in X_COLUMNS if (a, b) != (x, y) and has_both(models, a, b).any()),
+    ]
     fits: list[GroupFit] = []
     reasons: dict[str, list[str]] = {}
     for pair in pairs:
@@ -168,11 +170,6 @@ def is_yolov5(family: object) -> bool:
     return f"{family}_".startswith(f"{_YOLOV5}_")
 
 
-def _has(models: pd.DataFrame, x: str, y: str) -> bool:
-    """Whether any model has both; a performance that nobody measured is nothing to tell."""
-    return bool(models[[X_COLUMNS[x], y]].notna().all(axis="columns").any())
-
-
 def _tell_where(pairs: list[str], total: int) -> str:
     """Which pairs a note is on: nothing for all of them, their number where they are many."""
     if len(pairs) == total:
@@ -182,7 +179,7 @@ def _tell_where(pairs: list[str], total: int) -> str:
 
 def _points(models: pd.DataFrame, x: str, y: str) -> tuple[pd.DataFrame, list[str]]:
     """The models that have both numbers, and a sentence on those that have not."""
-    complete = models[[X_COLUMNS[x], y]].notna().all(axis="columns")
+    complete = has_both(models, x, y)
     missing = ", ".join(models.loc[~complete, "model"])
     return models[complete], [f"without {y} or {x}, left out: {missing}"] if missing else []
 

@@ -11,12 +11,20 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import plotly.graph_objects as go
-from matplotlib.ticker import LogLocator, MaxNLocator
 
 from yolo_plugins.analysis.caveats import drawn_groups, group_title, plain
-from yolo_plugins.analysis.figure_style import QUANTITIES, Style, flops_label, group_styles, model_styles, short_names
-from yolo_plugins.analysis.fits import ALL, X_COLUMNS
+from yolo_plugins.analysis.figure_style import (
+    QUANTITIES,
+    Style,
+    flops_label,
+    group_styles,
+    log_locator,
+    model_styles,
+    short_names,
+)
+from yolo_plugins.analysis.fits import ALL
 from yolo_plugins.analysis.prediction import law_of
+from yolo_plugins.analysis.schema import X_COLUMNS, has_both
 
 CURVES = {
     "train_loss": "training loss",
@@ -37,7 +45,6 @@ _PIXELS = 2  # of a unit of matplotlib's dashes, at the width of the lines here
 _GAP = "\u00a0" * 2  # between a name and the marker that it is of
 _ROOM = (0.15, 0.06)  # of the front's width and height: what a name takes
 _BAND_POINTS = 40
-_FEW = 5  # a range whose ends differ by a smaller factor holds too few of 1, 2, 5 times ten to some power
 _LAYOUT: dict[str, Any] = {
     "template": None,
     "paper_bgcolor": "white",
@@ -60,7 +67,7 @@ def draw_scatter(models: pd.DataFrame, fits: pd.DataFrame, x: str, y: str, front
         y: Performance, a column of the models.
         front: Names of the models on the Pareto front, by rising cost.
     """
-    points = models[models[[X_COLUMNS[x], y]].notna().all(axis="columns")]
+    points = models[has_both(models, x, y)]
     laws = fits[(fits["x"] == x) & (fits["y"] == y)]
     styles = group_styles({*models["family"], *fits["group"]})
     drawn = drawn_groups(list(laws["group"]))
@@ -232,8 +239,7 @@ def _log_axis(values: pd.Series, title: str, margin: float) -> dict[str, Any]:
     low, high = float(values.min()), float(values.max())
     spread = (high / low) ** margin if high > low else 1.1
     low, high = low / spread, high * spread
-    locator = MaxNLocator(6, steps=[1, 2, 2.5, 5, 10]) if high / low < _FEW else LogLocator(subs=(1, 2, 5), numticks=9)
-    ticks = [float(tick) for tick in locator.tick_values(low, high) if low <= tick <= high]
+    ticks = [float(tick) for tick in log_locator(low, high).tick_values(low, high) if low <= tick <= high]
     return {
         **_AXIS,
         "type": "log",

@@ -28,10 +28,11 @@ from yolo_plugins.analysis.caveats import (
     tell_choice,
     tell_law,
 )
-from yolo_plugins.analysis.fits import SMALLER_IS_BETTER, X_COLUMNS, front_of
+from yolo_plugins.analysis.fits import SMALLER_IS_BETTER, front_of
 from yolo_plugins.analysis.interactive import CURVES, draw_curves, draw_scatter, tell_value
 from yolo_plugins.analysis.pareto import ParetoFront
 from yolo_plugins.analysis.prediction import law_of
+from yolo_plugins.analysis.schema import X_COLUMNS, has_both
 from yolo_plugins.analysis.utilization import is_known, utilization
 from yolo_plugins.files import write_atomically
 
@@ -170,7 +171,7 @@ def _plots(report: Report) -> dict[str, Any]:
     scatter = {}
     for x in _choices(report.models, COSTS):
         for y in _choices(report.models, PERFORMANCES):
-            if not report.models[[X_COLUMNS[x], y]].notna().all(axis="columns").any():
+            if not has_both(report.models, x, y).any():
                 continue
             front = report.front if (x, y) == (report.x, report.y) else front_of(report.models, x, y)
             scatter[f"{x} {y}"] = draw_scatter(report.models, report.fits, x, y, front.names).to_plotly_json()

@@ -9,6 +9,8 @@ import io
 from pathlib import Path
 from typing import Any
 
+import pandas as pd
+
 from yolo_plugins.analysis.tables import Column, Table, check_header, read_table, read_text, write_table
 from yolo_plugins.errors import UsageError
 
@@ -20,9 +22,11 @@ __all__ = [
     "MODEL_METRICS",
     "RUNS",
     "TABLES",
+    "X_COLUMNS",
     "Column",
     "Table",
     "data_dictionary",
+    "has_both",
     "identify",
     "read_table",
     "write_table",
@@ -164,6 +168,7 @@ _MODEL_METRICS = {
     "recall": _fraction("recall", _RECALL),
 }
 MODEL_METRICS = tuple(_MODEL_METRICS)
+X_COLUMNS = {"macs": "macs", "params": "params", "latency": "latency_seconds"}  # cost -> column of models.csv
 MODELS = Table(
     "models.csv",
     "A row is one model: means over its seeds. `published.csv` is of this kind.",
@@ -244,6 +249,17 @@ def identify(path: str | Path) -> Table:
         raise UsageError(f"{path}, line 1: no column of any table of the study ({names}): give one of these")
     check_header(header, path, table)
     return table
+
+
+def has_both(models: pd.DataFrame, x: str, y: str) -> pd.Series:
+    """Which rows of models.csv have a cost and a performance; a column that nobody filled may be absent.
+
+    Args:
+        models: Of the schema MODELS.
+        x: Cost, a key of `X_COLUMNS`.
+        y: Performance, one of `MODEL_METRICS`.
+    """
+    return models.reindex(columns=[X_COLUMNS[x], y]).notna().all(axis="columns")
 
 
 def data_dictionary() -> str:
