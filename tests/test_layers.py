@@ -38,11 +38,12 @@ BELOW: dict[str, set[str]] = {
     "datasets": BASE,
     "evaluation": BASE,
     "models.deploy": BASE | {"models.layers"},
-    "analysis.complexity": BASE | {"models.deploy"},
+    "analysis.utilization": set(),
+    "analysis.complexity": BASE | {"models.deploy", "analysis.utilization"},
     "converters": BASE,
     # The record states params, MACs and the versions of plugins; checkpoints pass through the one safe reader.
     "engine": BASE | {"analysis.complexity", "converters", "plugins", "record_file"},
-    "analysis": BASE | {"datasets", "analysis.complexity", "record_file"},
+    "analysis": BASE | {"datasets", "analysis.complexity", "analysis.utilization", "record_file"},
     "jobs": BASE | {"record_file"},
 }
 

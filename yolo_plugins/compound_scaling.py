@@ -16,8 +16,9 @@ from typing import Any
 
 import torch
 
-from yolo_plugins.analysis.complexity import count_parts, flops_of
+from yolo_plugins.analysis.complexity import count_parts
 from yolo_plugins.analysis.scaling_costs import backbone_receptive_field
+from yolo_plugins.analysis.utilization import flops_of
 from yolo_plugins.cli import REPO, load_config
 from yolo_plugins.errors import UsageError
 from yolo_plugins.models.layers import scale_depth

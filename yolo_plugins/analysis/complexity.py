@@ -19,6 +19,7 @@ from torch import Tensor, nn
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils.flop_counter import FlopCounterMode, conv_flop_count, sdpa_flop_count
 
+from yolo_plugins.analysis.utilization import flops_of
 from yolo_plugins.errors import UsageError
 from yolo_plugins.models.deploy import CONV_ACT, to_deploy
 
@@ -49,11 +50,6 @@ _FORMULAS: dict[Any, Callable[..., int]] = {
     torch.ops.aten._scaled_dot_product_flash_attention_for_cpu: _attention_flops,
     **({CONV_ACT: _pointwise_flops} if CONV_ACT is not None else {}),
 }
-
-
-def flops_of(macs: int) -> int:
-    """Floating-point operations of so many multiply-accumulates."""
-    return 2 * macs
 
 
 def summarize(model: nn.Module, input_hw: tuple[int, int]) -> dict[str, Any]:

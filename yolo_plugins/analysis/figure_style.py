@@ -27,6 +27,7 @@ from matplotlib.ticker import (
     ScalarFormatter,
 )
 
+from yolo_plugins.analysis.utilization import flops_of
 from yolo_plugins.files import write_atomically
 
 GREEN, ORANGE = "#009E73", "#D55E00"
@@ -72,7 +73,7 @@ class Quantity:
 
 QUANTITIES = {
     "params": Quantity("params", "parameters (millions)", 1e-6),
-    "macs": Quantity("macs", "FLOPs (billions)", 2e-9),  # FLOPs = 2 x MACs; `flops_label` adds the input size
+    "macs": Quantity("macs", "FLOPs (billions)", flops_of(1) * 1e-9),  # `flops_label` adds the input size
     "latency": Quantity("latency_seconds", "latency (milliseconds)", 1e3),
     "inverse_normalized_loss": Quantity("inverse_normalized_loss", "inverse normalised loss"),
     "ap50": Quantity("ap50", "AP50"),

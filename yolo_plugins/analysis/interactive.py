@@ -25,6 +25,7 @@ from yolo_plugins.analysis.figure_style import (
 from yolo_plugins.analysis.fits import ALL
 from yolo_plugins.analysis.prediction import law_of
 from yolo_plugins.analysis.schema import X_COLUMNS, has_both
+from yolo_plugins.analysis.utilization import flops_of
 
 CURVES = {
     "train_loss": "training loss",
@@ -125,7 +126,7 @@ def describe_model(model: pd.Series) -> list[str]:
     """
     size = f"{model['input_h']} x {model['input_w']} px"
     lines = [model["model"], model["family"], f"{model['params'] / 1e6:.2f} M parameters"]
-    lines.append(f"{2 * model['macs'] / 1e9:.2f} GFLOPs at {size}")
+    lines.append(f"{flops_of(model['macs']) / 1e9:.2f} GFLOPs at {size}")
     if pd.notna(model["latency_seconds"]):
         lines.append(f"latency {model['latency_seconds'] * 1e3:.2f} ms")
     for name in (name for name in QUANTITIES if name not in X_COLUMNS):

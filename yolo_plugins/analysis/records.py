@@ -13,6 +13,7 @@ import pandas as pd
 
 from yolo_plugins.analysis.schema import COMPLEXITY, EPOCHS, MODEL_METRICS, MODELS, RUNS
 from yolo_plugins.analysis.tables import make_table
+from yolo_plugins.analysis.utilization import flops_of
 from yolo_plugins.errors import UsageError
 from yolo_plugins.record_file import read_record
 
@@ -244,7 +245,7 @@ def _forms(record: _Record) -> list[dict[str, Any]]:
     macs = counts["macs_deploy"]
     return [
         common | train,
-        common | {"form": "deploy", "params": counts["params_deploy"], "macs": macs, "flops": 2 * macs},
+        common | {"form": "deploy", "params": counts["params_deploy"], "macs": macs, "flops": flops_of(macs)},
     ]
 
 

@@ -33,7 +33,7 @@ from yolo_plugins.analysis.interactive import CURVES, draw_curves, draw_scatter,
 from yolo_plugins.analysis.pareto import ParetoFront
 from yolo_plugins.analysis.prediction import law_of
 from yolo_plugins.analysis.schema import X_COLUMNS, has_both
-from yolo_plugins.analysis.utilization import is_known, utilization
+from yolo_plugins.analysis.utilization import flops_of, is_known, utilization
 from yolo_plugins.files import write_atomically
 
 _TEMPLATES = Path(__file__).parent / "templates"
@@ -146,7 +146,7 @@ def _green_group(report: Report) -> str:
 def _summary(report: Report) -> list[str]:
     """What was measured, what the study's two lines say, and which models are best."""
     models, fits = report.models, _headline(report).set_index("group", drop=False)
-    units = {"million parameters": models["params"] / 1e6, "GFLOPs": 2 * models["macs"] / 1e9}
+    units = {"million parameters": models["params"] / 1e6, "GFLOPs": flops_of(models["macs"]) / 1e9}
     sizes = " and ".join(f"{plain(size.min())} to {plain(size.max())} {unit}" for unit, size in units.items())
     runs = "" if report.runs is None else f", trained in {len(report.runs)} runs"
     laws = [f"Over {group_title(group)}, {tell_law(fits.loc[group])}" for group in drawn_groups(list(fits["group"]))]
@@ -197,7 +197,7 @@ def _models_table(report: Report) -> PageTable:
         ("family", False, lambda model: _word(group_title(model["family"]))),
         *([("input (px)", True, _input_size)] if several_sizes else []),
         ("parameters (M)", True, lambda model: _number(model["params"] / 1e6, ".2f")),
-        ("GFLOPs", True, lambda model: _number(2 * model["macs"] / 1e9, ".2f")),
+        ("GFLOPs", True, lambda model: _number(flops_of(model["macs"]) / 1e9, ".2f")),
     ]
     if "latency" in _choices(report.models, COSTS):
         columns.append(("latency (ms)", True, lambda model: _number(model["latency_seconds"] * 1e3, ".2f")))
@@ -244,7 +244,7 @@ def _runs_table(runs: pd.DataFrame, models: pd.DataFrame) -> PageTable:
     macs = models.set_index("model")["macs"]
 
     def used(run: pd.Series) -> Cell:
-        return _number(100 * utilization(run["images_per_second"], 2 * macs[run["model"]], run["device"]), ".2f")
+        return _number(100 * utilization(run["images_per_second"], flops_of(macs[run["model"]]), run["device"]), ".2f")
 
     columns: list[_Column] = [
         *(_text("model"), _integer("seed"), _integer("epochs")),

@@ -1,4 +1,4 @@
-"""How much of a device's peak a network uses: measured images per second over what its operations would allow.
+"""Floating-point operations, and how much of a device's peak a network uses: measured over possible images per second.
 
 Scaled-YOLOv4 (Wang et al., 2021): theoretical images/s = peak / FLOPs of one image; utilisation = measured / that.
 """
@@ -14,6 +14,11 @@ PEAK_FLOPS = (  # (device's name, peak per second in dense 16-bit matrix product
     (r"H200 NVL", 835e12),  # H200, 2024: the same
     (r"H[12]00", 989e12),  # H100 SXM and H200 SXM: 1,979 with sparsity
 )
+
+
+def flops_of(macs: int) -> int:
+    """Floating-point operations of so many multiply-accumulates."""
+    return 2 * macs
 
 
 def is_known(device: str) -> bool:
@@ -41,7 +46,7 @@ def theoretical_images_per_second(flops: float, device: str) -> float:
     """Images per second if the device did nothing but these operations, at its peak.
 
     Args:
-        flops: Floating-point operations of one image, 2 x MACs.
+        flops: Floating-point operations of one image, `flops_of` its MACs.
         device: As in `peak_flops`.
 
     Raises:
@@ -57,7 +62,7 @@ def utilization(images_per_second: float, flops: float, device: str) -> float:
 
     Args:
         images_per_second: Measured.
-        flops: Floating-point operations of one image, 2 x MACs.
+        flops: Floating-point operations of one image, `flops_of` its MACs.
         device: As in `peak_flops`.
 
     Raises:
