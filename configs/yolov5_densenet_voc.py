@@ -1,6 +1,6 @@
 """YOLOv5 on DenseNet-121 of timm; neck and head of YOLOv5-s, VOC 07+12, 320 px, 200 epochs.
 
-timm's maps come before the transition layers; mmpretrain's come behind them, pooled.
+timm's maps come before the transition layers; mmpretrain's come after them, pooled.
 
 python tools/train.py configs/yolov5_densenet_voc.py
 """

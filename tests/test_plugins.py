@@ -11,7 +11,8 @@ import pytest
 from mmengine.registry import MODELS as ROOT_MODELS
 
 from yolo_plugins import plugins
-from yolo_plugins.cli import load_config, one_line_errors
+from yolo_plugins.cli import one_line_errors
+from yolo_plugins.config import load_config
 from yolo_plugins.errors import UsageError
 from yolo_plugins.registry import MODELS, REGISTRIES
 
@@ -91,12 +92,12 @@ def test_a_name_in_the_registry_of_mmengine_is_found(site):
 )
 def test_a_faulty_plugin_is_named_with_its_package_fault_and_remedy(site, source, words):
     words = words.format(file=site / "faulty_net.py")
-    remedy = "mend it, or pip uninstall faulty-net"
+    remedy = "fix it, or pip uninstall faulty-net"
     assert fault(site, source) == f"plugin 'mine' (package faulty-net 0.3) cannot be loaded: {words}; {remedy}"
 
 
 def test_an_entry_point_of_another_kind_is_refused(site):
-    words = "TypeError: faulty_net:size is neither a module nor a function; mend it"
+    words = "TypeError: faulty_net:size is neither a module nor a function; fix it"
     assert words in fault(site, "size = 3", "faulty_net:size")
 
 
@@ -142,7 +143,8 @@ def test_a_name_that_a_config_took_before_us_is_refused_with_both(site):
     (site / "my_nets.py").write_text(REGISTER.format("YOLOv5CSP"))
     (site / "mine.py").write_text("custom_imports = dict(imports=['my_nets'])\n")
     code = """
-from yolo_plugins.cli import load_config, one_line_errors
+from yolo_plugins.cli import one_line_errors
+from yolo_plugins.config import load_config
 with one_line_errors():
     load_config('mine.py')
     from yolo_plugins.registry import MODELS
@@ -181,8 +183,8 @@ def test_custom_imports_of_a_config_replace_those_of_its_base(site, imports):
             "my_nets.deep",
             "No module named 'my_nets.deep'; 'my_nets' is not a package; put its folder on PYTHONPATH",
         ),
-        ("import nowhere", "my_nets", "No module named 'nowhere' ({file}:1); mend it there"),
-        ("x", "my_nets", "NameError: name 'x' is not defined ({file}:1); mend it there"),
+        ("import nowhere", "my_nets", "No module named 'nowhere' ({file}:1); fix it there"),
+        ("x", "my_nets", "NameError: name 'x' is not defined ({file}:1); fix it there"),
         (
             REGISTER.format("YOLOv5CSP"),
             "my_nets",

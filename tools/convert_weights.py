@@ -32,9 +32,9 @@ def main() -> None:
         import torch
 
         import yolo_plugins
-        from yolo_plugins.converters import scaled_yolov4, yolov5
-        from yolo_plugins.converters.checkpoint import read_official_state_dict
-        from yolo_plugins.converters.darknet import load_darknet
+        from yolo_plugins.checkpoints import scaled_yolov4, yolov5
+        from yolo_plugins.checkpoints.darknet import load_darknet
+        from yolo_plugins.checkpoints.official import read_official_state_dict
         from yolo_plugins.files import write_atomically
 
         is_darknet = args.family == "darknet"

@@ -44,7 +44,7 @@ def parse() -> tuple[str, argparse.Namespace]:
 def main() -> None:
     command, args = parse()
     with one_line_errors():
-        from yolo_plugins import frontier, model_choice
+        from yolo_plugins.study import frontier, model_choice
 
         run: Callable[..., str] = frontier.analyse if command == "analyse" else getattr(model_choice, command)
         print(run(**vars(args)))

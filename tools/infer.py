@@ -5,7 +5,8 @@ python tools/infer.py pictures/ --config yolov5_n_voc --checkpoint work_dirs/yol
 
 import argparse
 
-from yolo_plugins.cli import load_config, one_line_errors
+from yolo_plugins.cli import one_line_errors
+from yolo_plugins.config import load_config
 
 
 def parse_args() -> argparse.Namespace:

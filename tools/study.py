@@ -8,7 +8,8 @@ import argparse
 from pathlib import Path
 from typing import Any
 
-from yolo_plugins.cli import find_config, one_line_errors
+from yolo_plugins.cli import one_line_errors
+from yolo_plugins.config import find_config
 from yolo_plugins.errors import UsageError
 
 
@@ -36,22 +37,22 @@ def main() -> None:
         folder = args.out or Path("work_dirs") / find_config(args.config).stem
         import torch
 
-        from yolo_plugins import jobs, study
+        from yolo_plugins.study import jobs, plan
 
         gpus = int(torch.cuda.is_available()) if args.gpus is None else args.gpus
-        runs = study.plan(args.config, folder, args.cfg_options, gpus)
+        runs = plan.plan_runs(args.config, folder, args.cfg_options, gpus)
         logs = folder / "jobs"
         if args.slurm:
             executors = jobs.slurm_executors(logs, gpus, args.slurm, args.slurm_options)
         else:
             executors = jobs.local_executors(logs, args.jobs, gpus)
         failures = jobs.run_all(runs, executors, args.jobs)
-        left_out = study.write_tables(runs, folder)
+        left_out = plan.write_tables(runs, folder)
         done = len(runs) - len(left_out)
         tables = f": {folder}/runs.csv, epochs.csv, complexity.csv" if done else ""
         print(f"{done} of {len(runs)} runs are complete{tables}")
         if failures:
-            raise UsageError("; ".join(failures) + "; mend the cause, then the same command goes on")
+            raise UsageError("; ".join(failures) + "; fix the cause, then the same command goes on")
         print(f"next: python tools/frontier.py {folder} --out {folder}/frontier")
 
 

@@ -7,7 +7,8 @@ import argparse
 import json
 import sys
 
-from yolo_plugins.cli import add_run_options, load_config, one_line_errors
+from yolo_plugins.cli import add_run_options, one_line_errors
+from yolo_plugins.config import load_config
 
 
 def parse_args() -> argparse.Namespace:

@@ -5,7 +5,8 @@ python tools/train.py configs/yolov5_n_voc.py
 
 import argparse
 
-from yolo_plugins.cli import add_run_options, load_config, one_line_errors
+from yolo_plugins.cli import add_run_options, one_line_errors
+from yolo_plugins.config import load_config
 
 
 def parse_args() -> argparse.Namespace:

@@ -26,9 +26,7 @@ def main() -> None:
         print(report.table())
         print("\n".join(report.faults) or "every list, annotation and picture is sound")
         if report.faults:
-            raise UsageError(
-                f"{args.data_root}: {len(report.faults)} fault(s), listed above; mend them and check again"
-            )
+            raise UsageError(f"{args.data_root}: {len(report.faults)} fault(s), listed above; fix them and check again")
 
 
 if __name__ == "__main__":

@@ -12,11 +12,10 @@ from mmengine.registry import init_default_scope
 from mmengine.structures import InstanceData
 from torchvision.utils import draw_bounding_boxes
 
-from yolo_plugins.converters.checkpoint import load_checkpoint
+from yolo_plugins.checkpoints.read import check_fits, load_checkpoint
 from yolo_plugins.datasets.collate import collate_detection
 from yolo_plugins.datasets.images import read_image, scale_long_side
 from yolo_plugins.datasets.transforms import Letterbox, PackEval
-from yolo_plugins.engine.runner import check_fits
 from yolo_plugins.errors import UsageError
 from yolo_plugins.files import write_atomically
 from yolo_plugins.models import to_deploy

@@ -9,8 +9,8 @@ from dataclasses import dataclass
 from importlib import import_module
 from importlib.metadata import EntryPoint, entry_points
 
-from yolo_plugins.cli import describe, explain, registered_twice
 from yolo_plugins.errors import UsageError
+from yolo_plugins.faults import describe, explain, registered_twice
 from yolo_plugins.registry import REGISTRIES
 
 GROUP = "yolo_plugins.plugins"
@@ -55,7 +55,7 @@ def _load(entry_point: EntryPoint) -> Plugin:
         fault = explain(error) or describe(error, entry_point.module.partition(".")[0])
         raise UsageError(
             f"plugin {plugin.name!r} (package {plugin.distribution} {plugin.version}) cannot be loaded: {fault}; "
-            f"mend it, or pip uninstall {plugin.distribution}"
+            f"fix it, or pip uninstall {plugin.distribution}"
         ) from error
     return plugin
 

@@ -1,4 +1,5 @@
-# What every run shares: where our modules are found, hooks, seed, processes.
+# What every run shares: where our modules are found, hooks, seed, processes. Our hooks stand in default_hooks by name,
+# so that one is changed, or switched off by None, without touching the others; custom_hooks is yours.
 default_scope = "yolo_plugins"
 custom_imports = dict(imports=["yolo_plugins.registry"], allow_failed_imports=False)
 randomness = dict(seed=0)
@@ -7,15 +8,13 @@ env_cfg = dict(mp_cfg=dict(mp_start_method="fork", opencv_num_threads=1), dist_c
 default_hooks = dict(
     checkpoint=dict(type="AtomicCheckpointHook", interval=1, max_keep_ckpts=2, save_best="ap50"),
     sampler_seed=dict(type="DistSamplerSeedHook"),
+    epoch_seed=dict(type="EpochSeedHook"),
+    class_check=dict(type="ClassCheckHook"),
+    ema=dict(type="StepEMAHook"),
+    finite_loss=dict(type="FiniteLossHook"),
+    record=dict(type="RunRecordHook"),
+    console=dict(type="ConsoleHook"),
 )
-custom_hooks = [
-    dict(type="EpochSeedHook"),
-    dict(type="ClassCheckHook"),
-    dict(type="StepEMAHook"),
-    dict(type="FiniteLossHook"),
-    dict(type="RunRecordHook"),
-    dict(type="ConsoleHook"),
-]
 log_level = "INFO"
 load_from = None
 resume = False

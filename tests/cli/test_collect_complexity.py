@@ -105,5 +105,5 @@ def test_a_table_that_the_bars_would_overwrite_is_refused(fault):
 
 def test_a_missing_drawing_library_is_told_before_anything_is_counted(fault, monkeypatch):
     monkeypatch.setitem(sys.modules, "matplotlib.figure", None)
-    monkeypatch.delitem(sys.modules, "yolo_plugins.analysis.figures", raising=False)
+    monkeypatch.delitem(sys.modules, "yolo_plugins.study.report.figures", raising=False)
     assert fault("yolov5_n_voc").endswith("pip install 'yolo_plugins[analysis]'")

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from yolo_plugins.analysis.schema import COMPLEXITY, EPOCHS, RUNS, identify, read_table
+from yolo_plugins.study.tables.schema import COMPLEXITY, EPOCHS, RUNS, identify, read_table
 
 REPO = Path(__file__).resolve().parents[2]
 TOOL = REPO / "tools" / "analysis" / "collect_runs.py"

@@ -84,5 +84,5 @@ def test_ctrl_c_leaves_no_file(in_process, monkeypatch):
     def interrupted(*_: object) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("yolo_plugins.compound_scaling.config_text", interrupted)
+    monkeypatch.setattr("yolo_plugins.costs.compound_scaling.config_text", interrupted)
     assert in_process("--budget-macs", "3e10", "--out", "scaled.py") == (130, "interrupted")

@@ -13,9 +13,9 @@ from pathlib import Path
 import pytest
 
 import yolo_plugins
-from yolo_plugins.analysis.power_law import fit_power_law
-from yolo_plugins.analysis.prediction import law_of
-from yolo_plugins.analysis.schema import COMPLEXITY, EPOCHS, FITS, MODELS, RUNS, read_table, write_table
+from yolo_plugins.study.laws.power_law import fit_power_law
+from yolo_plugins.study.laws.prediction import law_of
+from yolo_plugins.study.tables.schema import COMPLEXITY, EPOCHS, FITS, MODELS, RUNS, read_table, write_table
 
 REPO = Path(__file__).resolve().parents[2]
 TOOL = REPO / "tools" / "frontier.py"
@@ -248,7 +248,7 @@ def test_a_fault_of_the_question_is_one_line(arguments, sentence, tables, tool):
 def test_a_missing_library_is_told_with_the_remedy(tables, tool, monkeypatch):
     monkeypatch.delitem(sys.modules, "yolo_plugins.frontier", raising=False)
     monkeypatch.delattr(yolo_plugins, "frontier", raising=False)
-    monkeypatch.delitem(sys.modules, "yolo_plugins.analysis.report", raising=False)
+    monkeypatch.delitem(sys.modules, "yolo_plugins.study.report.page", raising=False)
     monkeypatch.setitem(sys.modules, "plotly.offline", None)
     code, _, errors = tool("models.csv", "--out", "out")
     assert (code, len(errors)) == (1, 1)
@@ -258,7 +258,7 @@ def test_a_missing_library_is_told_with_the_remedy(tables, tool, monkeypatch):
 def test_an_out_that_is_a_file_is_told_and_left_alone(tool, tmp_path):
     (tmp_path / "taken").write_text("mine")
     code, _, errors = tool(PUBLISHED, "--y", "ap50", "--out", "taken")
-    assert (code, errors) == (1, ["error: taken: file exists; give another path, or mend that one"])
+    assert (code, errors) == (1, ["error: taken: file exists; give another path, or fix that one"])
     assert (tmp_path / "taken").read_text() == "mine"
 
 

@@ -8,13 +8,13 @@ from pathlib import Path
 
 import pytest
 
-from yolo_plugins.testing.scaling_table import format_blocks, format_stages
+from yolo_plugins.costs.scaling_table import format_blocks, format_stages
 
 TOOL = Path(__file__).resolve().parents[2] / "tools" / "analysis" / "scaling_table.py"
 
 
 def cells(text: str, name: str) -> list[str]:
-    """What stands behind a row's name in the last table that has such a row."""
+    """What stands after a row's name in the last table that has such a row."""
     row = [line for line in text.splitlines() if line.startswith(f"{name} ")][-1]
     return row.removeprefix(name).split()
 

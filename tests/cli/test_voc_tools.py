@@ -48,7 +48,7 @@ def test_synthetic_data_is_made_and_found_sound_and_then_faulty(tmp_path):
     assert faulty.returncode == 1
     assert "000001.jpg: no such image" in faulty.stdout
     assert "2012_000002.xml: malformed XML" in faulty.stdout
-    assert faulty.stderr == "error: VOCdevkit: 2 fault(s), listed above; mend them and check again\n"
+    assert faulty.stderr == "error: VOCdevkit: 2 fault(s), listed above; fix them and check again\n"
     partial = run(tmp_path, "verify_voc.py", "VOCdevkit", "--sets", "VOC2007:test")
     assert partial.returncode == 0
     official = run(tmp_path, "verify_voc.py", "VOCdevkit", "--sets", "VOC2007:test", "--official")

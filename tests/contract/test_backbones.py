@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 from torch import nn
 
-from yolo_plugins.catalogue import entries
-from yolo_plugins.cli import load_config
+from yolo_plugins.config import load_config
+from yolo_plugins.costs.catalogue import entries
 from yolo_plugins.errors import UsageError
 from yolo_plugins.models.backbones import YOLOv5CSP
 from yolo_plugins.registry import MODELS

@@ -7,7 +7,7 @@ import pytest
 import torch
 from torch import nn
 
-from yolo_plugins.cli import load_config
+from yolo_plugins.config import load_config
 from yolo_plugins.models import to_deploy
 from yolo_plugins.registry import MODELS
 from yolo_plugins.testing.norms import settle_norms

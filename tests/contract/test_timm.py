@@ -7,7 +7,7 @@ import pytest
 import timm
 import torch
 
-from yolo_plugins.catalogue import measure
+from yolo_plugins.costs.catalogue import measure
 from yolo_plugins.errors import UsageError
 
 MOST_PARAMS = 50_000_000

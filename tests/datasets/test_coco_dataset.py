@@ -14,7 +14,7 @@ import torch
 from mmdet.datasets import CocoDataset
 from torch.utils.data import DataLoader
 
-from yolo_plugins.cli import load_config
+from yolo_plugins.config import load_config
 from yolo_plugins.datasets.annotation import Annotation
 from yolo_plugins.datasets.coco import COCO_CLASSES, read_instances
 from yolo_plugins.datasets.collate import collate_detection
@@ -219,16 +219,16 @@ def with_value(part: str, key: str, value: object):
             lambda content: content.pop("annotations"),
             "has no list 'annotations'; give an instances file in COCO's format",
         ),
-        (lambda content: content["images"].clear(), "lists no picture; mend the file"),
+        (lambda content: content["images"].clear(), "lists no picture; fix the file"),
         (without("images", "file_name"), "images[1] has no 'file_name'; give an instances file in COCO's format"),
         (without("annotations", "bbox"), "annotations[1] has no 'bbox'; give an instances file in COCO's format"),
         (lambda content: content["annotations"].insert(0, None), "annotations[0] has no 'image_id'"),
-        (with_value("images", "width", 0), "images[1] has a wrong 'width': 0; mend the file"),
+        (with_value("images", "width", 0), "images[1] has a wrong 'width': 0; fix the file"),
         (with_value("images", "file_name", None), "images[1] has a wrong 'file_name': None"),
-        (with_value("images", "id", 7), "the id 7 that 'image_id' refers to is given twice; mend the file"),
-        (with_value("annotations", "image_id", 99), "annotations[1] has an unknown 'image_id': 99; mend the file"),
+        (with_value("images", "id", 7), "the id 7 that 'image_id' refers to is given twice; fix the file"),
+        (with_value("annotations", "image_id", 99), "annotations[1] has an unknown 'image_id': 99; fix the file"),
         (with_value("annotations", "category_id", 12), "annotations[1] has an unknown 'category_id': 12"),
-        (with_value("annotations", "bbox", [1, 2, 3]), "annotations[1] has a wrong 'bbox': [1, 2, 3]; mend the file"),
+        (with_value("annotations", "bbox", [1, 2, 3]), "annotations[1] has a wrong 'bbox': [1, 2, 3]; fix the file"),
         (with_value("annotations", "bbox", [1, 2, 3, np.nan]), "annotations[1] has a wrong 'bbox': [1, 2, 3, nan]"),
         (with_value("annotations", "bbox", "1 2 3 4"), "annotations[1] has a wrong 'bbox': '1 2 3 4'"),
     ],
@@ -373,7 +373,8 @@ def test_training_and_evaluation_run(coco, tmp_path):
         {"train": 24, "val": 8},
     )
     (epoch,) = record["epochs"]
-    assert epoch["images"] == 24 and epoch["cls"] > 0 and 0 <= epoch["ap50_95"] <= epoch["ap50"] <= 1
+    assert epoch["images"] == 24 and epoch["losses"]["cls"] > 0
+    assert 0 <= epoch["scores"]["ap50_95"] <= epoch["scores"]["ap50"] <= 1
 
 
 def test_corrupt_picture_stops_training_with_one_line_from_a_worker(faulty, tmp_path):

@@ -8,8 +8,9 @@ from yolo_plugins.engine.console_hook import format_row
 from yolo_plugins.errors import UsageError
 
 ROW = {
-    "epoch": 7, "lr": 0.00998, "box": 0.08931, "obj": 0.0321, "cls": 0.0741, "ap50": 0.4121, "ap50_95": 0.1984,
-    "precision": 0.51, "recall": 0.44, "train_seconds": 12.34, "val_seconds": 3.4, "peak_memory_bytes": 2310000000,
+    "epoch": 7, "lr": 0.00998, "losses": {"box": 0.08931, "obj": 0.0321, "cls": 0.0741},
+    "scores": {"ap50": 0.4121, "ap50_95": 0.1984, "precision": 0.51, "recall": 0.44, "mine": None},
+    "train_seconds": 12.34, "val_seconds": 3.4, "peak_memory_bytes": 2310000000,
 }  # fmt: skip
 
 
@@ -21,7 +22,7 @@ def test_a_row_becomes_one_line():
 
 
 def test_a_row_without_metrics_leaves_them_out():
-    unvalidated = ROW | dict.fromkeys(("ap50", "ap50_95", "precision", "recall", "val_seconds"))
+    unvalidated = ROW | {"scores": {}, "val_seconds": None}
     assert format_row(unvalidated, 9) == "epoch 7/9  lr 0.009980  box 0.0893  obj 0.0321  cls 0.0741  12.3 s  2.31 GB"
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from yolo_plugins.record_file import read_record
+from yolo_plugins.record import read_record
 
 REPO = Path(__file__).resolve().parents[2]
 
@@ -55,4 +55,4 @@ def test_a_resumed_distributed_run_equals_an_uninterrupted_one(runs):
             assert torch.equal(value, resumed[part][key]), key
     rows = [read_record(folder / name / "record.json")["epochs"][-1] for name in ("whole", "resumed")]
     assert rows[0]["train_loss"] == rows[1]["train_loss"]
-    assert rows[0]["ap50"] == rows[1]["ap50"]
+    assert rows[0]["scores"] == rows[1]["scores"]

@@ -9,7 +9,7 @@ import torch
 from torch import nn
 
 from yolo_plugins.engine.ema import RampedEMA, ema_decay
-from yolo_plugins.record_file import read_record
+from yolo_plugins.record import read_record
 
 
 def test_decay_equals_the_reference(golden_dir):
@@ -92,7 +92,7 @@ def test_checkpoint_holds_the_average_and_evaluation_uses_it(make_runner):
         assert torch.equal(checkpoint["state_dict"][key], value)
     for key, value in runner.model.state_dict().items():
         assert torch.equal(checkpoint["ema_state_dict"][f"module.{key}"], value)
-    scores = [epoch["ap50"] for epoch in read_record(f"{runner.work_dir}/record.json")["epochs"]]
+    scores = [epoch["scores"]["ap50"] for epoch in read_record(f"{runner.work_dir}/record.json")["epochs"]]
 
     tested = make_runner("test", load_from=f"{runner.work_dir}/epoch_2.pth")
     assert tested.val()["ap50"] == pytest.approx(scores[-1], rel=1e-6)

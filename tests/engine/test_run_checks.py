@@ -18,7 +18,7 @@ def test_a_nan_loss_names_epoch_iteration_and_term(make_runner):
         "collate_fn": {"type": "default_collate"},
     }
     runner = make_runner(train_dataloader=loader)
-    with pytest.raises(UsageError, match=r"'obj' is nan in epoch 1, iteration 2"):
+    with pytest.raises(UsageError, match=r"'loss_obj' is nan in epoch 1, iteration 2"):
         runner.train()
     assert not [name for name in os.listdir(runner.work_dir) if name.endswith(".pth")]
     ema = next(hook for hook in runner.hooks if isinstance(hook, StepEMAHook))

@@ -7,7 +7,7 @@ import pytest
 from mmengine.hooks import Hook
 
 from yolo_plugins.errors import UsageError
-from yolo_plugins.record_file import read_record
+from yolo_plugins.record import read_record
 
 
 def record_of(runner):
@@ -38,7 +38,7 @@ def test_a_run_is_described(make_runner):
     assert len(content["config_sha256"]) == 64
     assert content["amp"] is False
     assert [row["epoch"] for row in content["epochs"]] == [1, 2]
-    assert content["summary"]["best_ap50"] == max(row["ap50"] for row in content["epochs"])
+    assert content["summary"]["best_ap50"] == max(row["scores"]["ap50"] for row in content["epochs"])
 
 
 def test_a_row_holds_means_times_and_metrics(make_runner):
@@ -47,28 +47,28 @@ def test_a_row_holds_means_times_and_metrics(make_runner):
 
     class Spy(Hook):
         def after_train_iter(self, runner, batch_idx, data_batch=None, outputs=None):
-            terms.append([outputs[key].item() for key in ("box", "obj", "cls")])
+            terms.append([outputs[f"loss_{key}"].item() for key in ("box", "obj", "cls")])
 
     runner.register_hook(Spy())
     runner.train()
     (row,) = record_of(runner)["epochs"]
     means = [sum(column) / 3 for column in zip(*terms, strict=True)]
-    assert [row["box"], row["obj"], row["cls"]] == pytest.approx(means)
+    assert row["losses"] == pytest.approx(dict(zip(("box", "obj", "cls"), means, strict=True)))
     assert row["train_loss"] == pytest.approx(sum(means))
     assert 0 < row["data_seconds"] < row["train_seconds"]
     assert row["val_seconds"] > 0
     assert row["peak_memory_bytes"] > 1e6
     assert row["images"] == 12
-    assert (row["precision"], row["recall"], row["recall_max"]) == (0.5, 0.25, 0.75)
+    assert (row["scores"]["precision"], row["scores"]["recall"], row["scores"]["recall_max"]) == (0.5, 0.25, 0.75)
     assert 0.8 < row["momentum"] < 0.9
     assert 0 < row["lr"] < 0.01
 
 
-def test_epochs_without_validation_have_null_metrics(make_runner):
+def test_epochs_without_validation_have_no_scores(make_runner):
     runner = make_runner(train_cfg={"by_epoch": True, "max_epochs": 3, "val_interval": 2})
     runner.train()
     rows = record_of(runner)["epochs"]
-    assert [row["ap50"] is None for row in rows] == [True, False, False]
+    assert ["ap50" not in row["scores"] for row in rows] == [True, False, False]
     assert rows[0]["val_seconds"] is None
 
 
@@ -110,4 +110,4 @@ def test_message_hub_keeps_a_window_only(make_runner, monkeypatch):
     monkeypatch.setattr("yolo_plugins.engine.run_record_hook._LOG_WINDOW", 5)
     runner = make_runner(max_epochs=4)
     runner.train()
-    assert len(runner.message_hub.get_scalar("train/box").data[0]) == 5
+    assert len(runner.message_hub.get_scalar("train/loss_box").data[0]) == 5

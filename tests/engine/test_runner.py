@@ -7,7 +7,7 @@ import torch
 from mmengine.hooks import Hook
 from toy_training import toy_config
 
-from yolo_plugins.engine.runner import check_fits
+from yolo_plugins.checkpoints.read import check_fits
 from yolo_plugins.errors import UsageError
 
 

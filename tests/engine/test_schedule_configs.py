@@ -6,7 +6,7 @@ import pytest
 import torch
 from mmengine.config import Config
 
-from yolo_plugins.cli import REPO, load_config
+from yolo_plugins.config import REPO, load_config
 from yolo_plugins.engine import ScheduleHook
 
 ITERS_PER_EPOCH = 50

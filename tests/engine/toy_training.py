@@ -34,7 +34,10 @@ class ToyDetector(BaseModel):
         if mode == "predict":
             return list(raw)
         box, obj, cls = (raw - target).square().mean(0)
-        return {"loss": (box + obj + cls) * len(inputs), "box": box, "obj": obj, "cls": cls}
+        return {"loss": (box + obj + cls) * len(inputs), "loss_box": box, "loss_obj": obj, "loss_cls": cls}
+
+    def parse_losses(self, losses):
+        return losses["loss"], losses
 
 
 @DATASETS.register_module()

@@ -11,7 +11,7 @@ import torch
 from mmengine.config import Config
 from torch import Tensor
 
-from yolo_plugins.converters import scaled_yolov4, yolov5
+from yolo_plugins.checkpoints import scaled_yolov4, yolov5
 from yolo_plugins.models.losses import YOLOLoss
 from yolo_plugins.registry import MODELS
 

@@ -77,7 +77,7 @@ def report(module: nn.Module):
 @pytest.mark.parametrize(
     ("model_name", "fused", "reparameterized", "left"),
     [
-        ("densenet121", 59, 0, 62),  # half of its norms stand behind a concatenation
+        ("densenet121", 59, 0, 62),  # half of its norms stand after a concatenation
         ("ghostnet_100", 80, 0, 0),
         ("mobilenetv3_small_100", 34, 0, 0),  # norm and activation in one class
         ("tf_mobilenetv3_small_075", 34, 0, 0),  # convolutions that pad for themselves

@@ -38,9 +38,11 @@ def test_rectangular_inputs_are_accepted(build_yolov5):
 def test_loss_is_the_sum_of_terms_times_images(build_yolov5):
     targets = torch.tensor([[0, 3, 10.0, 10, 40, 50], [1, 0, 5, 5, 20, 30]])
     losses = build_yolov5().loss(batch().float() / 255, targets)
-    assert losses["loss"].item() == pytest.approx(2 * sum(losses[name].item() for name in ("box", "obj", "cls")))
+    assert losses["loss"].item() == pytest.approx(
+        2 * sum(losses[f"loss_{name}"].item() for name in ("box", "obj", "cls"))
+    )
     assert losses["loss"].requires_grad
-    assert not losses["box"].requires_grad
+    assert not losses["loss_box"].requires_grad
 
 
 def test_samples_of_mmdetection_and_rows_give_the_same_loss(build_yolov5):
@@ -58,7 +60,7 @@ def test_train_step_returns_the_logged_terms(build_yolov5):
     detector = build_yolov5()
     data = detector.data_preprocessor(dict(inputs=batch(), data_samples=torch.zeros(0, 6)), training=True)
     _, log = detector.parse_losses(detector(**data, mode="loss"))
-    assert set(log) == {"loss", "box", "obj", "cls"}
+    assert set(log) == {"loss", "loss_box", "loss_obj", "loss_cls"}
 
 
 def test_predicted_boxes_are_in_original_pixels_and_inside_the_picture(build_yolov5):

@@ -108,7 +108,7 @@ def test_loss_terms_and_total_equal_reference(golden, mode, gains):
     golden.detector.train(mode == "train")
     golden.detector.bbox_head.loss_module = golden.loss(gains)
     losses = golden.detector.loss(golden.inputs, golden.targets)
-    ours = torch.stack([losses[name] for name in ("box", "obj", "cls")])
+    ours = torch.stack([losses[f"loss_{name}"] for name in ("box", "obj", "cls")])
     expected = golden.tensor(f"loss_{mode}_{gains}_items")[:3]
     torch.testing.assert_close(ours, expected, rtol=1e-5, atol=0)
     torch.testing.assert_close(

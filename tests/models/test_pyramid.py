@@ -7,7 +7,7 @@ import torch
 from mmpretrain.models import MobileNetV2, ResNet
 from torch import nn
 
-from yolo_plugins.cli import load_config
+from yolo_plugins.config import load_config
 from yolo_plugins.errors import UsageError
 from yolo_plugins.models.backbones import PyramidBackbone
 from yolo_plugins.registry import MODELS
@@ -42,7 +42,7 @@ def register():
 
 # --- levels
 
-# Parameters: the published count of the classifier without what lies behind the last map. ResNet18 11,689,512 - fc
+# Parameters: the published count of the classifier without what lies after the last map. ResNet18 11,689,512 - fc
 # 513,000; RepVGG-A0 (training form) 9,108,968 - 1,281,000; MobileNetV2 3,504,872 - 1,281,000 - conv 412,160;
 # DenseNet121 7,978,856 - 1,025,000; InceptionV4 42,679,816 - 1,537,000; EfficientNet-B0 5,288,548 - 1,281,000 - same.
 PUBLISHED = {

@@ -7,8 +7,8 @@ import pytest
 import torch
 from torch import nn
 
-from yolo_plugins.analysis.complexity import count_parts
-from yolo_plugins.cli import load_config
+from yolo_plugins.config import load_config
+from yolo_plugins.costs.complexity import count_parts
 from yolo_plugins.errors import UsageError
 from yolo_plugins.models.backbones import YOLOv4CSP
 from yolo_plugins.models.layers import CSP2, SPPCSP, BottleneckCSP

@@ -7,7 +7,8 @@ import argparse
 import json
 from pathlib import Path
 
-from yolo_plugins.cli import load_config, one_line_errors
+from yolo_plugins.cli import one_line_errors
+from yolo_plugins.config import load_config
 
 
 def parse_args() -> argparse.Namespace:

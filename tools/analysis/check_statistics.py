@@ -24,7 +24,7 @@ def main() -> None:
         if args.studies < 2 or min(args.models) < 4 or args.seed < 0:
             raise UsageError("give --studies of 2 or more, --models of 4 or more, and a --seed that is not negative")
         try:
-            from yolo_plugins.analysis.simulation import Design, assess, format_qualities, simulate
+            from yolo_plugins.study.laws.simulation import Design, assess, format_qualities, simulate
         except ImportError as error:
             raise UsageError(f"{error}: pip install 'yolo_plugins[analysis]'") from error
         from tqdm import tqdm

@@ -6,7 +6,9 @@ python tools/analysis/collect_complexity.py configs/yolov5_*_voc.py --out comple
 import argparse
 from pathlib import Path
 
-from yolo_plugins.cli import explain, find_config, load_config, one_line_errors
+from yolo_plugins.cli import one_line_errors
+from yolo_plugins.config import find_config, load_config
+from yolo_plugins.faults import explain
 
 
 def main() -> None:
@@ -30,10 +32,10 @@ def main() -> None:
         import pandas as pd
         from tqdm import tqdm
 
-        from yolo_plugins.analysis.complexity import count_forms, format_table
-        from yolo_plugins.analysis.figures import save_complexity
+        from yolo_plugins.costs.complexity import count_forms, format_table
         from yolo_plugins.files import write_atomically
         from yolo_plugins.registry import MODELS
+        from yolo_plugins.study.report.figures import save_complexity
 
         rows = []
         for name, path in tqdm(paths.items(), unit="model", disable=None):

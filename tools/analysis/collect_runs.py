@@ -19,9 +19,9 @@ def main() -> None:
     parser.add_argument("--complexity", type=Path, metavar="CSV", help="(default: complexity.csv beside --out)")
     args = parser.parse_args()
     with one_line_errors():
-        from yolo_plugins.analysis import schema
-        from yolo_plugins.analysis.records import collect, describe_differences, find_records
         from yolo_plugins.errors import UsageError
+        from yolo_plugins.study.tables import schema
+        from yolo_plugins.study.tables.collect import collect, describe_differences, find_records
 
         targets = {
             schema.RUNS: args.out,

@@ -20,7 +20,7 @@ def main() -> None:
     parser.add_argument("--out", type=Path, metavar="CONFIG", help="write the chosen variant as a config that trains")
     args = parser.parse_args()
     with one_line_errors():
-        from yolo_plugins.compound_scaling import choose, config_text, format_choice
+        from yolo_plugins.costs.compound_scaling import choose, config_text, format_choice
         from yolo_plugins.files import write_atomically
 
         choice = choose(args.base, args.budget_macs, args.sizes)

@@ -9,7 +9,8 @@ A name with a dot, `timm` and `InceptionV4` go into `model.backbone.net` of Pyra
 import argparse
 import fnmatch
 
-from yolo_plugins.cli import load_config, one_line_errors
+from yolo_plugins.cli import one_line_errors
+from yolo_plugins.config import load_config
 
 
 def parse_args() -> argparse.Namespace:
@@ -29,7 +30,7 @@ def main() -> None:
         if args.config:
             load_config(args.config)
 
-        from yolo_plugins.catalogue import entries, measure
+        from yolo_plugins.costs.catalogue import entries, measure
         from yolo_plugins.errors import UsageError
 
         chosen = [entry for entry in entries() if any(fnmatch.fnmatch(entry.name, name) for name in args.patterns)]

@@ -26,7 +26,7 @@ def main() -> None:
     parser.add_argument("--seed", type=int, default=0, help="of the fit (default: %(default)s)")
     args = parser.parse_args()
     with one_line_errors():
-        from yolo_plugins.analysis.anchors import choose_anchors, format_anchors, read_object_sizes
+        from yolo_plugins.costs.anchors import choose_anchors, format_anchors, read_object_sizes
         from yolo_plugins.errors import UsageError
         from yolo_plugins.models.dense_heads.yolo_anchor_head import YOLOV5_ANCHORS
 

@@ -21,7 +21,7 @@ def main() -> None:
     args = parser.parse_args()
     growth = args.tiny_channels // 2 if args.growth is None else args.growth
     with one_line_errors():
-        from yolo_plugins.testing import scaling_table
+        from yolo_plugins.costs import scaling_table
 
         stage = (args.layers, args.channels, args.size)
         tables = (

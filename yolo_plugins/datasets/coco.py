@@ -130,7 +130,7 @@ class _InstancesFile:
         return values
 
     def fault(self, what: str) -> UsageError:
-        return UsageError(f"{self._path}: {what}; mend the file")
+        return UsageError(f"{self._path}: {what}; fix the file")
 
 
 def _without_outline(entry: dict) -> dict:

@@ -81,7 +81,7 @@ def download_voc(
             else:
                 print(f"{archive.name}: complete", flush=True)
     except OSError as error:
-        raise UsageError(f"{out}: {error.strerror or error}; mend that and run again") from error
+        raise UsageError(f"{out}: {error.strerror or error}; fix that and run again") from error
     return out / "VOCdevkit"
 
 

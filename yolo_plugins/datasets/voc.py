@@ -104,7 +104,7 @@ def read_annotation(xml_path: str | Path, classes: Sequence[str] = VOC_CLASSES) 
     """
     annotation, faults = inspect_annotation(xml_path, classes)
     if annotation is None or faults:
-        raise UsageError(f"{xml_path}: {'; '.join(faults)}; mend the file or take the picture off its split")
+        raise UsageError(f"{xml_path}: {'; '.join(faults)}; fix the file or take the picture off its split")
     return annotation
 
 

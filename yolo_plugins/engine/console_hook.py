@@ -8,18 +8,21 @@ from mmengine.runner import Runner
 from tqdm import tqdm
 
 from yolo_plugins.engine.epochs import validation_follows
+from yolo_plugins.engine.loss_terms import loss_terms
 from yolo_plugins.engine.run_record_hook import ROW_KEY, RunRecordHook
 from yolo_plugins.errors import UsageError
+from yolo_plugins.record import EpochRow
 from yolo_plugins.registry import HOOKS
 
-_METRIC_LABELS = {"ap50": "AP50", "ap50_95": "AP50-95", "precision": "P", "recall": "R"}
+_METRIC_LABELS = {"ap50": "AP50", "ap50_95": "AP50-95", "precision": "P", "recall": "R", "recall_max": "Rmax"}
 
 
-def format_row(row: dict[str, Any], max_epochs: int) -> str:
+def format_row(row: EpochRow, max_epochs: int) -> str:
     """The line of one epoch of the record: learning rate, losses, metrics if there are any, seconds, peak memory."""
     parts = [f"epoch {row['epoch']:>{len(str(max_epochs))}}/{max_epochs}", f"lr {row['lr']:.6f}"]
-    parts += [f"{term} {row[term]:.4f}" for term in ("box", "obj", "cls")]
-    parts += [f"{label} {row[key]:.3f}" for key, label in _METRIC_LABELS.items() if row[key] is not None]
+    parts += [f"{term} {value:.4f}" for term, value in row["losses"].items()]
+    scores = row["scores"]
+    parts += [f"{_METRIC_LABELS.get(name, name)} {score:.3f}" for name, score in scores.items() if score is not None]
     validation = "" if row["val_seconds"] is None else f" + {row['val_seconds']:.1f}"
     parts += [f"{row['train_seconds']:.1f}{validation} s", f"{row['peak_memory_bytes'] / 1e9:.2f} GB"]
     return "  ".join(parts)
@@ -29,7 +32,7 @@ def format_row(row: dict[str, Any], max_epochs: int) -> str:
 class ConsoleHook(Hook):
     """Prints what `RunRecordHook` measured, once an epoch, and shows bars while standard error is a terminal."""
 
-    priority = "LOW"  # behind RunRecordHook
+    priority = "LOW"  # after RunRecordHook
 
     def __init__(self) -> None:
         self._bar: tqdm | None = None
@@ -64,7 +67,7 @@ class ConsoleHook(Hook):
     def after_train_iter(self, runner: Runner, batch_idx: int, data_batch: Any = None, outputs: Any = None) -> None:
         """Moves the bar and shows the losses of the iteration beside it."""
         if self._bar is not None:
-            terms = {term: f"{outputs[term].item():.4f}" for term in ("box", "obj", "cls")}
+            terms = {term: f"{value:.4f}" for term, value in loss_terms(outputs).items()}
             self._bar.set_postfix(terms, refresh=False)
             self._bar.update()
 

@@ -15,10 +15,13 @@ from mmengine.logging import HistoryBuffer
 from mmengine.model import is_model_wrapper
 from mmengine.runner import Runner
 
-from yolo_plugins.engine import record as run_record
+from yolo_plugins.config import describe_config
+from yolo_plugins.costs.complexity import summarize
+from yolo_plugins.engine import run_description
+from yolo_plugins.engine.loss_terms import loss_terms
 from yolo_plugins.engine.schedule_hook import ScheduleHook, total_batch_size
 from yolo_plugins.errors import UsageError
-from yolo_plugins.record_file import RECORD_VERSION, read_record
+from yolo_plugins.record import RECORD_VERSION, EpochRow, Record, read_record, summarize_epochs, write_record
 from yolo_plugins.registry import HOOKS
 
 ROW_KEY = "epoch_row"  # where the row of the running epoch lies in the message hub, for other hooks
@@ -34,10 +37,10 @@ class RunRecordHook(Hook):
     epochs that will be trained again are dropped.
     """
 
-    priority = 55  # behind EMAHook, before LoggerHook, which resets CUDA's peak memory
+    priority = 55  # after EMAHook, before LoggerHook, which resets CUDA's peak memory
 
     def __init__(self) -> None:
-        self._record: dict[str, Any] | None = None  # None outside of a training
+        self._record: Record | None = None  # None outside of a training
 
     def before_train(self, runner: Runner) -> None:
         """Opens the record: new, or the earlier one without the epochs that are to come.
@@ -58,7 +61,7 @@ class RunRecordHook(Hook):
     def before_train_epoch(self, runner: Runner) -> None:
         """Starts the clocks and sums of an epoch."""
         _bound_log_history(runner)
-        self._sums = dict.fromkeys(run_record.LOSS_TERMS, 0.0)
+        self._sums: dict[str, float] = {}
         self._iterations, self._images, self._data_seconds, self._peak = 0, 0, 0.0, 0
         if self._device.type == "cuda":
             torch.cuda.reset_peak_memory_stats(self._device)
@@ -70,11 +73,11 @@ class RunRecordHook(Hook):
 
     def after_train_iter(self, runner: Runner, batch_idx: int, data_batch: Any = None, outputs: Any = None) -> None:
         """Adds up the loss terms and the images of this iteration."""
-        for term in run_record.LOSS_TERMS:
-            self._sums[term] += outputs[term].item()
+        for term, value in loss_terms(outputs).items():
+            self._sums[term] = self._sums.get(term, 0.0) + value
         self._iterations += 1
         self._images += len(data_batch["inputs"])
-        self._peak = max(self._peak, run_record.peak_memory_bytes(self._device))
+        self._peak = max(self._peak, run_description.peak_memory_bytes(self._device))
         self._wait_start = time.perf_counter()
 
     def after_train_epoch(self, runner: Runner) -> None:
@@ -82,16 +85,16 @@ class RunRecordHook(Hook):
         seconds = time.perf_counter() - self._epoch_start
         terms, images = self._over_ranks()
         group = runner.optim_wrapper.optimizer.param_groups[0]
-        row = {
+        row: EpochRow = {
             "epoch": runner.epoch + 1,
             "train_loss": sum(terms.values()),
-            **terms,
+            "losses": terms,
             "train_seconds": seconds,
             "data_seconds": self._data_seconds,
             "val_seconds": None,
             "lr": group["lr"],
             "momentum": group.get("momentum"),
-            **dict.fromkeys(run_record.METRICS),
+            "scores": {},
             "peak_memory_bytes": self._peak,
             "images": images,
         }
@@ -109,10 +112,8 @@ class RunRecordHook(Hook):
             return
         row = self._record["epochs"][-1]
         row["val_seconds"] = time.perf_counter() - self._val_start
-        for key in run_record.METRICS:
-            value = (metrics or {}).get(key)
-            row[key] = None if value is None else float(value)
-        row["peak_memory_bytes"] = max(row["peak_memory_bytes"], run_record.peak_memory_bytes(self._device))
+        row["scores"] = {name: float(value) for name, value in (metrics or {}).items()}
+        row["peak_memory_bytes"] = max(row["peak_memory_bytes"], run_description.peak_memory_bytes(self._device))
         self._write(runner)
 
     def after_train(self, runner: Runner) -> None:
@@ -129,7 +130,7 @@ class RunRecordHook(Hook):
                 self._write(runner)
 
     @property
-    def _training_record(self) -> dict[str, Any]:
+    def _training_record(self) -> Record:
         if self._record is None:
             raise RuntimeError("RunRecordHook: an epoch ended outside of a training")
         return self._record
@@ -143,10 +144,10 @@ class RunRecordHook(Hook):
 
     def _write(self, runner: Runner) -> None:
         if runner.rank == 0:
-            run_record.write_record(self._path, self._training_record)
+            write_record(self._path, self._training_record)
 
 
-def _describe(runner: Runner, device: torch.device) -> dict[str, Any]:
+def _describe(runner: Runner, device: torch.device) -> Record:
     """Everything about the run that is known before its first epoch."""
     model = runner.model.module if is_model_wrapper(runner.model) else runner.model
     schedules = [hook.schedule for hook in runner.hooks if isinstance(hook, ScheduleHook)]
@@ -157,7 +158,7 @@ def _describe(runner: Runner, device: torch.device) -> dict[str, Any]:
     return {
         "schema_version": RECORD_VERSION,
         "status": "running",
-        **run_record.describe_config(runner.cfg),
+        **describe_config(runner.cfg),
         "command": shlex.join(sys.argv),
         "started": datetime.now(UTC).isoformat(timespec="seconds"),
         "resumed_after": [],
@@ -165,15 +166,16 @@ def _describe(runner: Runner, device: torch.device) -> dict[str, Any]:
         "amp": bool(runner.cfg.optim_wrapper.get("amp")),
         "schedule": schedules[0] if schedules else None,
         "max_epochs": runner.max_epochs,
-        "versions": run_record.describe_versions(),
-        "device": run_record.describe_device(device, runner.world_size),
-        "git": run_record.describe_git(),
+        "versions": run_description.describe_versions(),
+        "device": run_description.describe_device(device, runner.world_size),
+        "git": run_description.describe_git(),
         "world_size": runner.world_size,
         "total_batch": total_batch_size(runner),
         "input_hw": input_hw,
         "dataset_sizes": sizes,
         "complexity": _complexity(model, input_hw) if input_hw is not None and runner.rank == 0 else None,
         "epochs": [],
+        "summary": summarize_epochs([]),
     }
 
 
@@ -184,8 +186,6 @@ def _input_hw(dataset: Any) -> list[int] | None:
 
 
 def _complexity(model: torch.nn.Module, input_hw: list[int]) -> dict[str, Any]:
-    from yolo_plugins.analysis.complexity import summarize  # the engine needs it here only
-
     return summarize(model, (input_hw[0], input_hw[1]))
 
 

@@ -6,7 +6,6 @@ import io
 import logging
 import os
 import time
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -21,15 +20,14 @@ from mmengine.runner import BaseLoop, Runner
 from mmengine.runner.checkpoint import weights_to_cpu
 from mmengine.utils import apply_to
 from mmengine.visualization import Visualizer
-from torch import Tensor, nn
+from torch import nn
 from torch.utils.data import DataLoader
 
+from yolo_plugins.checkpoints.read import check_fits, load_checkpoint
 from yolo_plugins.engine.checkpoint import latest_checkpoint
 from yolo_plugins.engine.memory import keep_freed_memory
 from yolo_plugins.errors import UsageError
 from yolo_plugins.files import write_atomically
-
-_SHOWN = 3  # keys of each kind that an error message names
 
 
 class YOLORunner(Runner):
@@ -171,8 +169,6 @@ class YOLORunner(Runner):
         Raises:
             UsageError: Not readable, unsafe, of another model, or not complete enough to resume from it.
         """
-        from yolo_plugins.converters.checkpoint import load_checkpoint  # the engine needs it here only
-
         content = load_checkpoint(filename)
         checkpoint = content if "state_dict" in content else {"state_dict": content}
         model = self.model.module if is_model_wrapper(self.model) else self.model
@@ -208,30 +204,3 @@ def _close_process_group() -> None:
     if torch.distributed.is_initialized():
         torch.distributed.destroy_process_group()
     gc.collect()
-
-
-def check_fits(model: nn.Module, state_dict: Mapping[str, Tensor], filename: str) -> None:
-    """Compares keys and shapes of a state dict with those of a model.
-
-    Raises:
-        UsageError: One line with the numbers and the first names of missing, unexpected and misshapen entries.
-    """
-    own = model.state_dict()
-    missing = [key for key in own if key not in state_dict]
-    unexpected = [key for key in state_dict if key not in own]
-    misshapen = [
-        f"{key} {tuple(state_dict[key].shape)} instead of {tuple(own[key].shape)}"
-        for key in own
-        if key in state_dict and state_dict[key].shape != own[key].shape
-    ]
-    kinds = {"missing": missing, "unexpected": unexpected, "of another shape": misshapen}
-    faults = [f"{len(names)} {kind} ({_first(names)})" for kind, names in kinds.items() if names]
-    if faults:
-        raise UsageError(
-            f"{filename}: not a checkpoint of this {type(model).__name__}: {'; '.join(faults)}: give the config it "
-            "was trained with, or convert it with tools/convert_weights.py"
-        )
-
-
-def _first(names: list[str]) -> str:
-    return ", ".join(names[:_SHOWN]) + (", ..." if len(names) > _SHOWN else "")

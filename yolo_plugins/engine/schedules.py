@@ -45,7 +45,7 @@ def _half_wave(start: float, end: float, share: float) -> float:
 
 
 def ramp(iteration: int, length: int, start: float, end: float) -> float:
-    """Straight line from `start` at iteration 0 to `end` at iteration `length`, constant behind it."""
+    """Straight line from `start` at iteration 0 to `end` at iteration `length`, constant after it."""
     return end if iteration >= length else start + (end - start) * iteration / length
 
 

@@ -14,7 +14,7 @@ from mmengine.config import Config
 from mmengine.registry import init_default_scope
 from torch import Tensor
 
-from yolo_plugins.analysis.complexity import median_seconds
+from yolo_plugins.costs.latency import median_seconds
 from yolo_plugins.engine import YOLOOptimWrapper
 from yolo_plugins.engine.memory import keep_freed_memory
 from yolo_plugins.evaluation import evaluate_detections

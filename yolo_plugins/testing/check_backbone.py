@@ -15,8 +15,8 @@ import torch
 from mmengine.registry import DefaultScope
 from torch import Tensor, nn
 
-from yolo_plugins.cli import describe, explain
 from yolo_plugins.errors import UsageError
+from yolo_plugins.faults import describe, explain
 from yolo_plugins.models import to_deploy
 from yolo_plugins.models.deploy.compare import difference
 from yolo_plugins.registry import MODELS

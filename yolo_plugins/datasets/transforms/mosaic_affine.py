@@ -76,7 +76,7 @@ class MosaicAffine(BaseTransform):
     def transform(self, results: dict) -> dict:
         """Reads `dataset`, `index`, `img_size`, `rng`; writes what `sample` returns and `mosaic`, this object.
 
-        The keys are `img`, `gt_bboxes`, `gt_bboxes_labels`, and `img_shape`; `mosaic` is for a `MixUp` behind it.
+        The keys are `img`, `gt_bboxes`, `gt_bboxes_labels`, and `img_shape`; `mosaic` is for a `MixUp` after it.
         """
         img_size = results["img_size"]
         results["img"], results["gt_bboxes"], results["gt_bboxes_labels"] = self.sample(

@@ -10,7 +10,7 @@ from urllib.parse import urlparse
 import torch
 from torch import Tensor, nn
 
-from yolo_plugins.converters.checkpoint import load_checkpoint
+from yolo_plugins.checkpoints.read import load_checkpoint
 from yolo_plugins.errors import UsageError
 from yolo_plugins.registry import MODELS
 

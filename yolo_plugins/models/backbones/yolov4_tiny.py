@@ -17,7 +17,7 @@ _STEM, _BLOCKS, _LAST = (32, 64), (64, 128, 256), 512  # channels at width 1
 
 @MODELS.register_module()
 class YOLOv4Tiny(BaseModule):
-    """Two 3x3/2 convolutions, three CSPOSA blocks with a max-pool behind each, a 3x3 convolution.
+    """Two 3x3/2 convolutions, three CSPOSA blocks with a max-pool after each, a 3x3 convolution.
 
     Args:
         widen_factor: Multiplies the channels.
@@ -53,7 +53,7 @@ class YOLOv4Tiny(BaseModule):
         self.out_strides = [16, 32]
 
     def forward(self, x: Tensor) -> tuple[Tensor, ...]:
-        """(N, 3, H, W) in 0..1 -> the last block's aggregated map, and the map behind the last convolution."""
+        """(N, 3, H, W) in 0..1 -> the last block's aggregated map, and the map after the last convolution."""
         x = self.stem(x)
         for block in self.blocks:
             joined = block(x)

@@ -27,7 +27,7 @@ class DeployReport:
     """What was done to a network; `str()` of it is a short text.
 
     Attributes:
-        fused: Convolutions and linear layers that absorbed the batch norm behind them.
+        fused: Convolutions and linear layers that absorbed the batch norm after them.
         reparameterized: Modules that used their own switch.
         not_fused: Batch norms that are still there, and modules whose switch could not be used, with the reason.
         difference: Largest difference of an output from the training form's on the trial image, as a share of the
@@ -63,7 +63,7 @@ def to_deploy(model: nn.Module, input_hw: tuple[int, int] = (128, 256)) -> nn.Mo
 
     A module re-parameterises itself where it has a method `switch_to_deploy()`, `reparameterize()` or `fuse()`, the
     last of which may return a replacement. On a CPU, convolutions then keep their weights in oneDNN's layout and apply
-    the activation behind them in the same pass.
+    the activation after them in the same pass.
 
     Args:
         model: Any float32 network that takes an image (1, 3, H, W); left as it is.

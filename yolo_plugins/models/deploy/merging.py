@@ -83,7 +83,7 @@ def replace(model: nn.Module, new: Mapping[nn.Module, nn.Module]) -> None:
 
 
 def is_layer(module: nn.Module) -> bool:
-    """Whether a norm behind a module can be folded into it."""
+    """Whether a norm after a module can be folded into it."""
     return isinstance(module, _ConvNd | nn.Linear)
 
 

@@ -33,7 +33,7 @@ def is_act(module: nn.Module) -> bool:
 
 
 class PackedConv(nn.Conv2d):
-    """A convolution and the activation behind it, in one call of oneDNN where that is possible.
+    """A convolution and the activation after it, in one call of oneDNN where that is possible.
 
     Args:
         conv: One that `is_packable`; its weights are shared.

@@ -84,14 +84,20 @@ class YOLODetector(BaseDetector):
 
         Returns:
             `loss`, to be back-propagated: the sum of the terms times the images of all ranks (gradients are summed
-            over images, and ranks average them); `box`, `obj`, `cls`: the terms with gains, detached.
+            over images, and ranks average them); `loss_NAME` of each term that the head's loss gives, detached.
         """
         targets = batch_data_samples
         if not isinstance(targets, Tensor):
             targets = stack_targets(targets)
         terms = self.bbox_head.loss(self._forward(batch_inputs), targets, tuple(batch_inputs.shape[-2:]))
         images = len(batch_inputs) * get_world_size()
-        return dict(loss=sum(terms.values()) * images, **{name: term.detach() for name, term in terms.items()})
+        return dict(
+            loss=sum(terms.values()) * images, **{f"loss_{name}": term.detach() for name, term in terms.items()}
+        )
+
+    def parse_losses(self, losses: dict[str, Tensor]) -> tuple[Tensor, dict[str, Tensor]]:
+        """(what is back-propagated, what is logged): `loss` has summed the terms, which MMEngine would do here."""
+        return losses["loss"], losses
 
     def predict(
         self, batch_inputs: Tensor, batch_data_samples: Sequence[DetDataSample], rescale: bool = True

@@ -1,0 +1,142 @@
+"""The page in headless Chromium: no error, no request to a network, sorting, choices, hovering."""
+
+import shutil
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from yolo_plugins.study.report.page import Report, write_report
+
+webdriver = pytest.importorskip("selenium.webdriver", reason="selenium is not installed")
+CHROMIUM, DRIVER = shutil.which("chromium"), shutil.which("chromedriver")
+pytestmark = pytest.mark.skipif(not (CHROMIUM and DRIVER), reason="no chromium or no chromedriver on this machine")
+
+FLAGS = (
+    *("--headless=new", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-dev-shm-usage"),
+    *("--disable-background-networking", "--disable-component-update", "--disable-sync", "--window-size=1280,900"),
+)
+
+
+@pytest.fixture(scope="module")
+def page(report: Report, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("page") / "report.html"
+    write_report(path, report)
+    return path
+
+
+@pytest.fixture(scope="module")
+def chromium(tmp_path_factory: pytest.TempPathFactory) -> Iterator["webdriver.Chrome"]:
+    options = webdriver.ChromeOptions()
+    options.binary_location = CHROMIUM
+    for flag in (*FLAGS, f"--user-data-dir={tmp_path_factory.mktemp('profile')}"):
+        options.add_argument(flag)
+    options.set_capability("goog:loggingPrefs", {"browser": "ALL", "performance": "ALL"})
+    driver = webdriver.Chrome(options=options, service=webdriver.ChromeService(DRIVER))
+    yield driver
+    driver.quit()
+
+
+@pytest.fixture
+def browser(chromium: "webdriver.Chrome", page: Path) -> "webdriver.Chrome":
+    """The page, freshly loaded and drawn."""
+    chromium.get(page.as_uri())
+    wait_for(lambda: find_all(chromium, "#scatter .points path.point") and find_all(chromium, "#curve2-plot .lines"))
+    return chromium
+
+
+def find_all(browser, selector: str) -> list:
+    return browser.find_elements("css selector", selector)
+
+
+def wait_for(condition: Callable[[], object], seconds: float = 20) -> None:
+    end = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < end, "waited in vain"
+        time.sleep(0.05)
+
+
+def column(browser, number: int) -> list[str]:
+    return [cell.text for cell in find_all(browser, f"#models tbody tr > :nth-child({number})")]
+
+
+def test_page_loads_without_an_error_and_asks_nothing_but_itself(chromium, page):
+    chromium.get_log("performance")
+    chromium.get_log("browser")
+    chromium.get(page.as_uri())
+    wait_for(lambda: find_all(chromium, "#scatter .points path.point"))
+    events = " ".join(entry["message"] for entry in chromium.get_log("performance"))
+    assert page.name in events
+    assert '"url":"http' not in events
+    assert chromium.get_log("browser") == []
+
+
+def test_browser_itself_refuses_a_request_to_a_network(browser):
+    refused = browser.execute_async_script(
+        "const done = arguments[0];"
+        "document.addEventListener('securitypolicyviolation', (event) => done(event.violatedDirective));"
+        "fetch('http://localhost:9/').catch(() => {});"
+    )
+    assert refused == "connect-src"
+    browser.get_log("browser")
+
+
+def test_header_sorts_numbers_as_numbers_then_the_other_way_round(browser, models):
+    button = find_all(browser, "#models thead button")[2]
+    assert button.text.startswith("parameters")
+    ordered = [f"{params / 1e6:.2f}" for params in sorted(models["params"])]
+    for direction, expected in (("ascending", ordered), ("descending", ordered[::-1])):
+        button.click()
+        assert column(browser, 3) == expected
+        assert find_all(browser, "#models thead th")[2].get_attribute("aria-sort") == direction
+    assert ordered != sorted(ordered), "as text they would be in another order"
+
+
+def test_keyboard_sorts_too(browser, models):
+    button = find_all(browser, "#models thead button")[0]
+    button.send_keys("\ue007")  # Enter
+    assert sorted(column(browser, 1)) == sorted(models["model"])
+    assert find_all(browser, "#models thead th")[0].get_attribute("aria-sort") == "ascending"
+
+
+def test_rows_without_a_value_stay_last_in_both_directions(browser):
+    find_all(browser, "#fits details summary")[0].click()
+    table = "#fits details"
+    index = [button.text.split("\n")[0] for button in find_all(browser, f"{table} thead button")].index(
+        "95 % bootstrap"
+    )
+    for _ in range(2):
+        find_all(browser, f"{table} thead button")[index].click()
+        cells = [cell.text for cell in find_all(browser, f"{table} tbody tr > :nth-child({index + 1})")]
+        missing = cells.count("–")
+        assert missing > 0
+        assert cells[-missing:] == ["–"] * missing
+
+
+def test_pointing_at_a_marker_shows_the_model(browser, models, untrusted):
+    shown = set()
+    for point in find_all(browser, "#scatter .points path.point"):
+        webdriver.ActionChains(browser).move_to_element(point).perform()
+        wait_for(lambda: find_all(browser, "#scatter .hoverlayer .hovertext"))
+        shown.add(find_all(browser, "#scatter .hoverlayer .hovertext")[0].text.split("\n")[0])
+    assert any(untrusted in text for text in shown)
+    assert all(any(text.startswith(model) for text in shown) for model in models["model"])
+
+
+def test_choice_of_cost_and_performance_redraws_the_plot(browser):
+    find_all(browser, "#x option[value=params]")[0].click()
+    find_all(browser, "#y option[value=recall]")[0].click()
+    wait_for(lambda: find_all(browser, "#scatter .xtitle")[0].text == "parameters (millions)")
+    assert find_all(browser, "#scatter .ytitle")[0].text == "recall at the maximum of F1"
+    assert browser.get_log("browser") == []
+
+
+def test_phone_shows_the_page_without_scrolling_sideways(browser, page):
+    size = {"width": 400, "height": 800, "deviceScaleFactor": 1, "mobile": True}
+    browser.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", size)
+    browser.get(page.as_uri())
+    wait_for(lambda: find_all(browser, "#scatter .points path.point"))
+    width = browser.execute_script("return document.documentElement.scrollWidth")
+    browser.execute_cdp_cmd("Emulation.clearDeviceMetricsOverride", {})
+    assert width == 400

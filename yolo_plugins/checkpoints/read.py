@@ -1,0 +1,174 @@
+"""Checkpoint files of MMEngine (ours), read without running what is in them: a pickle is a program.
+
+torch's `weights_only` reader with a short allow-list reads them; `official` reads the YOLO families' own files.
+"""
+
+import pickle
+import re
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from mmengine.logging import HistoryBuffer
+from torch import Tensor, nn
+
+from yolo_plugins.errors import UsageError
+
+_SHOWN = 3  # keys of each kind that an error message names
+
+
+def load_checkpoint(path: str | Path) -> dict[str, Any]:
+    """Reads a checkpoint that MMEngine wrote, onto the CPU.
+
+    Args:
+        path: file with a dict of tensors, numbers, texts, containers, numpy arrays of numbers and log histories.
+
+    Returns:
+        The dict, such as `meta`, `state_dict`, `message_hub`, `optimizer`; or a bare state dict.
+
+    Raises:
+        UsageError: no such file, truncated, not a checkpoint, or a global in it that is not on the allow-list.
+    """
+    path = existing(path)
+    try:
+        with torch.serialization.safe_globals(_ALLOWED):
+            content = _without_stand_ins(torch.load(path, map_location="cpu", weights_only=True))
+    except Exception as error:  # a faulty file can raise anything
+        refused = re.search(r"GLOBAL (\S+) (?:was not|whose)", str(error))
+        if refused:
+            raise UsageError(
+                f"{path}: loading it would run {refused[1]}, which is refused; give a checkpoint of tools/train.py, or "
+                "convert an official file by tools/convert_weights.py"
+            ) from error
+        raise UsageError(
+            f"{path}: truncated, or not a checkpoint ({first_line(error)}); copy or train it again"
+        ) from error
+    if not isinstance(content, dict):
+        raise UsageError(f"{path}: holds a {type(content).__name__}, not a checkpoint's dict; give a checkpoint")
+    return content
+
+
+# Numpy's own classes must not be built by a pickle: raw bytes as an array of objects is a way to run code. So these
+# stand in for them, take numbers only, and are replaced once the file is read.
+
+
+class _NumberType:
+    """Stands in for `numpy.dtype`."""
+
+    def __init__(self, code: str, *_: Any) -> None:
+        if not re.fullmatch(r"b1|[iu][1248]|f[248]", code):
+            raise pickle.UnpicklingError(f"GLOBAL numpy.dtype[{code}] was not an allowed global")
+        self.dtype = np.dtype(code)
+
+    def __setstate__(self, state: tuple) -> None:
+        self.dtype = self.dtype.newbyteorder(state[1])
+
+
+class _NumberArray:
+    """Stands in for `numpy.ndarray`."""
+
+    value: np.ndarray
+
+    def __setstate__(self, state: tuple) -> None:
+        _, shape, number_type, is_fortran, data = state
+        values = np.frombuffer(data, number_type.dtype)
+        self.value = values.reshape(shape, order="F" if is_fortran else "C").copy()
+
+
+class _History:
+    """Stands in for MMEngine's `HistoryBuffer`."""
+
+    def __setstate__(self, state: dict) -> None:
+        self.arguments = [state[name] for name in ("_log_history", "_count_history", "max_length")]
+
+
+def _number(number_type: _NumberType, data: bytes) -> np.generic:
+    return np.frombuffer(data, number_type.dtype)[0]
+
+
+def _new_array(*_: Any) -> _NumberArray:
+    return _NumberArray()
+
+
+def _no_bytes() -> bytes:
+    """Stands in for `bytes`, as which a pickle writes an empty array's data."""
+    return b""
+
+
+def _statistics_method(owner: Any, name: str) -> None:
+    """Stands in for `getattr`, by which a pickled history names its four functions; gives nothing."""
+    if owner is not _History or name not in ("current", "max", "mean", "min"):
+        raise pickle.UnpicklingError("GLOBAL builtins.getattr was not an allowed global")
+
+
+# what MMEngine's checkpoints refer to beside tensors and plain containers
+_ALLOWED: list[Any] = [
+    (_History, "mmengine.logging.history_buffer.HistoryBuffer"),
+    (_statistics_method, "builtins.getattr"),
+    (_no_bytes, "builtins.bytes"),
+    (_NumberType, "numpy.dtype"),
+    (_NumberArray, "numpy.ndarray"),
+    *((_new_array, f"{core}.multiarray._reconstruct") for core in ("numpy._core", "numpy.core")),  # numpy 2 and 1
+    *((_number, f"{core}.multiarray.scalar") for core in ("numpy._core", "numpy.core")),
+]
+
+
+def _without_stand_ins(content: Any) -> Any:
+    """The content with arrays and histories in place of what stood in for them; containers change in place."""
+    if isinstance(content, _NumberArray):
+        return content.value
+    if isinstance(content, _History):
+        return HistoryBuffer(*map(_without_stand_ins, content.arguments))
+    if isinstance(content, dict):
+        content.update({key: _without_stand_ins(value) for key, value in content.items()})
+    elif isinstance(content, list):
+        content[:] = map(_without_stand_ins, content)
+    elif type(content) is tuple:
+        return tuple(map(_without_stand_ins, content))
+    return content
+
+
+def check_fits(model: nn.Module, state_dict: Mapping[str, Tensor], filename: str) -> None:
+    """Compares keys and shapes of a state dict with those of a model.
+
+    Raises:
+        UsageError: One line with the numbers and the first names of missing, unexpected and misshapen entries.
+    """
+    own = model.state_dict()
+    missing = [key for key in own if key not in state_dict]
+    unexpected = [key for key in state_dict if key not in own]
+    misshapen = [
+        f"{key} {tuple(state_dict[key].shape)} instead of {tuple(own[key].shape)}"
+        for key in own
+        if key in state_dict and state_dict[key].shape != own[key].shape
+    ]
+    kinds = {"missing": missing, "unexpected": unexpected, "of another shape": misshapen}
+    faults = [f"{len(names)} {kind} ({_first(names)})" for kind, names in kinds.items() if names]
+    if faults:
+        raise UsageError(
+            f"{filename}: not a checkpoint of this {type(model).__name__}: {'; '.join(faults)}: give the config it "
+            "was trained with, or convert it with tools/convert_weights.py"
+        )
+
+
+def _first(names: list[str]) -> str:
+    return ", ".join(names[:_SHOWN]) + (", ..." if len(names) > _SHOWN else "")
+
+
+def existing(path: str | Path) -> Path:
+    """The path of a file.
+
+    Raises:
+        UsageError: There is none.
+    """
+    path = Path(path)
+    if not path.is_file():
+        raise UsageError(f"{path}: no such checkpoint file; check the path")
+    return path
+
+
+def first_line(error: Exception) -> str:
+    """What a message quotes of another library's error."""
+    return (str(error).strip().splitlines() or [type(error).__name__])[0][:200]

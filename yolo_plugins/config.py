@@ -1,0 +1,161 @@
+"""Configs: found by name or path, read, changed from the command line, described. Importing it loads no torch."""
+
+import argparse
+import hashlib
+import json
+import warnings
+from collections.abc import Iterable
+from importlib import import_module
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypedDict
+
+from yolo_plugins.errors import UsageError
+from yolo_plugins.faults import describe, explain, suggest
+
+if TYPE_CHECKING:
+    from mmengine.config import Config
+
+REPO = Path(__file__).resolve().parents[1]
+_SHARED_KEYS = ("data_root", "img_size")  # stated once in a config, used by every data set that states no other
+_MODULES = ("backbone", "neck", "bbox_head")
+# They say where and how a run happens, not what it is.
+_RUN_KEYS = {"work_dir", "resume", "load_from", "launcher", "seed", "data_root", "num_workers", "persistent_workers"}
+
+
+class ConfigDescription(TypedDict):
+    """Name, hash and parts of a config, as a record states them."""
+
+    config_name: str
+    config_sha256: str
+    modules: dict[str, str]
+
+
+def find_config(name: str) -> Path:
+    """A config by path, or by the name of a file in configs/, with or without `.py`, from any directory.
+
+    Raises:
+        UsageError: There is none.
+    """
+    known = {path.stem: path for path in sorted((REPO / "configs").glob("*.py"))}
+    for path in (Path(name), Path(f"{name}.py"), REPO / name):
+        if path.is_file():
+            return path.resolve()
+    stem = Path(name).name.removesuffix(".py")
+    if stem in known and Path(name).parent.name in ("", "configs"):
+        return known[stem]
+    raise UsageError(f"config {name!r} does not exist; {suggest(stem, known)}")
+
+
+def load_config(name: str, options: Iterable[str] = (), work_dir: str | None = None) -> "Config":
+    """Reads a config, applies options, and hands the keys that data sets share to each of them.
+
+    Args:
+        name: As for `find_config`.
+        options: `key=value` texts; nested keys have dots.
+        work_dir: Folder for results; `work_dirs/<config name>` by default.
+
+    Raises:
+        UsageError: The config does not exist, cannot be read or is a study, one of its `custom_imports` cannot be
+            imported, or an option names no key of it.
+    """
+    path = find_config(name)
+    config = read_config(path)
+    if "runs" in config and "model" not in config:
+        raise UsageError(f"config {path} is a study, no model: python tools/study.py {path}")
+    config.merge_from_dict(_parse_options(options, config))
+    _import_custom_modules(config, path)
+    config.work_dir = work_dir or config.get("work_dir") or f"work_dirs/{path.stem}"
+    share_dataset_keys(config)
+    return config
+
+
+def read_config(path: Path) -> "Config":
+    """A config as its file and those that it inherits from state it.
+
+    Raises:
+        UsageError: It cannot be read.
+    """
+    from mmengine.config import Config
+
+    try:
+        return Config.fromfile(path, import_custom_modules=False)
+    except (SyntaxError, KeyError, FileNotFoundError) as error:
+        raise UsageError(f"config {path} cannot be read: {error}; fix that line") from error
+
+
+def _import_custom_modules(config: "Config", path: Path) -> None:
+    """As `Config.fromfile` does by itself, except that the error tells what went wrong in the module."""
+    custom = config.get("custom_imports") or {}
+    names = custom.get("imports") or []
+    for name in [names] if isinstance(names, str) else names:
+        try:
+            import_module(name)
+        except Exception as error:
+            missing = isinstance(error, ModuleNotFoundError) and f"{name}.".startswith(f"{error.name}.")
+            fault = explain(error) or describe(error, name.partition(".")[0])
+            remedy = "put its folder on PYTHONPATH, or pip install its package" if missing else "fix it there"
+            sentence = f"config {path}: custom_imports {name!r} cannot be imported: {fault}; {remedy}"
+            if not custom.get("allow_failed_imports"):
+                raise UsageError(sentence) from error
+            warnings.warn(sentence, stacklevel=2)
+
+
+def _parse_options(options: Iterable[str], config: "Config") -> dict:
+    """`key=value` texts -> values by dotted key, where the config has the key's first part."""
+    from mmengine.config import DictAction
+
+    for option in options:
+        key, equals, _ = option.partition("=")
+        if not equals:
+            raise UsageError(f"--cfg-options {option!r} is not KEY=VALUE")
+        first = key.split(".")[0]
+        if first not in config:
+            raise UsageError(f"--cfg-options {option!r}: the config has no {first!r}; {suggest(first, config.keys())}")
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--cfg-options", nargs="+", action=DictAction)
+    return parser.parse_args(["--cfg-options", *options]).cfg_options if options else {}
+
+
+def share_dataset_keys(config: "Config") -> None:
+    """Gives `data_root` and `img_size` of the config to every data set that does not set its own.
+
+    A relative `data_root` that is absent here but present in the repository is taken from there.
+    """
+    for loader in ("train_dataloader", "val_dataloader", "test_dataloader"):
+        dataset = (config.get(loader) or {}).get("dataset")
+        for key in _SHARED_KEYS:
+            if dataset is not None and key in config:
+                dataset.setdefault(key, config[key])
+        if dataset is not None and "data_root" in dataset:
+            dataset.data_root = _resolve(dataset.data_root)
+
+
+def _resolve(data_root: str) -> str:
+    in_repo = REPO / data_root
+    return str(in_repo) if not Path(data_root).exists() and in_repo.exists() else data_root
+
+
+def describe_config(cfg: "Config") -> ConfigDescription:
+    """`config_name`, `config_sha256` and `modules`, the type of each part: `PyramidBackbone(mmpretrain.ResNet)`.
+
+    The hash is over the resolved config without the seed and what says where and how one run happens: the runs of a
+    model in a study share it, wherever their data lie.
+    """
+    text = json.dumps(_without_run_keys(cfg.to_dict()), sort_keys=True, default=str)
+    return {
+        "config_name": Path(cfg.filename).stem if cfg.filename else "unnamed",
+        "config_sha256": hashlib.sha256(text.encode()).hexdigest(),
+        "modules": {part: _type_of(cfg.model[part]) for part in _MODULES if part in cfg.model},
+    }
+
+
+def _without_run_keys(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {key: _without_run_keys(item) for key, item in value.items() if key not in _RUN_KEYS}
+    return [_without_run_keys(item) for item in value] if isinstance(value, (list, tuple)) else value
+
+
+def _type_of(module: dict[str, Any]) -> str:
+    """The type that a config names; of a wrapped network also its own."""
+    net = module.get("net")
+    return module["type"] if net is None else f"{module['type']}({net.get('model_name', net['type'])})"

@@ -1,0 +1,110 @@
+"""What a user is told of a fault: one sentence each, with the remedy. Importing it loads no torch."""
+
+import difflib
+import inspect
+import re
+import traceback
+from collections.abc import Iterable
+from types import FrameType
+
+from yolo_plugins.errors import UsageError
+
+_EXTRA_OF = {  # packages that not every installation has
+    **dict.fromkeys(("pandas", "scipy", "matplotlib", "plotly", "jinja2", "thop"), "analysis"),
+    "timm": "backbones",
+}
+
+
+def explain(error: Exception) -> str | None:
+    """What a user is told of a fault that can be fixed; None where it is a defect of ours.
+
+    These are `UsageError`, also where a worker or a registry wrapped it, a file that cannot be read or written, a
+    package of an extra that is not installed, a name that is registered twice, and names in a config that no registry
+    or no constructor knows, to which the nearest known one is added.
+    """
+    text = str(error.args[0]) if error.args else ""
+    if isinstance(error, UsageError):
+        return text.rpartition("UsageError: ")[2].strip()
+    if isinstance(error, OSError) and error.filename is not None:
+        return f"{error.filename}: {str(error.strerror).lower()}; give another path, or fix that one"
+    if isinstance(error, ModuleNotFoundError) and (extra := _EXTRA_OF.get(str(error.name).partition(".")[0])):
+        return f"{text}: pip install 'yolo_plugins[{extra}]'"
+    if isinstance(error, KeyError) and (unknown := re.search(r"(\S+) is not in the \S+?::(.+?) registry", text)):
+        return _unknown_type(*unknown.groups())
+    if isinstance(error, KeyError) and (twice := re.search(r"(\S+) is already registered in (.+) at (\S+)", text)):
+        return registered_twice(*twice.groups(), _registrant(error))
+    unknown = re.search(r"(\w+)\.__init__\(\) got an unexpected keyword argument '(\w+)'", text)
+    known = _registered_class(unknown[1]) if unknown and isinstance(error, TypeError) else None
+    if unknown and known:
+        return f"{unknown[1]} takes no {unknown[2]!r}; {suggest(unknown[2], inspect.signature(known).parameters)}"
+    return None
+
+
+def describe(error: Exception, package: str) -> str:
+    """`Type: message (file:line)` in one line, the place being the deepest in the code of a top-level package."""
+    message = " ".join(str(error).split())
+    text = f"{type(error).__name__}: {message}" if message else type(error).__name__
+    places = [
+        f" ({frame.f_code.co_filename}:{line})"
+        for frame, line in traceback.walk_tb(error.__traceback__)
+        if _module(frame).partition(".")[0] == package
+    ]
+    return text + (places[-1] if places else "")
+
+
+def registered_twice(name: str, kind: str, *modules: str) -> str:
+    """The sentence for a name that two modules register in registries of one kind (`model`, `hook` ...)."""
+    return f"type {name!r} ({kind}) is registered by {' and by '.join(modules)}; give one of them another name"
+
+
+def _registrant(error: Exception) -> str:
+    """The module whose call of a registry failed."""
+    modules = [_module(frame) for frame, _ in traceback.walk_tb(error.__traceback__)]
+    return [module for module in modules if not module.startswith("mmengine.")][-1]
+
+
+def _module(frame: FrameType) -> str:
+    return frame.f_globals.get("__name__", "")
+
+
+def _registered(kind: str | None = None) -> dict[str, type]:
+    """All that our registries and MMEngine's roots know, or of one kind (`model`, `hook` ...); and DataLoader."""
+    from torch.utils.data import DataLoader
+
+    from yolo_plugins.registry import REGISTRIES
+
+    known: dict[str, type] = {} if kind else {"DataLoader": DataLoader}
+    for child in REGISTRIES:
+        if kind in (None, child.name):
+            child.import_from_location()
+            known |= child.parent.module_dict | child.module_dict
+    return known
+
+
+def _registered_class(name: str) -> type | None:
+    """The registered class of this name, or one that extends a class of this name."""
+    classes = filter(inspect.isclass, _registered().values())
+    return next((known for known in classes if any(base.__name__ == name for base in inspect.getmro(known))), None)
+
+
+def _unknown_type(name: str, kind: str) -> str:
+    """The sentence for a `type` that no registry of this kind knows."""
+    name = name.strip("'\"")
+    scope, _, own_name = name.rpartition(".")
+    borrowed = _registered_in(scope, kind)
+    hint = suggest(name, borrowed) if borrowed else suggest(own_name, _registered(kind))
+    return f"unknown type={name!r} ({kind}); {hint}"
+
+
+def _registered_in(scope: str, kind: str) -> list[str]:
+    """Names, with their scope, of what another package (`mmdet`, `mmpretrain`) registers of one kind."""
+    from yolo_plugins.registry import REGISTRIES
+
+    siblings = [child.parent.children.get(scope) for child in REGISTRIES if child.name == kind]
+    return [f"{scope}.{name}" for sibling in filter(None, siblings) for name in sibling.module_dict]
+
+
+def suggest(name: str, known: Iterable[str]) -> str:
+    """A remedy: the nearest known name, or where to look."""
+    nearest = difflib.get_close_matches(name, sorted(known), n=1, cutoff=0.5)
+    return f"did you mean {nearest[0]!r}?" if nearest else "check the spelling, or the scope and custom_imports"

@@ -1,0 +1,168 @@
+"""The record of a run, `work_dir/record.json`: the file between training and study, and all its keys. No torch.
+
+Fractions are 0..1, times are seconds, epochs count from 1.
+"""
+
+import json
+import math
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, TypedDict
+
+from yolo_plugins.errors import UsageError
+from yolo_plugins.files import write_atomically
+
+RECORD_VERSION = 3
+
+
+class EpochRow(TypedDict):
+    """What one epoch measured.
+
+    `losses` are the terms that were trained on, each the mean over the iterations and the ranks, by the name that the
+    loss gives; `train_loss` is their sum. `scores` are what the evaluator returns, by its names; empty where the epoch
+    was not validated. `data_seconds` is the part of `train_seconds` spent waiting for batches.
+    """
+
+    epoch: int
+    train_loss: float
+    losses: dict[str, float]
+    train_seconds: float
+    data_seconds: float
+    val_seconds: float | None
+    lr: float
+    momentum: float | None
+    scores: dict[str, float | None]
+    peak_memory_bytes: int
+    images: int
+
+
+class Device(TypedDict):
+    """Name and number of the devices in use, model of the CPU, CPU threads of one process."""
+
+    type: str
+    name: str
+    count: int
+    cpu: str
+    threads: int
+
+
+class Git(TypedDict):
+    """Commit of this package's checkout, and whether it had changes."""
+
+    commit: str
+    dirty: bool
+
+
+class Summary(TypedDict):
+    """Figures of the run so far; None where there is none yet."""
+
+    epochs: int
+    inverse_normalized_loss: float | None
+    best_ap50: float | None
+    best_ap50_epoch: int | None
+
+
+class Record(TypedDict):
+    """What a run was, on what it ran, and what each epoch measured; docs/training.md says what each field means."""
+
+    schema_version: int
+    status: str
+    config_name: str
+    config_sha256: str
+    modules: dict[str, str]
+    command: str
+    started: str
+    resumed_after: list[int]
+    seed: int
+    amp: bool
+    schedule: str | None
+    max_epochs: int
+    versions: dict[str, str | None]
+    device: Device
+    git: Git | None
+    world_size: int
+    total_batch: int
+    input_hw: list[int] | None
+    dataset_sizes: dict[str, int]
+    complexity: dict[str, Any] | None
+    epochs: list[EpochRow]
+    summary: Summary
+
+
+def read_record(path: str | Path) -> Record:
+    """Reads the record of a run.
+
+    Raises:
+        UsageError: Not a record of this version, or a field is missing.
+    """
+    try:
+        record = json.loads(Path(path).read_text(encoding="utf-8"))
+        version = record["schema_version"]
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        fault = f"no {error}" if isinstance(error, KeyError) else str(error)
+        raise UsageError(f"{path}: not a readable record ({fault}): move it away") from error
+    if version != RECORD_VERSION:
+        raise UsageError(
+            f"{path}: record of version {version}, this release reads {RECORD_VERSION}: train it again, or move it away"
+        )
+    missing = _missing(record)
+    if missing:
+        raise UsageError(f"{path}: the record is damaged (no {missing}): train it again, or move it away")
+    return record
+
+
+def _missing(record: Mapping[str, Any]) -> str:
+    """The first field that a record lacks; empty where it has all."""
+    for name in Record.__annotations__:
+        if name not in record:
+            return repr(name)
+    for number, row in enumerate(record["epochs"], 1):
+        for name in EpochRow.__annotations__:
+            if name not in row:
+                return f"{name!r} in epoch row {number}"
+    return ""
+
+
+def write_record(path: str | Path, record: Record) -> None:
+    """Writes the record with an up-to-date summary, atomically; numbers that are not finite become null.
+
+    Raises:
+        UsageError: The disk is full.
+    """
+    content = _finite({**record, "summary": summarize_epochs(record["epochs"])})
+    write_atomically(path, (json.dumps(content, indent=1, allow_nan=False) + "\n").encode())
+
+
+def _finite(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {key: _finite(item) for key, item in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_finite(item) for item in value]
+    return None if isinstance(value, float) and not math.isfinite(value) else value
+
+
+def summarize_epochs(epochs: Sequence[EpochRow]) -> Summary:
+    """Figures of the run so far: finished epochs, inverse normalised loss, best AP50 and its epoch (None: none)."""
+    losses = [row["train_loss"] for row in epochs]
+    scored = {row["epoch"]: ap50 for row in epochs if (ap50 := row["scores"].get("ap50")) is not None}
+    best = max(scored, key=lambda epoch: scored[epoch], default=None)
+    return {
+        "epochs": len(epochs),
+        "inverse_normalized_loss": inverse_normalized_loss(losses) if losses and min(losses) > 0 else None,
+        "best_ap50": None if best is None else scored[best],
+        "best_ap50_epoch": best,
+    }
+
+
+def inverse_normalized_loss(train_losses: Sequence[float]) -> float:
+    """The paper's loss metric: largest over last training loss, with epoch means; at least 1, larger is better.
+
+    Normalised loss = training loss / the largest training loss of the run (Chai & Zhao). It depends on the spike
+    of the first epochs, hence on the warm-up.
+
+    Raises:
+        ValueError: No epoch, or a loss that is not positive and finite.
+    """
+    if not train_losses or not all(math.isfinite(loss) and loss > 0 for loss in train_losses):
+        raise ValueError(f"inverse normalised loss needs positive finite losses, got {list(train_losses)}")
+    return max(train_losses) / train_losses[-1]

@@ -1,0 +1,1 @@
+"""Studies: what to train, how to run it, and what the runs say."""

@@ -1,0 +1,1 @@
+"""The statistics of a study: numpy and scipy on its tables. No torch."""

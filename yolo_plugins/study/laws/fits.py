@@ -1,0 +1,285 @@
+"""The power laws of a study: every performance against every cost, for all models and for each group of them.
+
+A group is a value of a column, normally the family. The study draws two lines, the models outside the YOLOv5 family
+and that family; where several families lie outside, they are fitted together too, as `not_yolov5`. What cannot be
+computed is null in the table, and a note says why.
+"""
+
+import math
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from yolo_plugins.study.laws import alternative_laws, power_law
+from yolo_plugins.study.laws.pareto import ParetoFront, pareto_front
+from yolo_plugins.study.laws.power_law import Interval, PowerLaw
+from yolo_plugins.study.tables.csv_table import make_table
+from yolo_plugins.study.tables.schema import FITS, MODEL_METRICS, X_COLUMNS, has_both
+
+SMALLER_IS_BETTER = frozenset({"train_loss"})
+ALL = "all"
+NOT_YOLOV5 = "not_yolov5"
+_YOLOV5 = "yolov5"
+_FEWEST = 3  # models of a line: two points leave no residual
+_LISTED = 3  # pairs that a note lists; more are counted
+_QUANTILE = 0.9  # share of the models that stays below what one can attain
+
+
+@dataclass(frozen=True)
+class GroupFit:
+    """The law of one group of models and what is known of its reliability; None where that cannot be computed.
+
+    Attributes:
+        x: Cost, a key of `X_COLUMNS`.
+        y: Performance, one of `MODEL_METRICS`.
+        group: `ALL`, a value of the group's column, or `NOT_YOLOV5`.
+        law: The least-squares line in ln x, ln y.
+        robust: The Theil-Sen line.
+        upper: The quantile line at the good end of the performances.
+        leave_one_out: Errors of predicting each model by the line of the others.
+        bootstrap: 95 % interval of the exponent without normal residuals.
+        saturating: The law with an asymptote.
+        without: The law without the most influential model.
+        difference: This exponent minus that of all models outside the group.
+    """
+
+    x: str
+    y: str
+    group: str
+    law: PowerLaw
+    robust: alternative_laws.TheilSen
+    upper: alternative_laws.UpperQuantile
+    leave_one_out: power_law.LeaveOneOut | None
+    bootstrap: Interval | None
+    saturating: alternative_laws.Saturating | None
+    without: PowerLaw | None
+    difference: power_law.ExponentDifference | None
+
+
+@dataclass(frozen=True)
+class StudyFits:
+    """All laws of a study, those of the headline first.
+
+    Attributes:
+        x: Cost of the headline.
+        y: Performance of the headline.
+        fits: Every group of every pair of cost and performance.
+        front: Models that no other beats in the headline's cost and performance.
+        notes: What was left out and why, a sentence each.
+    """
+
+    x: str
+    y: str
+    fits: tuple[GroupFit, ...]
+    front: ParetoFront
+    notes: tuple[str, ...]
+
+    @property
+    def headline(self) -> dict[str, GroupFit]:
+        """The headline's fits by group."""
+        return {fit.group: fit for fit in self.fits if (fit.x, fit.y) == (self.x, self.y)}
+
+
+def fit_study(models: pd.DataFrame, x: str, y: str, group: str = "family") -> StudyFits:
+    """Fits every performance that the table has against every cost that it has.
+
+    Args:
+        models: Of the schema MODELS.
+        x: Cost of the headline, a key of `X_COLUMNS`.
+        y: Performance of the headline, one of `MODEL_METRICS`.
+        group: Column that divides the models.
+
+    Raises:
+        ValueError: The headline has no fit, with the reason; or there is no such column.
+    """
+    if group not in models or models[group].isna().any():
+        filled = [column for column in models if models[column].notna().all()]
+        raise ValueError(f"there is no column {group!r} to group by; filled are {', '.join(filled)}")
+    pairs = [
+        (x, y),
+        *((a, b) for b in MODEL_METRICS for a in X_COLUMNS if (a, b) != (x, y) and has_both(models, a, b).any()),
+    ]
+    fits: list[GroupFit] = []
+    reasons: dict[str, list[str]] = {}
+    for pair in pairs:
+        try:
+            found, notes = fit_groups(models, *pair, group)
+        except ValueError as error:
+            if pair == (x, y):
+                raise
+            found, notes = [], [f"no fit: {error}"]
+        fits += found
+        for note in notes:
+            reasons.setdefault(note, []).append(f"{pair[1]} on {pair[0]}")
+    told = tuple(note + _tell_where(where, len(pairs)) for note, where in reasons.items())
+    return StudyFits(x, y, tuple(fits), front_of(models, x, y), told)
+
+
+def fit_groups(models: pd.DataFrame, x: str, y: str, group: str = "family") -> tuple[list[GroupFit], list[str]]:
+    """Fits one performance against one cost: all models first, then each group.
+
+    Args:
+        models: Of the schema MODELS.
+        x: Key of `X_COLUMNS`.
+        y: One of `MODEL_METRICS`.
+        group: Column that divides the models, null in no row.
+
+    Returns:
+        The fits, and a sentence for each model, group and number that is left out.
+
+    Raises:
+        ValueError: All models together have no fit.
+    """
+    points, notes = _points(models, x, y)
+    fits = []
+    groups: dict[str, list[str]] = {}  # remark -> groups that it is on
+    for name, inside in _members(points[group]).items():
+        try:
+            fit, remarks = _examine(points[inside], points[~inside], (x, y, name))
+            fits.append(fit)
+        except ValueError as error:
+            if name == ALL:
+                raise
+            remarks = [f"no line: {error}"]
+        for remark in remarks:
+            groups.setdefault(remark, []).append(name)
+    return fits, notes + [f"{', '.join(names)}: {remark}" for remark, names in groups.items()]
+
+
+def front_of(models: pd.DataFrame, x: str, y: str) -> ParetoFront:
+    """The models that no other beats in cost and performance; arguments as in `fit_groups`."""
+    points, _ = _points(models, x, y)
+    cost, value, names = (points[column].tolist() for column in (X_COLUMNS[x], y, "model"))
+    return pareto_front(cost, value, names, maximize=y not in SMALLER_IS_BETTER)
+
+
+def fits_table(fits: Iterable[GroupFit]) -> pd.DataFrame:
+    """The frame of the schema FITS, a row for each fit.
+
+    Raises:
+        UsageError: A number of a fit is not finite.
+    """
+    return make_table(((f"law of {fit.group}, {fit.y} on {fit.x}", _row(fit)) for fit in fits), FITS)
+
+
+def is_yolov5(family: object) -> bool:
+    """Whether a family is YOLOv5, or a release of it followed by a word, as `yolov5_p6`."""
+    return f"{family}_".startswith(f"{_YOLOV5}_")
+
+
+def _tell_where(pairs: list[str], total: int) -> str:
+    """Which pairs a note is on: nothing for all of them, their number where they are many."""
+    if len(pairs) == total:
+        return ""
+    return f" ({', '.join(pairs) if len(pairs) <= _LISTED else f'{len(pairs)} of {total} pairs'})"
+
+
+def _points(models: pd.DataFrame, x: str, y: str) -> tuple[pd.DataFrame, list[str]]:
+    """The models that have both numbers, and a sentence on those that have not."""
+    complete = has_both(models, x, y)
+    missing = ", ".join(models.loc[~complete, "model"])
+    return models[complete], [f"without {y} or {x}, left out: {missing}"] if missing else []
+
+
+def _members(groups: pd.Series) -> dict[str, pd.Series]:
+    """Which rows are of which group: `ALL`, the values that stand there, and those outside the YOLOv5 family."""
+    members = {ALL: pd.Series(True, groups.index)}
+    members |= {str(value): groups == value for value in sorted(groups.unique())}
+    outside = ~groups.map(is_yolov5).astype(bool)
+    if outside.any() and not outside.all() and groups[outside].nunique() > 1:
+        members[NOT_YOLOV5] = outside
+    return members
+
+
+def _fit(points: pd.DataFrame, x: str, y: str) -> PowerLaw:
+    if len(points) < _FEWEST:
+        names = ", ".join(points["model"])
+        raise ValueError(f"{len(points)} of at least {_FEWEST} models that a line needs{names and f' ({names})'}")
+    law = power_law.fit_power_law(*(points[column].tolist() for column in (X_COLUMNS[x], y, "model")))
+    with np.errstate(over="ignore", invalid="ignore"):
+        ends = law.coefficient_interval
+    if not np.isfinite([law.coefficient, ends.low, ends.high]).all():
+        raise ValueError(f"costs from {law.x_min:g} to {law.x_max:g} are too close together for a line")
+    return law
+
+
+def _examine(points: pd.DataFrame, others: pd.DataFrame, key: tuple[str, str, str]) -> tuple[GroupFit, list[str]]:
+    """A line and all that tells whether to trust it, and what of this cannot be told.
+
+    Args:
+        points: The models of the group.
+        others: The models outside it.
+        key: Cost, performance, group.
+
+    Raises:
+        ValueError: There is no line.
+    """
+    x, y, _ = key
+    law = _fit(points, x, y)
+    remarks: list[str] = []
+
+    def attempt(title: str, function: Callable[..., Any], *arguments: Any) -> Any:
+        result, reason = _attempt(function, *arguments)
+        if reason:
+            remarks.append(f"no {title}: {reason}")
+        return result
+
+    other_law = None if others.empty else attempt("line of the models outside to compare with", _fit, others, x, y)
+    fit = GroupFit(
+        *key,
+        law,
+        alternative_laws.theil_sen(law),
+        alternative_laws.upper_quantile(law, 1 - _QUANTILE if y in SMALLER_IS_BETTER else _QUANTILE),
+        attempt("leave-one-out errors", power_law.leave_one_out, law),
+        attempt("bootstrap interval", power_law.bootstrap_exponent, law),
+        attempt("saturating law", alternative_laws.fit_saturating, law),
+        attempt(f"line without {law.most_influential}", power_law.without_most_influential, law),
+        other_law and attempt("test of the exponents", power_law.compare_exponents, law, other_law),
+    )
+    return fit, remarks
+
+
+def _attempt(function: Callable[..., Any], *arguments: Any) -> tuple[Any, str]:
+    """(result, "") or (None, the reason why there is none)."""
+    try:
+        return function(*arguments), ""
+    except ValueError as error:
+        return None, str(error)
+
+
+def _row(fit: GroupFit) -> dict[str, Any]:
+    law, robust, left_out = fit.law, fit.robust, fit.leave_one_out
+    saturating, difference = fit.saturating, fit.difference
+    cooks_distance = max(law.cooks_distances)
+    return {
+        **{name: getattr(fit, name) for name in ("x", "y", "group")},
+        **{name: getattr(law, name) for name in ("n", "exponent", "exponent_stderr")},
+        **_ends("exponent", law.exponent_interval),
+        **_ends("exponent_boot", fit.bootstrap),
+        "coefficient": law.coefficient,
+        **_ends("coefficient", law.coefficient_interval),
+        **{name: getattr(law, name) for name in ("r2", "residual_dof", "residual_sd")},
+        **{name: getattr(law, name) for name in ("mean_log_x", "sum_squares_log_x", "x_min", "x_max")},
+        "theil_sen_exponent": robust.exponent,
+        **_ends("theil_sen", robust.exponent_interval),
+        **{f"upper_{name}": getattr(fit.upper, name) for name in ("tau", "exponent", "coefficient")},
+        "loo_rms": left_out and left_out.rms,
+        "loo_worst": left_out and left_out.worst,
+        "aicc_power": saturating and saturating.aicc_power,
+        "aicc_saturating": saturating and saturating.aicc,
+        "saturation": saturating and saturating.asymptote,
+        "most_influential": law.most_influential,
+        "max_cooks_distance": cooks_distance if math.isfinite(cooks_distance) else None,
+        "max_leverage": max(law.leverages),
+        "exponent_without_most_influential": fit.without and fit.without.exponent,
+        "difference": difference and difference.difference,
+        "difference_p": difference and difference.p,
+    }
+
+
+def _ends(name: str, interval: Interval | None) -> dict[str, float | None]:
+    low, high = (None, None) if interval is None else (interval.low, interval.high)
+    return {f"{name}_low": low, f"{name}_high": high}

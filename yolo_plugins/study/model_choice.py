@@ -1,0 +1,190 @@
+"""What the laws of a study promise of single models: one that nobody trained, or two that are to be compared.
+
+It reads what `frontier.analyse` wrote. torch is loaded only where a config has to be built and counted.
+"""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from yolo_plugins.config import find_config, load_config
+from yolo_plugins.errors import UsageError
+from yolo_plugins.faults import explain
+from yolo_plugins.study.laws.fits import ALL
+from yolo_plugins.study.laws.prediction import (
+    Candidate,
+    SeedNoise,
+    Verdict,
+    compare_models,
+    own_group,
+    predict_model,
+    seed_noise,
+)
+from yolo_plugins.study.tables import schema
+from yolo_plugins.study.tables.collect import family_of
+from yolo_plugins.study.tables.schema import X_COLUMNS
+
+_COUNTED = ("macs", "params")  # costs that a config has without being run
+_UNITS = {"macs": (1e-9, "G MACs"), "params": (1e-6, "M parameters"), "latency": (1e3, "ms")}
+
+
+@dataclass(frozen=True)
+class Fitted:
+    """What `frontier.analyse` wrote, for one pair of cost and performance.
+
+    Attributes:
+        models: pandas.DataFrame of models.csv.
+        laws: pandas.DataFrame of the rows of fits.csv of the pair.
+        x: Cost, a key of `X_COLUMNS`.
+        y: Performance.
+    """
+
+    models: Any
+    laws: Any
+    x: str
+    y: str
+
+
+def read_fits(folder: Path, x: str | None = None, y: str | None = None) -> Fitted:
+    """Reads models.csv and the laws of one pair.
+
+    Args:
+        folder: Where `frontier.analyse` wrote.
+        x: Cost; None for that of the first row, the headline.
+        y: Performance; None likewise.
+
+    Raises:
+        UsageError: A file is not there or not valid, or has no law of this pair.
+    """
+    for table in (schema.FITS, schema.MODELS):
+        if not (folder / table.name).is_file():
+            raise UsageError(f"{folder} has no {table.name}: give the folder that frontier.py wrote with --out")
+    fits = schema.read_table(folder / schema.FITS.name, schema.FITS)
+    x, y = x or fits["x"].iloc[0], y or fits["y"].iloc[0]
+    laws = fits[(fits["x"] == x) & (fits["y"] == y)]
+    if ALL not in set(laws["group"]):
+        known = [f"--{axis} {', '.join(fits[axis].drop_duplicates())}" for axis in ("x", "y")]
+        raise UsageError(f"{folder / schema.FITS.name}: no law of {y} against {x}: it has {' and '.join(known)}")
+    return Fitted(schema.read_table(folder / schema.MODELS.name, schema.MODELS), laws, x, y)
+
+
+def predict(config: str, fits: Path, x: str | None, y: str | None) -> str:
+    """What the law of its own group and that of all models expect of a config that nobody trained.
+
+    Args:
+        config: As for `cli.find_config`.
+        fits: Folder where `frontier.analyse` wrote.
+        x: Cost, as in `read_fits`.
+        y: Performance, as in `read_fits`.
+
+    Returns:
+        The cost, then for each law the expected value, the interval of one such model, and what is attainable.
+
+    Raises:
+        UsageError: As `read_fits`; or the config cannot be built or its cost not be counted.
+    """
+    fitted = read_fits(fits, x, y)
+    candidate, told = _count(config, fitted)
+    lines = [told, *([f"In the study itself: {known[1]}"] if (known := _trained(candidate.name, fitted)) else [])]
+    if own_group(fitted.laws, candidate.family) == ALL:
+        lines.append(f"No law of the family {candidate.family} alone: that of all models has to do.")
+    ranges = fitted.laws.set_index("group")
+    for forecast in predict_model(fitted.laws, candidate.family, candidate.cost):
+        expected, row = forecast.prediction, ranges.loc[forecast.group]
+        lines += [
+            f"{fitted.y} by the law of {forecast.group} (n = {forecast.n}):",
+            f"  expected    {expected.expected:.4g}; with 95 % probability within {expected.low:.4g} .. "
+            f"{expected.high:.4g}",
+            f"  attainable  {forecast.attainable:.4g} (quantile {forecast.tau:g} of the group)",
+            f"  {'inside' if expected.inside else 'OUTSIDE'} the fitted range, {_tell_cost(row['x_min'], fitted.x)} .. "
+            f"{_tell_cost(row['x_max'], fitted.x)}" + ("" if expected.inside else ": the law is taken beyond its data"),
+        ]
+    return "\n".join(lines)
+
+
+def compare(first: str, second: str, fits: Path, x: str | None, y: str | None) -> str:
+    """Which of two models is better, with what probability, and by what that is known.
+
+    Args:
+        first: Name of a model in models.csv, else a config as for `cli.find_config`.
+        second: Another.
+        fits: Folder where `frontier.analyse` wrote.
+        x: Cost, as in `read_fits`.
+        y: Performance, as in `read_fits`.
+
+    Returns:
+        A line for each model, and a line for each verdict.
+
+    Raises:
+        UsageError: As `predict`; or the two are one model.
+    """
+    fitted = read_fits(fits, x, y)
+    (one, told), (other, other_told) = (_trained(name, fitted) or _count(name, fitted) for name in (first, second))
+    if one.name == other.name:
+        raise UsageError(f"{first} and {second} are one model: give two")
+    noise = seed_noise(fitted.models, fitted.y)
+    verdicts = compare_models(fitted.laws, noise, fitted.y, one, other)
+    lines = [told, other_told]
+    if verdicts[0].basis == "law" and one.measured is not None and other.measured is not None:
+        lines.append("No model was trained with several seeds: how far chance moves the measured values is not known.")
+    return "\n".join([*lines, *(_tell(verdict, one.name, other.name, noise) for verdict in verdicts)])
+
+
+def _trained(name: str, fitted: Fitted) -> tuple[Candidate, str] | None:
+    """The row of models.csv of this name, and a sentence on it; None where there is none."""
+    rows = fitted.models[fitted.models["model"] == Path(name).name.removesuffix(".py")]
+    if rows.empty:
+        return None
+    row = rows.iloc[0].astype(object)
+    cost, measured, seeds = (
+        None if row.isna()[name] else row[name] for name in (X_COLUMNS[fitted.x], fitted.y, "seeds")
+    )
+    if cost is None:
+        raise UsageError(f"models.csv has no {X_COLUMNS[fitted.x]} of {row['model']}: give --x macs or --x params")
+    told = "not measured" if measured is None else f"measured {fitted.y} {measured:.4g}"
+    runs = "" if seeds is None else f", mean of {seeds} seeds" if seeds > 1 else ", one seed"
+    candidate = Candidate(row["model"], row["family"], float(cost), measured, seeds)
+    return candidate, f"{row['model']} ({row['family']}): {_tell_cost(cost, fitted.x)}; {told}{runs}"
+
+
+def _count(config_name: str, fitted: Fitted) -> tuple[Candidate, str]:
+    """A config that is built and counted, at the size of the study if it has one, and a sentence on it."""
+    if fitted.x not in _COUNTED:
+        raise UsageError(f"{config_name}: its {fitted.x} cannot be counted: give --x {' or --x '.join(_COUNTED)}")
+    path = find_config(config_name)
+    config = load_config(str(path))
+    sizes = fitted.models[["input_h", "input_w"]].drop_duplicates().to_numpy().tolist()
+    height, width = sizes[0] if len(sizes) == 1 else (config.img_size, config.img_size)
+    from yolo_plugins.costs.complexity import count_parts
+    from yolo_plugins.registry import MODELS
+
+    try:
+        counts = count_parts(MODELS.build(config.model), (height, width))
+    except Exception as error:
+        sentence = explain(error)
+        if sentence is None:
+            raise
+        raise UsageError(f"{path}: {sentence}") from error
+    family = family_of({part: config.model[part].type for part in ("backbone", "neck")})
+    costs = " and ".join(_tell_cost(counts[name], name) for name in _COUNTED)
+    told = f"{path.stem} ({family}): {costs}, counted at {height} x {width} pixels"
+    return Candidate(path.stem, family, counts[fitted.x]), told
+
+
+def _tell(verdict: Verdict, first: str, second: str, noise: SeedNoise | None) -> str:
+    """The verdict, the more probable model first."""
+    better, worse, probability = (first, second, verdict.probability)
+    if probability < 0.5:
+        better, worse, probability = second, first, 1 - probability
+    basis = {
+        "seeds": f"by the measured means and the noise of the seeds{noise and f' (sd {100 * noise.sd:.2g} %)'}",
+        "measured": f"by the measured value and the law of {verdict.group}",
+        "law": f"by the law of {verdict.group} alone, as if neither were trained",
+    }[verdict.basis]
+    freedom = f"{verdict.dof} degree{'s' if verdict.dof > 1 else ''} of freedom"
+    return f"{better} is better than {worse} with probability {probability:.3g}, {basis}; {freedom}"
+
+
+def _tell_cost(value: float, x: str) -> str:
+    factor, unit = _UNITS[x]
+    return f"{value * factor:.4g} {unit}"

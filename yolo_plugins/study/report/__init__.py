@@ -1,0 +1,1 @@
+"""What the laws look like and what they say: figures, words, a page. No torch."""

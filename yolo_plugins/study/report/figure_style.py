@@ -1,0 +1,211 @@
+"""What all figures share: colours, sizes, axes of quantities, and how a figure becomes files.
+
+Colours are those of Okabe and Ito (2008), which colour-blind readers can tell apart, without their yellow, which white
+paper swallows. A grey print loses them, so markers and line styles differ as well.
+"""
+
+import io
+import itertools
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import matplotlib
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.axis import Axis
+from matplotlib.figure import Figure
+from matplotlib.ticker import (
+    FuncFormatter,
+    Locator,
+    LogLocator,
+    MaxNLocator,
+    NullFormatter,
+    NullLocator,
+    ScalarFormatter,
+)
+
+from yolo_plugins.costs.utilization import flops_of
+from yolo_plugins.files import write_atomically
+
+GREEN, ORANGE = "#009E73", "#D55E00"
+COLORS = ("#0072B2", ORANGE, GREEN, "#CC79A7", "#000000", "#56B4E9", "#E69F00")
+MARKERS = ("o", "s", "^", "D", "v", "P", "X", "<", ">", "p", "*", "h", "d")
+LINE_STYLES = ("-", "--", "-.", (0, (1, 1)))
+
+_COLUMN_INCHES = 3.5  # width of a column of a two-column page
+_PNG_DPI = 300  # what printers ask of images with text
+_FEW = 5  # an axis whose ends differ by a smaller factor has too few of 1, 2, 5 times ten to some power
+
+_STYLE: Any = {  # sizes in points: the small print of a journal
+    "font.size": 7,
+    "axes.labelsize": 7,
+    "xtick.labelsize": 6,
+    "ytick.labelsize": 6,
+    "legend.fontsize": 6,
+    "legend.title_fontsize": 6,
+    "axes.linewidth": 0.6,
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "lines.linewidth": 1.0,
+    "lines.markersize": 4,
+    "text.parse_math": False,  # a dollar in a name is a dollar
+}
+_REPRODUCIBLE: Any = {"svg.fonttype": "none", "svg.hashsalt": "yolo_plugins"}  # text stays text; ids do not change
+
+
+@dataclass(frozen=True)
+class Quantity:
+    """How a column is shown.
+
+    Attributes:
+        column: Of the table of models.
+        label: Of the axis, with the unit.
+        scale: Factor from the column's unit to the axis's.
+    """
+
+    column: str
+    label: str
+    scale: float = 1.0
+
+
+QUANTITIES = {
+    "params": Quantity("params", "parameters (millions)", 1e-6),
+    "macs": Quantity("macs", "FLOPs (billions)", flops_of(1) * 1e-9),  # `flops_label` adds the input size
+    "latency": Quantity("latency_seconds", "latency (milliseconds)", 1e3),
+    "inverse_normalized_loss": Quantity("inverse_normalized_loss", "inverse normalised loss"),
+    "ap50": Quantity("ap50", "AP50"),
+    "ap50_95": Quantity("ap50_95", "AP50-95"),
+    "recall": Quantity("recall", "recall at the maximum of F1"),
+    "train_loss": Quantity("train_loss", "training loss"),
+}
+
+
+@contextmanager
+def column_figure(height: float) -> Iterator[tuple[Figure, Axes]]:
+    """A figure and its axes, as wide as a printed column, 3.5 inches; draw and save it within the context.
+
+    Args:
+        height: Inches.
+    """
+    with matplotlib.rc_context(_STYLE):  # matplotlib asks for sizes as late as in saving
+        figure = Figure(figsize=(_COLUMN_INCHES, height), dpi=_PNG_DPI, layout="constrained")
+        yield figure, figure.subplots()
+
+
+@dataclass(frozen=True)
+class Style:
+    """Colour, line style and marker of a model's curve or of a group of models; names are matplotlib's."""
+
+    color: str
+    linestyle: Any
+    marker: str
+
+
+_OTHERS = Style(GREEN, "--", "s")
+_GROUP_STYLES = {
+    "yolov5": Style(ORANGE, "-", "o"),
+    "other": _OTHERS,
+    "not_yolov5": _OTHERS,
+    "all": Style("#000000", ":", "x"),
+}
+_FREE_STYLES = (
+    Style("#0072B2", "-.", "^"),
+    Style("#CC79A7", (0, (5, 1, 1, 1, 1, 1)), "D"),
+    Style("#56B4E9", (0, (3, 2)), "v"),
+    Style("#E69F00", (0, (9, 2)), "P"),
+)
+
+
+def model_styles(models: Iterable[str]) -> dict[str, Style]:
+    """Each model's own style, by its place in the alphabet; no two alike among 364 models."""
+    return {
+        model: Style(COLORS[index % len(COLORS)], LINE_STYLES[index % len(LINE_STYLES)], MARKERS[index % len(MARKERS)])
+        for index, model in enumerate(sorted(set(models)))
+    }
+
+
+def group_styles(groups: Iterable[str]) -> dict[str, Style]:
+    """Each group's own style; the paper's two lines are orange (YOLOv5) and green (the models outside it)."""
+    groups = sorted(set(groups))
+    is_green_free = not {"other", "not_yolov5"} & set(groups)
+    free = itertools.cycle((_OTHERS, *_FREE_STYLES) if is_green_free else _FREE_STYLES)
+    return {group: _GROUP_STYLES.get(group) or next(free) for group in groups}
+
+
+def short_names(models: Iterable[str]) -> dict[str, str]:
+    """Names of models without the last `_word` that all of them share: `yolov5_n_voc` among VOC models is yolov5_n."""
+    models = sorted(set(models))
+    stems, _, endings = zip(*(model.rpartition("_") for model in models), strict=True)
+    if len(models) == 1 or len(set(endings)) > 1 or not all(stems):
+        return {model: model for model in models}
+    return dict(zip(models, stems, strict=True))
+
+
+def flops_label(table: pd.DataFrame) -> str:
+    """Label of an axis of FLOPs, with the size of the image that they were counted for.
+
+    Args:
+        table: Rows with `input_h` and `input_w`, pixels.
+    """
+    sizes = table[["input_h", "input_w"]].drop_duplicates().to_numpy()
+    if len(sizes) > 2:
+        return "FLOPs at each model's own input size (billions)"
+    pixels = " or ".join(f"{height} x {width}" for height, width in sizes)
+    return f"FLOPs at {pixels} pixels (billions)"
+
+
+def log_locator(low: float, high: float) -> Locator:
+    """What places the ticks of a logarithmic axis: 1, 2, 5, 10, or round numbers where the range is short."""
+    return MaxNLocator(6, steps=[1, 2, 2.5, 5, 10]) if high / low < _FEW else LogLocator(subs=(1, 2, 5), numticks=9)
+
+
+def use_log_scale(axis: Axis) -> None:
+    """Makes an axis logarithmic, with ticks like 1, 2, 5, 10 that are written as such; its limits must be final."""
+    low, high = axis.get_view_interval()
+    axis.axes.set(**{f"{axis.axis_name}scale": "log", f"{axis.axis_name}lim": (low, high)})  # type: ignore[attr-defined]
+    axis.set_major_locator(log_locator(low, high))
+    if high / low < _FEW:
+        axis.set_major_formatter(ScalarFormatter(useOffset=False))  # as many decimals for each tick
+    else:
+        axis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:,.6g}"))
+    axis.set_minor_locator(NullLocator())
+    axis.set_minor_formatter(NullFormatter())
+
+
+def save_png(figure: Figure, path: str | Path) -> None:
+    """Writes a figure as PNG, whole or not at all.
+
+    Raises:
+        UsageError: The disk is full.
+    """
+    write_atomically(path, _render(figure, "png", dpi=_PNG_DPI))
+
+
+def save_figure(figure: Figure, stem: str | Path) -> list[Path]:
+    """Writes a figure as PNG and as SVG, the same bytes each time; in the SVG text is text.
+
+    Args:
+        figure: What to write.
+        stem: The files' path without `.png` and `.svg`.
+
+    Returns:
+        The two files.
+
+    Raises:
+        UsageError: The disk is full.
+    """
+    stem = Path(stem)
+    png, svg = (stem.with_name(f"{stem.name}.{ending}") for ending in ("png", "svg"))
+    save_png(figure, png)
+    write_atomically(svg, _render(figure, "svg", metadata={"Date": None}))
+    return [png, svg]
+
+
+def _render(figure: Figure, form: str, **options: Any) -> memoryview:
+    data = io.BytesIO()
+    with matplotlib.rc_context(_REPRODUCIBLE):
+        figure.savefig(data, format=form, **options)
+    return data.getbuffer()

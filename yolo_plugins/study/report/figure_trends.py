@@ -1,0 +1,217 @@
+"""Performance against cost: the models as points, power laws with their bands, the Pareto front, an upper quantile.
+
+After Chai & Zhao, "YOLOv5 with different backbones", whose figures have the points and two of the lines.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.lines import Line2D
+from numpy.typing import NDArray
+
+from yolo_plugins.study.laws.alternative_laws import UpperQuantile
+from yolo_plugins.study.laws.pareto import ParetoFront
+from yolo_plugins.study.laws.power_law import PowerLaw
+from yolo_plugins.study.report.figure_labels import label_points
+from yolo_plugins.study.report.figure_style import (
+    QUANTITIES,
+    Style,
+    flops_label,
+    group_styles,
+    short_names,
+    use_log_scale,
+)
+from yolo_plugins.study.tables.schema import has_both
+
+_NO_LAW = "without a law"  # the group of a model that no law was fitted on
+_LEGEND = "exponents of power laws, with 95 % intervals by t"
+_ROOM = 0.1  # of the span of the points, left free at each end of both axes
+_CURVE_POINTS = 200
+_BAND: dict[str, Any] = {"alpha": 0.15, "linewidth": 0, "zorder": 0.5}
+_FRONT: dict[str, Any] = {"color": "black", "linewidth": 0.7, "zorder": 1}
+_UPPER: dict[str, Any] = {"color": "black", "linewidth": 0.7, "linestyle": (0, (6, 3)), "zorder": 1}
+
+
+@dataclass(frozen=True)
+class Trend:
+    """What is known of one pair of performance and cost, to be drawn over the models.
+
+    Attributes:
+        laws: Group to its power law.
+        front: The models that no other beats in both.
+        upper: The line that few models exceed.
+    """
+
+    laws: Mapping[str, PowerLaw]
+    front: ParetoFront | None = None
+    upper: UpperQuantile | None = None
+
+
+def draw_scatter(axes: Axes, models: pd.DataFrame, x: str, y: str) -> Axes:
+    """Performance against cost, each model with its name; bars are the standard deviation over seeds.
+
+    Args:
+        axes: Where to draw; its figure has its final size, because names are fitted to it.
+        models: Rows of models.csv.
+        x: Cost, a key of `QUANTITIES`; on a log scale.
+        y: Performance, a key of `QUANTITIES`.
+
+    Raises:
+        ValueError: No model has both.
+    """
+    points = _points(models, x, y)
+    styles = group_styles(points["group"])
+    _draw_points(axes, points, styles)
+    axes.set(xlim=_span(points["x"], log=True), ylim=_span(points["y"], log=False))
+    use_log_scale(axes.xaxis)
+    _explain(axes, models, (x, y), _entries(styles, points, {}), "family")
+    return _name_points(axes, points)
+
+
+def draw_power_laws(axes: Axes, models: pd.DataFrame, x: str, y: str, trend: Trend) -> Axes:
+    """Performance against cost, both on log scales, with each group's power law and the 95 % band of its mean.
+
+    Lines end where their models end; a group whose every model is in a smaller group too has no band. The YOLOv5
+    family is orange, the models outside it are green, as in the paper; the legend tells exponent, 95 % t interval,
+    models and residual degrees of freedom. Arguments as in `draw_scatter`.
+    """
+    points = _points(models, x, y)
+    points["group"] = _smallest_groups(points["model"], trend.laws)
+    styles = group_styles([*trend.laws, *points["group"]])
+    scales = np.array([QUANTITIES[x].scale, QUANTITIES[y].scale])
+    smallest = set(points["group"])
+    curves = [_draw_law(axes, law, styles[group], scales, group in smallest) for group, law in trend.laws.items()]
+    if trend.front is not None:
+        curves.append(_draw_front(axes, trend.front, scales, points["x"].max()))
+    if trend.upper is not None:
+        curves.append(_draw_upper(axes, trend.upper, scales, points["x"]))
+    _draw_points(axes, points, styles)
+    axes.set(xlim=_span(points["x"], log=True), ylim=_span(points["y"], log=True))
+    use_log_scale(axes.xaxis)
+    use_log_scale(axes.yaxis)
+    _explain(axes, models, (x, y), _entries(styles, points, trend.laws), _LEGEND)
+    return _name_points(axes, points, curves)
+
+
+def _points(models: pd.DataFrame, x: str, y: str) -> pd.DataFrame:
+    """Columns model, group (the family), x, y and sd, the last three in the units of the axes."""
+    models = models[has_both(models, x, y)]
+    if models.empty:
+        raise ValueError(f"no model has both {x} and {y}: there is nothing to draw")
+    cost, performance = QUANTITIES[x], QUANTITIES[y]
+    spread = models.get(f"{performance.column}_sd", pd.Series(np.nan, models.index))
+    return pd.DataFrame(
+        {
+            "model": models["model"],
+            "group": models["family"],
+            "x": models[cost.column].astype(float) * cost.scale,
+            "y": models[performance.column].astype(float) * performance.scale,
+            "sd": spread.astype(float).fillna(0) * performance.scale,
+        }
+    )
+
+
+def _smallest_groups(models: pd.Series, laws: Mapping[str, PowerLaw]) -> pd.Series:
+    """For each model, of the groups that its law was fitted on, the one of fewest models."""
+    groups: dict[str, str] = {}
+    for group, law in sorted(laws.items(), key=lambda item: -item[1].n):
+        groups |= dict.fromkeys(law.names, group)
+    return models.map(groups).fillna(_NO_LAW)
+
+
+def _span(values: pd.Series, log: bool) -> tuple[float, float]:
+    """Limits of an axis with room around the values for markers and names."""
+    low, high = (np.log(values.min()), np.log(values.max())) if log else (values.min(), values.max())
+    room = _ROOM * (high - low) or 0.1
+    ends = low - room, high + room
+    return (float(np.exp(ends[0])), float(np.exp(ends[1]))) if log else ends
+
+
+def _draw_points(axes: Axes, points: pd.DataFrame, styles: Mapping[str, Style]) -> None:
+    """Draws the models, with bars of one standard deviation."""
+    for group, rows in points.groupby("group"):
+        color, marker = styles[group].color, styles[group].marker
+        axes.errorbar(rows["x"], rows["y"], rows["sd"], fmt=marker, color=color, elinewidth=0.7, zorder=3)
+
+
+def _draw_law(
+    axes: Axes, law: PowerLaw, style: Style, scales: NDArray[np.float64], banded: bool
+) -> NDArray[np.float64]:
+    """Draws a line, `banded` or bare, over the range of its models, and returns points along it."""
+    costs = np.geomspace(law.x_min, law.x_max, _CURVE_POINTS)
+    curve, band = np.column_stack([costs, law.expected(costs)]) * scales, law.mean_interval(costs)
+    if banded:
+        axes.fill_between(curve[:, 0], band.low * scales[1], band.high * scales[1], color=style.color, **_BAND)
+    axes.plot(*curve.T, color=style.color, linestyle=style.linestyle, zorder=2)
+    return curve
+
+
+def _draw_front(axes: Axes, front: ParetoFront, scales: NDArray[np.float64], right: float) -> NDArray[np.float64]:
+    """Draws the best value that is there for each cost, up to the costliest model; returns points along the steps."""
+    corners = np.column_stack([front.cost, front.value]) * scales
+    risers = np.column_stack([corners[1:, 0], corners[:-1, 1]])  # where the next model's cost is reached
+    steps = np.empty((2 * len(corners), 2))
+    steps[::2], steps[1:-1:2], steps[-1] = corners, risers, (right, corners[-1, 1])
+    axes.plot(*steps.T, **_FRONT, label="Pareto front")
+    return np.concatenate([np.geomspace(start, end, _CURVE_POINTS) for start, end in pairwise(steps)])
+
+
+def _draw_upper(axes: Axes, upper: UpperQuantile, scales: NDArray[np.float64], costs: pd.Series) -> NDArray[np.float64]:
+    """Draws the quantile's line over the range of all models, and returns points along it."""
+    x = np.geomspace(costs.min(), costs.max(), _CURVE_POINTS) / scales[0]
+    curve = np.column_stack([x, upper.expected(x)]) * scales
+    axes.plot(*curve.T, **_UPPER, label=f"{100 * upper.tau:.0f} % quantile of all models: {upper.exponent:.3f}")
+    return curve
+
+
+def _entries(styles: Mapping[str, Style], points: pd.DataFrame, laws: Mapping[str, PowerLaw]) -> list[Line2D]:
+    """The legend's entries of the groups: a line where there is a law, a marker where there are points."""
+    marked = set(points["group"])
+    return [
+        Line2D(
+            [],
+            [],
+            color=style.color,
+            linestyle=style.linestyle if group in laws else "",
+            marker=style.marker if group in marked else "",
+            label=_describe(group, laws[group]) if group in laws else group,
+        )
+        for group, style in styles.items()
+    ]
+
+
+def _describe(group: str, law: PowerLaw) -> str:
+    """For instance `other: 0.062 [0.012, 0.112], n = 7, 5 dof`."""
+    interval = law.exponent_interval
+    text = f"{group}: {law.exponent:.3f} [{interval.low:.3f}, {interval.high:.3f}], n = {law.n}, "
+    return text + f"{law.residual_dof} dof" + (", t = 12.7" if law.residual_dof == 1 else "")
+
+
+def _explain(axes: Axes, models: pd.DataFrame, quantities: tuple[str, str], entries: list[Line2D], title: str) -> None:
+    """Labels the axes, and puts the legend above them, where it hides nothing."""
+    labels = [flops_label(models) if name == "macs" else QUANTITIES[name].label for name in quantities]
+    axes.set(xlabel=labels[0], ylabel=labels[1])
+    axes.spines[["top", "right"]].set_visible(False)
+    handles = [*entries, *axes.get_legend_handles_labels()[0]]
+    axes.legend(
+        handles=handles,
+        title=title,
+        loc="lower left",
+        bbox_to_anchor=(0, 1),
+        frameon=False,
+        handlelength=3,
+        borderpad=0,
+        alignment="left",
+    )
+
+
+def _name_points(axes: Axes, points: pd.DataFrame, curves: Sequence[NDArray[np.float64]] = ()) -> Axes:
+    """Writes the models' names beside their points, off the curves."""
+    names = points["model"].map(short_names(points["model"]))
+    label_points(axes, dict(zip(names, zip(points["x"], points["y"], strict=True), strict=True)), curves)
+    return axes

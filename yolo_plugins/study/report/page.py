@@ -1,0 +1,294 @@
+"""The study as one page: `report.html` holds its data, its plots and the plotting library, and asks no network.
+
+The page's words are those of `caveats`, its plots those of `interactive`; templates/ holds its form. Names come from
+users, so everything that enters the page is escaped.
+"""
+
+import base64
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from markupsafe import Markup
+from plotly.offline import get_plotlyjs
+
+from yolo_plugins.costs.utilization import flops_of, is_known, utilization
+from yolo_plugins.files import write_atomically
+from yolo_plugins.study.laws.fits import SMALLER_IS_BETTER, front_of
+from yolo_plugins.study.laws.pareto import ParetoFront
+from yolo_plugins.study.laws.prediction import law_of
+from yolo_plugins.study.report.caveats import (
+    COSTS,
+    PERFORMANCES,
+    drawn_groups,
+    group_title,
+    join_words,
+    plain,
+    tell_best,
+    tell_caveats,
+    tell_choice,
+    tell_law,
+)
+from yolo_plugins.study.report.interactive import CURVES, draw_curves, draw_scatter, tell_value
+from yolo_plugins.study.tables.schema import X_COLUMNS, has_both
+
+_TEMPLATES = Path(__file__).parent / "templates"
+_NONE = "–"  # of a cell without a value
+
+
+@dataclass(frozen=True)
+class Report:
+    """What the page shows.
+
+    Attributes:
+        title: Of the page.
+        models: Of the schema MODELS.
+        runs: Of the schema RUNS; None for figures from elsewhere.
+        epochs: Of the schema EPOCHS; None likewise.
+        fits: Of the schema FITS, with the headline's law of all models.
+        x: Cost of the headline.
+        y: Performance of the headline.
+        front: Models that no other beats in the headline's cost and performance.
+        notes: What was left out and why, a sentence each.
+        figures: SVG files, shown in this order; a file's stem is its caption.
+        commands: What made the page and its tables.
+        environment: Machine and versions, by name.
+    """
+
+    title: str
+    models: pd.DataFrame
+    runs: pd.DataFrame | None
+    epochs: pd.DataFrame | None
+    fits: pd.DataFrame
+    x: str
+    y: str
+    front: ParetoFront
+    notes: tuple[str, ...]
+    figures: tuple[Path, ...]
+    commands: tuple[str, ...]
+    environment: dict[str, str]
+
+
+@dataclass(frozen=True)
+class Cell:
+    """A cell of a table: what it shows, and by what it is sorted (None goes last)."""
+
+    text: str
+    key: float | str | None
+
+
+@dataclass(frozen=True)
+class PageTable:
+    """A sortable table: (label, whether its cells are numbers) of each column, and the rows."""
+
+    caption: str
+    columns: tuple[tuple[str, bool], ...]
+    rows: tuple[tuple[Cell, ...], ...]
+
+
+_Column = tuple[str, bool, Callable[[pd.Series], Cell]]  # label, whether a number, cell of a row
+
+
+def write_report(path: str | Path, report: Report) -> None:
+    """Writes the page, whole or not at all; opened from a disk without a network it shows everything.
+
+    Args:
+        path: The HTML file.
+        report: What it shows.
+
+    Raises:
+        OSError: A figure cannot be read.
+        UsageError: The disk is full.
+    """
+    environment = Environment(
+        loader=FileSystemLoader(_TEMPLATES),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    page = environment.get_template("report.html.j2").render(
+        report=report,
+        summary=_summary(report),
+        costs=_choices(report.models, COSTS),
+        performances=_choices(report.models, PERFORMANCES),
+        curves=_curves(report),
+        plots=_plots(report),
+        models_table=_models_table(report),
+        fits_table=_fits_table(_headline(report), "Laws of the headline"),
+        all_fits_table=_fits_table(report.fits, "All laws"),
+        runs_table=None if report.runs is None else _runs_table(report.runs, report.models),
+        laws=[(group_title(fit["group"]), tell_law(fit), tell_caveats(fit)) for _, fit in _headline(report).iterrows()],
+        compared_law=group_title(_green_group(report)),
+        choice_of_performance=tell_choice(report.fits, report.x, _green_group(report)),
+        images=[
+            (path.stem.replace("_", " "), _data_uri(path.read_bytes(), "image/svg+xml")) for path in report.figures
+        ],
+        sources=[(source, join_words(group["model"])) for source, group in report.models.groupby("source", sort=False)],
+        downloads=_downloads(report),
+        plotly=Markup(get_plotlyjs()),  # the library's own script
+    )
+    write_atomically(path, page.encode())
+
+
+def _headline(report: Report) -> pd.DataFrame:
+    return report.fits[(report.fits["x"] == report.x) & (report.fits["y"] == report.y)]
+
+
+def _green_group(report: Report) -> str:
+    return drawn_groups(list(_headline(report)["group"]))[0]
+
+
+def _summary(report: Report) -> list[str]:
+    """What was measured, what the study's two lines say, and which models are best."""
+    models, fits = report.models, _headline(report).set_index("group", drop=False)
+    units = {"million parameters": models["params"] / 1e6, "GFLOPs": flops_of(models["macs"]) / 1e9}
+    sizes = " and ".join(f"{plain(size.min())} to {plain(size.max())} {unit}" for unit, size in units.items())
+    runs = "" if report.runs is None else f", trained in {len(report.runs)} runs"
+    laws = [f"Over {group_title(group)}, {tell_law(fits.loc[group])}" for group in drawn_groups(list(fits["group"]))]
+    best = tell_best(models, report.front.names, report.x, report.y)
+    return [f"{len(models)} models of {sizes} are compared{runs}.", *laws, best]
+
+
+def _choices(models: pd.DataFrame, titles: dict[str, str]) -> dict[str, str]:
+    """The costs or performances that some model has, with their titles."""
+    return {name: title for name, title in titles.items() if models[X_COLUMNS.get(name, name)].notna().any()}
+
+
+def _curves(report: Report) -> dict[str, str]:
+    """The quantities that some epoch has, with their titles."""
+    if report.epochs is None:
+        return {}
+    return {column: title for column, title in CURVES.items() if report.epochs[column].notna().any()}
+
+
+def _plots(report: Report) -> dict[str, Any]:
+    """Every plot that the page's script can draw: `scatter` by "x y", `curves` by column."""
+    scatter = {}
+    for x in _choices(report.models, COSTS):
+        for y in _choices(report.models, PERFORMANCES):
+            if not has_both(report.models, x, y).any():
+                continue
+            front = report.front if (x, y) == (report.x, report.y) else front_of(report.models, x, y)
+            scatter[f"{x} {y}"] = draw_scatter(report.models, report.fits, x, y, front.names).to_plotly_json()
+    curves = {column: draw_curves(report.epochs, column).to_plotly_json() for column in _curves(report)}
+    return {"scatter": scatter, "curves": curves}
+
+
+def _models_table(report: Report) -> PageTable:
+    """The models by falling performance, or by rising where less is better."""
+    fits, front = _headline(report).set_index("group"), set(report.front.names)
+    line = law_of(fits.loc[_green_group(report)])
+
+    def above(model: pd.Series) -> Cell:
+        cost, value = model[X_COLUMNS[report.x]], model[report.y]
+        return _number(value / float(line.expected(cost)) if pd.notna(cost) and pd.notna(value) else None, ".3f")
+
+    def performance(name: str) -> Callable[[pd.Series], Cell]:
+        return lambda model: Cell(_NONE, None) if pd.isna(model[name]) else Cell(tell_value(model, name), model[name])
+
+    several_sizes = len(report.models[["input_h", "input_w"]].drop_duplicates()) > 1
+    columns: list[_Column] = [
+        _text("model"),
+        ("family", False, lambda model: _word(group_title(model["family"]))),
+        *([("input (px)", True, _input_size)] if several_sizes else []),
+        ("parameters (M)", True, lambda model: _number(model["params"] / 1e6, ".2f")),
+        ("GFLOPs", True, lambda model: _number(flops_of(model["macs"]) / 1e9, ".2f")),
+    ]
+    if "latency" in _choices(report.models, COSTS):
+        columns.append(("latency (ms)", True, lambda model: _number(model["latency_seconds"] * 1e3, ".2f")))
+    columns += [(title, True, performance(name)) for name, title in _choices(report.models, PERFORMANCES).items()]
+    columns.append((f"{PERFORMANCES[report.y]} / law", True, above))
+    columns.append(("on the front", False, lambda model: _word("yes" if model["model"] in front else "no")))
+    columns += [_integer("seeds")] if report.models["seeds"].notna().any() else []
+    rows = report.models.sort_values(report.y, ascending=report.y in SMALLER_IS_BETTER)
+    return _page_table("Models", columns, rows)
+
+
+def _fits_table(fits: pd.DataFrame, caption: str) -> PageTable:
+    def interval(name: str) -> Callable[[pd.Series], Cell]:
+        ends = f"{name}_low", f"{name}_high"
+
+        def cell(fit: pd.Series) -> Cell:
+            low, high = (fit[end] for end in ends)
+            return Cell(_NONE, None) if pd.isna(low) else Cell(f"{plain(low)} to {plain(high)}", low)
+
+        return cell
+
+    pair: list[_Column] = [
+        ("performance", False, lambda fit: _word(PERFORMANCES[fit["y"]])),
+        ("cost", False, lambda fit: _word(COSTS[fit["x"]])),
+    ]
+    columns: list[_Column] = [
+        ("models", False, lambda fit: _word(group_title(fit["group"]))),
+        *(pair if len(fits[["x", "y"]].drop_duplicates()) > 1 else []),
+        _integer("n"),
+        ("exponent", True, lambda fit: _number(fit["exponent"])),
+        ("95 % t-interval", True, interval("exponent")),
+        ("95 % bootstrap", True, interval("exponent_boot")),
+        ("residual dof", True, lambda fit: _number(fit["residual_dof"], ".0f")),
+        ("r²", True, lambda fit: _number(fit["r2"])),
+        ("leave-one-out factor", True, lambda fit: _number(math.exp(fit["loo_rms"]))),
+        ("Theil-Sen", True, lambda fit: _number(fit["theil_sen_exponent"])),
+        ("upper exponent", True, lambda fit: _number(fit["upper_exponent"])),
+    ]
+    return _page_table(caption, columns, fits)
+
+
+def _runs_table(runs: pd.DataFrame, models: pd.DataFrame) -> PageTable:
+    names = ("device", "started", "git_commit", "torch")
+    macs = models.set_index("model")["macs"]
+
+    def used(run: pd.Series) -> Cell:
+        return _number(100 * utilization(run["images_per_second"], flops_of(macs[run["model"]]), run["device"]), ".2f")
+
+    columns: list[_Column] = [
+        *(_text("model"), _integer("seed"), _integer("epochs")),
+        ("training hours", True, lambda run: _number(run["train_seconds"] / 3600)),
+        ("AP50 of the last epoch", True, lambda run: _number(run["ap50"], ".4f")),
+        ("inverse normalised loss", True, lambda run: _number(run["inverse_normalized_loss"], ".4f")),
+        ("images/s", True, lambda run: _number(run["images_per_second"], ".1f")),
+        *([("% of the device's peak", True, used)] if runs["device"].map(is_known).all() else []),
+        *(_text(name) for name in names if runs[name].notna().any()),
+    ]
+    return _page_table("Runs", columns, runs)
+
+
+def _page_table(caption: str, columns: Sequence[_Column], frame: pd.DataFrame) -> PageTable:
+    rows = tuple(tuple(cell(row) for _, _, cell in columns) for _, row in frame.iterrows())
+    return PageTable(caption, tuple((label, numeric) for label, numeric, _ in columns), rows)
+
+
+def _text(name: str) -> _Column:
+    return name, False, lambda row: _word(row[name])
+
+
+def _integer(name: str) -> _Column:
+    return name, True, lambda row: _number(row[name], ".0f")
+
+
+def _input_size(model: pd.Series) -> Cell:
+    return Cell(f"{model['input_h']} x {model['input_w']}", float(model["input_h"] * model["input_w"]))
+
+
+def _word(value: Any) -> Cell:
+    return Cell(_NONE, None) if pd.isna(value) else Cell(str(value), str(value))
+
+
+def _number(value: Any, form: str = ".3g") -> Cell:
+    return Cell(_NONE, None) if pd.isna(value) else Cell(f"{value:{form}}", float(value))
+
+
+def _downloads(report: Report) -> list[tuple[str, str]]:
+    """(file name, data URI) of each table."""
+    tables = {"models": report.models, "runs": report.runs, "epochs": report.epochs, "fits": report.fits}
+    files = {f"{name}.csv": table.to_csv(index=False) for name, table in tables.items() if table is not None}
+    return [(name, _data_uri(text.encode(), "text/csv")) for name, text in files.items()]
+
+
+def _data_uri(data: bytes, kind: str) -> str:
+    return f"data:{kind};base64,{base64.b64encode(data).decode()}"

@@ -1,0 +1,284 @@
+"""From the records of runs (`record.json`) to the tables of the study, and from these to one row for each model.
+
+A run counts when it is complete; every other one is named. Scores are those of the last epoch, so that nothing is
+selected on the set that it is measured on. Models are compared only when they were trained alike.
+"""
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from yolo_plugins.costs.utilization import flops_of
+from yolo_plugins.errors import UsageError
+from yolo_plugins.record import Record, read_record
+from yolo_plugins.study.tables.csv_table import make_table
+from yolo_plugins.study.tables.schema import COMPLEXITY, EPOCHS, MODEL_METRICS, MODELS, RUNS
+
+PROTOCOL = ("epochs", "schedule", "total_batch", "train_images", "val_images", "amp")  # equal in a fair comparison
+_OTHER = "other"
+_FAMILIES = {  # (backbone, neck) -> family; a family's backbone on another neck is a backbone among others
+    ("YOLOv5CSP", "YOLOv5PAFPN"): "yolov5",
+    ("YOLOv4CSP", "YOLOv4CSPPAN"): "scaled_yolov4",
+    ("YOLOv4Tiny", "YOLOv4TinyFPN"): "scaled_yolov4",
+}
+_SCORES = ("ap50", "ap50_95", "precision", "recall", "recall_max")
+_VERSIONS = ("python", "torch", "mmdet", "mmpretrain", "timm", "yolo_plugins")
+_PARTS = ("", "_backbone", "_neck", "_head")
+
+
+@dataclass(frozen=True)
+class Collected:
+    """The tables of a study.
+
+    Attributes:
+        runs: Of the schema RUNS, by model and seed.
+        epochs: Of the schema EPOCHS.
+        complexity: Of the schema COMPLEXITY: two forms of each model at each input size.
+        left_out: A sentence for each run that is in no table.
+    """
+
+    runs: pd.DataFrame
+    epochs: pd.DataFrame
+    complexity: pd.DataFrame
+    left_out: tuple[str, ...]
+
+
+def find_records(folders: Iterable[str | Path]) -> list[Path]:
+    """Records in the folders and at any depth below, each once, by path.
+
+    Raises:
+        UsageError: A folder does not exist or holds no record.
+    """
+    found: dict[Path, Path] = {}  # resolved -> as given
+    for folder in map(Path, folders):
+        if not folder.is_dir():
+            raise UsageError(f"{folder}: no such folder: give the work dir of a run, or a folder of them")
+        records = sorted(folder.rglob("record.json"))
+        if not records:
+            raise UsageError(f"{folder}: no record.json in it or below: give the work dir of a run")
+        for record in records:
+            found.setdefault(record.resolve(), record)
+    return sorted(found.values())
+
+
+def collect(paths: Iterable[str | Path]) -> Collected:
+    """Reads records into tables.
+
+    Raises:
+        UsageError: A record cannot be read, is of another version or lacks something; two are of one model and seed;
+            one model has several counts at one input size; no run is complete.
+    """
+    records = [(path, read_record(path)) for path in map(Path, paths)]
+    reasons = [(path, record, _reason_to_leave_out(record)) for path, record in records]
+    left_out = tuple(f"{path}: {reason}" for path, _, reason in reasons if reason)
+    complete = [(path, record) for path, record, reason in reasons if not reason]
+    if not complete:
+        raise UsageError(f"no complete run among {len(records)} ({'; '.join(left_out)}): train one to its end")
+    _refuse_doubles(complete)
+    complete.sort(key=lambda item: (item[1]["config_name"], item[1]["seed"]))
+    rows = [(str(path), _from(path, record, _run_row)) for path, record in complete]
+    epochs = [
+        (f"{path}, epoch {row['epoch']}", row) for path, record in complete for row in _from(path, record, _epoch_rows)
+    ]
+    return Collected(
+        make_table(rows, RUNS), make_table(epochs, EPOCHS), make_table(_count_rows(complete), COMPLEXITY), left_out
+    )
+
+
+def models_table(runs: pd.DataFrame, complexity: pd.DataFrame) -> pd.DataFrame:
+    """One row for each model: means and standard deviations over its seeds, with what it costs.
+
+    A mean is null where a seed lacks the value; the latency also where it was measured on several devices.
+
+    Args:
+        runs: Of the schema RUNS.
+        complexity: Of the schema COMPLEXITY; of its rows, those of the train form count.
+
+    Returns:
+        Of the schema MODELS, by model.
+
+    Raises:
+        UsageError: Runs of several protocols, several configs under one name, or no count of a model at its size.
+    """
+    _refuse_several_protocols(runs)
+    counts = complexity[complexity["form"] == "train"].set_index(["model", "input_h", "input_w"])
+    rows = []
+    for model, group in runs.groupby("model"):
+        first = group.iloc[0]
+        key = (model, first["input_h"], first["input_w"])
+        if key not in counts.index:
+            raise UsageError(
+                f"complexity.csv has no row of {model} in form train at {key[1]} x {key[2]} pixels, which runs.csv "
+                "has: add it with tools/analysis/collect_complexity.py"
+            )
+        row = dict(zip(("model", "input_h", "input_w"), key, strict=True)) | _over_seeds(group)
+        row |= {"family": first["family"], "seeds": len(group)} | counts.loc[key, ["params", "macs"]].to_dict()
+        rows.append((f"model {model}", {name: None if pd.isna(value) else value for name, value in row.items()}))
+    return make_table(rows, MODELS)
+
+
+def describe_differences(runs: pd.DataFrame) -> tuple[str, ...]:
+    """What a reader of means over these runs has to know: sentences on devices, sizes, versions and seeds.
+
+    Args:
+        runs: Of the schema RUNS.
+    """
+    devices = sorted(set(runs["device"]))
+    notes = [f"Runs on several devices ({', '.join(devices)}): times do not compare."] if len(devices) > 1 else []
+    sizes = sorted(set(zip(runs["input_h"], runs["input_w"], strict=True)))
+    if len(sizes) > 1:
+        notes.append(f"Runs at several input sizes ({', '.join(f'{height} x {width}' for height, width in sizes)}).")
+    several = [name for name in (*_VERSIONS, "git_commit") if runs[name].nunique(dropna=False) > 1]
+    if several:
+        notes.append(f"Runs of several versions of {', '.join(several)}.")
+    if runs["git_dirty"].fillna(False).any():
+        notes.append("Some runs are of a checkout with uncommitted changes.")
+    seeds = runs.groupby("model").size()
+    if seeds.nunique() > 1:
+        notes.append(f"Means are over {seeds.min()} to {seeds.max()} seeds, according to the model.")
+    return tuple(notes)
+
+
+def _from(path: Path, record: Record, build: Callable[[Record], Any]) -> Any:
+    """What `build` makes of a record, whose lacks are the file's fault."""
+    try:
+        return build(record)
+    except (KeyError, TypeError, IndexError, AttributeError) as error:
+        raise UsageError(f"{path}: the record is damaged ({_fault(error)}): train it again, or move it away") from error
+
+
+def _fault(error: Exception) -> str:
+    return f"no {error}" if isinstance(error, KeyError) else str(error).splitlines()[0]
+
+
+def _reason_to_leave_out(record: Record) -> str | None:
+    status, epochs = record.get("status"), record.get("epochs") or []
+    if status != "complete":
+        return f"{status} after {len(epochs)} of {record.get('max_epochs')} epochs"
+    if record.get("input_hw") is None or record.get("complexity") is None:
+        return "its data set has no fixed img_size, so that nothing was counted"
+    return None
+
+
+def _refuse_doubles(records: Sequence[tuple[Path, Record]]) -> None:
+    first: dict[tuple[str, int], tuple[Path, Record]] = {}
+    for path, record in records:
+        key = _from(path, record, lambda record: (record["config_name"], record["seed"]))
+        earlier_path, earlier = first.setdefault(key, (path, record))
+        if earlier is not record:
+            model, seed = key
+            same = _from(path, record, lambda record: record["config_sha256"]) == earlier.get("config_sha256")
+            remedy = "move one away" if same else "their configs differ: give one of these a name of its own"
+            raise UsageError(f"{earlier_path} and {path} are both of {model} with seed {seed}: {remedy}")
+
+
+def _run_row(record: Record) -> dict[str, Any]:
+    epochs, summary, device = record["epochs"], record["summary"], record["device"]
+    height, width, counts = _counted(record)
+    git = record["git"] or {"commit": None, "dirty": None}
+    train_seconds = [row["train_seconds"] for row in epochs]
+    val_seconds = [row["val_seconds"] for row in epochs if row["val_seconds"] is not None]
+    return {
+        "model": record["config_name"],
+        "family": family_of(record["modules"]),
+        "backbone": record["modules"]["backbone"],
+        **{name: record[name] for name in ("seed", "config_sha256", "schedule", "amp", "total_batch")},
+        "epochs": len(epochs),
+        "input_h": height,
+        "input_w": width,
+        "train_images": record["dataset_sizes"]["train"],
+        "val_images": record["dataset_sizes"].get("val"),
+        "train_loss": epochs[-1]["train_loss"],
+        **{name: epochs[-1]["scores"].get(name) for name in _SCORES},
+        **{name: summary[name] for name in ("inverse_normalized_loss", "best_ap50", "best_ap50_epoch")},
+        "train_seconds": sum(train_seconds),
+        "epoch_seconds": sum(train_seconds) / len(train_seconds),
+        "val_seconds": sum(val_seconds) if val_seconds else None,
+        "peak_memory_bytes": max(row["peak_memory_bytes"] for row in epochs),
+        **{name: counts[name] for name in ("latency_seconds", "images_per_second")},
+        "device": device["name"],
+        "device_count": device["count"],
+        "threads": device["threads"],
+        "git_commit": git["commit"],
+        "git_dirty": git["dirty"],
+        **{name: record["versions"].get(name) for name in _VERSIONS},
+        **{name: record[name] for name in ("started", "command")},
+    }
+
+
+def _counted(record: Record) -> tuple[int, int, dict[str, Any]]:
+    """Height and width of the input, and the counts, both of which a run has that is not left out."""
+    if record["input_hw"] is None or record["complexity"] is None:
+        raise TypeError("nothing was counted")
+    height, width = record["input_hw"]
+    return height, width, record["complexity"]
+
+
+def family_of(modules: Mapping[str, str]) -> str:
+    """Family of a detector by the types of its backbone and its neck.
+
+    Args:
+        modules: Type by part, as in a record: `{"backbone": "YOLOv5CSP", "neck": "YOLOv5PAFPN"}`.
+    """
+    backbone, neck = (modules.get(part, "").removeprefix("yolo_plugins.") for part in ("backbone", "neck"))
+    return _FAMILIES.get((backbone, neck), _OTHER)
+
+
+def _epoch_rows(record: Record) -> list[dict[str, Any]]:
+    common = {"model": record["config_name"], "seed": record["seed"]}
+    return [
+        common
+        | {name: value for name, value in row.items() if name in EPOCHS.column_names}
+        | {name if name in EPOCHS.column_names else f"loss_{name}": loss for name, loss in row["losses"].items()}
+        | {name: score for name, score in row["scores"].items() if name in EPOCHS.column_names}
+        for row in record["epochs"]
+    ]
+
+
+def _count_rows(records: Iterable[tuple[Path, Record]]) -> list[tuple[str, dict[str, Any]]]:
+    """Rows of complexity.csv, one for each model, form and size, whatever the number of seeds."""
+    found: dict[tuple[Any, ...], tuple[str, dict[str, Any]]] = {}
+    for path, record in records:
+        for row in _from(path, record, _forms):
+            earlier, same = found.setdefault(tuple(row[name] for name in COMPLEXITY.key), (str(path), row))
+            if same != row:
+                raise UsageError(
+                    f"{earlier} and {path} count {row['model']} differently ({same['macs']:,} and {row['macs']:,} "
+                    f"MACs, {same['params']:,} and {row['params']:,} parameters): give one of them a name of its own"
+                )
+    return list(found.values())
+
+
+def _forms(record: Record) -> list[dict[str, Any]]:
+    height, width, counts = _counted(record)
+    common = {"model": record["config_name"], "input_h": height, "input_w": width}
+    numbers = {f"{name}{part}": counts[f"{name}{part}"] for part in _PARTS for name in ("params", "macs", "flops")}
+    train = {"form": "train", **numbers, "uncounted_operators": " ".join(counts["uncounted_operators"])}
+    macs = counts["macs_deploy"]
+    return [
+        common | train,
+        common | {"form": "deploy", "params": counts["params_deploy"], "macs": macs, "flops": flops_of(macs)},
+    ]
+
+
+def _refuse_several_protocols(runs: pd.DataFrame) -> None:
+    for column in PROTOCOL:
+        differing = runs.drop_duplicates(column)
+        if len(differing) > 1:
+            found = ", ".join(f"{row[column]} ({row['model']} seed {row['seed']})" for _, row in differing.iterrows())
+            raise UsageError(f"runs of different protocols: {column} is {found}: compare runs of one protocol only")
+    for model, group in runs.groupby("model"):
+        if group["config_sha256"].nunique() > 1:
+            found = ", ".join(f"seed {row['seed']}: {row['config_sha256'][:12]}" for _, row in group.iterrows())
+            raise UsageError(f"{model} has several configs ({found}): give each config a name of its own")
+
+
+def _over_seeds(group: pd.DataFrame) -> dict[str, float | None]:
+    """Means and standard deviations of the runs of one model."""
+    numbers = {name: group[name].mean(skipna=False) for name in MODEL_METRICS}
+    numbers |= {f"{name}_sd": group[name].std(skipna=False) for name in MODEL_METRICS}
+    one_device = len(group[["device", "threads"]].drop_duplicates()) == 1
+    return numbers | {"latency_seconds": group["latency_seconds"].mean(skipna=False) if one_device else None}

@@ -1,0 +1,280 @@
+"""The tables of the study as data: every column with its type, unit, range and meaning.
+
+Fractions are 0..1, never percent; `macs` is the column and `flops` twice that. docs/results/README.md holds
+`data_dictionary()`, and a test keeps it so.
+"""
+
+import csv
+import io
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from yolo_plugins.errors import UsageError
+from yolo_plugins.study.tables.csv_table import Column, Table, check_header, read_table, read_text, write_table
+
+__all__ = [
+    "COMPLEXITY",
+    "EPOCHS",
+    "FITS",
+    "MODELS",
+    "MODEL_METRICS",
+    "RUNS",
+    "TABLES",
+    "X_COLUMNS",
+    "Column",
+    "Table",
+    "data_dictionary",
+    "has_both",
+    "identify",
+    "read_table",
+    "write_table",
+]
+
+
+def _text(name: str, meaning: str, **limits: Any) -> Column:
+    return Column(name, "text", "", meaning, **limits)
+
+
+def _int(name: str, unit: str, meaning: str, low: int = 0, **limits: Any) -> Column:
+    return Column(name, "int", unit, meaning, low=low, **limits)
+
+
+def _float(name: str, unit: str, meaning: str, low: float | None = 0, **limits: Any) -> Column:
+    return Column(name, "float", unit, meaning, low=low, **limits)
+
+
+def _real(name: str, meaning: str, **limits: Any) -> Column:
+    return Column(name, "float", "", meaning, **limits)
+
+
+def _fraction(name: str, meaning: str, **limits: Any) -> Column:
+    return Column(name, "float", "fraction", meaning, nullable=True, low=0, high=1, **limits)
+
+
+_MODEL = _text("model", "Name of the model: its config without `.py`.")
+_FAMILY = _text("family", "`yolov5`, `scaled_yolov4`: its own backbone on its own neck; else `other`.")
+_SEED = _int("seed", "", "Seed of the run.")
+_INPUT = (
+    _int("input_h", "pixels", "Height of the network's input.", 1),
+    _int("input_w", "pixels", "Width of the network's input.", 1),
+)
+_TRAIN_LOSS = "Mean training loss over the iterations"
+_RATIO = "Largest epoch's mean training loss of the run over the last epoch's: the paper's loss metric."
+_AP50 = "Mean over classes of the average precision at IoU 0.5; difficult objects are ignored."
+_AP50_95 = "The same, mean over the IoU 0.5, 0.55 .. 0.95."
+_RECALL = "Recall at the confidence of the largest F1, as YOLOv5 prints it."
+_METRICS = (
+    _fraction("ap50", _AP50),
+    _fraction("ap50_95", _AP50_95),
+    _fraction("precision", "Precision at the confidence of the largest F1."),
+    _fraction("recall", _RECALL),
+    _fraction("recall_max", "Largest recall at any confidence."),
+)
+_PEAK_MEMORY = "Largest memory held: by tensors on a CUDA device, else by the whole process."
+
+RUNS = Table(
+    "runs.csv",
+    "A row is one complete training: a model with a seed. Scores are those of the last epoch, so none is selected on "
+    "the test set, except `best_*`.",
+    ("model", "seed", "config_sha256"),
+    (
+        *(_MODEL, _FAMILY),
+        _text("backbone", "Class of the backbone; in brackets the network that it wraps."),
+        _SEED,
+        _text(
+            "config_sha256", "Hash of the resolved config without its seed and the keys that say where and how it ran."
+        ),
+        _text("schedule", "Learning-rate schedule.", nullable=True),
+        Column("amp", "bool", "", "Whether it trained in mixed precision."),
+        _int("epochs", "epochs", "Length of the training.", 1),
+        _int("total_batch", "images", "Images in one step of the optimiser, over all devices.", 1),
+        *_INPUT,
+        _int("train_images", "images", "Size of the training set.", 1),
+        _int("val_images", "images", "Size of the set that the scores are measured on.", 1, nullable=True),
+        _float("train_loss", "", f"{_TRAIN_LOSS} of the last epoch."),
+        _float("inverse_normalized_loss", "", _RATIO, 1, nullable=True),
+        *_METRICS,
+        _fraction("best_ap50", "Largest AP50 of any epoch: selected on the set that it is measured on."),
+        _int("best_ap50_epoch", "epochs", "Its epoch, counted from 1.", 1, nullable=True),
+        _float("train_seconds", "s", "Wall time of training, sum over epochs, without validation."),
+        _float("epoch_seconds", "s", "Wall time of training, mean of an epoch."),
+        _float("val_seconds", "s", "Wall time of validation, sum over epochs.", nullable=True),
+        _int("peak_memory_bytes", "B", _PEAK_MEMORY),
+        _float("latency_seconds", "s", "Median time of the deploy form for one image, batch 1.", nullable=True),
+        _float("images_per_second", "images/s", "1 / `latency_seconds`.", nullable=True),
+        _text("device", "Name of the GPU, or of the CPU where there was none."),
+        _int("device_count", "", "Number of devices.", 1),
+        _int("threads", "", "CPU threads of one process.", 1),
+        _text("started", "Time of the start, ISO 8601, UTC."),
+        _text("git_commit", "Commit of this package, where it ran from a checkout.", nullable=True),
+        Column("git_dirty", "bool", "", "Whether that checkout had changes.", nullable=True),
+        *(_text(name, f"Version of {name}.") for name in ("python", "torch", "mmdet")),
+        *(_text(name, f"Version of {name}.", nullable=True) for name in ("mmpretrain", "timm")),
+        _text("yolo_plugins", "Version of yolo_plugins."),
+        _text("command", "Command line of the run."),
+    ),
+)
+EPOCHS = Table(
+    "epochs.csv",
+    "A row is one epoch of a run. Scores are null where the epoch was not validated.",
+    ("model", "seed", "epoch"),
+    (
+        *(_MODEL, _SEED),
+        _int("epoch", "epochs", "Counted from 1.", 1),
+        _float("train_loss", "", f"{_TRAIN_LOSS} of the epoch, the sum of its terms."),
+        _float("box", "", "Its term of the boxes.", nullable=True),
+        _float("obj", "", "Its term of the objectness.", nullable=True),
+        _float("cls", "", "Its term of the classes.", nullable=True),
+        _float("train_seconds", "s", "Wall time of training."),
+        _float("data_seconds", "s", "Its part spent waiting for data."),
+        _float("val_seconds", "s", "Wall time of validation.", nullable=True),
+        _float("lr", "", "Learning rate after the last iteration."),
+        *_METRICS,
+        _int("peak_memory_bytes", "B", _PEAK_MEMORY),
+        _int("images", "images", "Training images seen."),
+    ),
+    more=_float("loss_", "", "Any other term, by the name that the loss gives it.", low=None, nullable=True),
+)
+_PARTS = ("backbone", "neck", "head")
+COMPLEXITY = Table(
+    "complexity.csv",
+    "A row is one model in one form at one input size, counted for one image. One `mac` is a multiply and an add.",
+    ("model", "form", "input_h", "input_w"),
+    (
+        _MODEL,
+        _text("form", "`train`: as it is trained; `deploy`: norms folded into convolutions, branches merged."),
+        *_INPUT,
+        _int("params", "", "Parameters.", 1),
+        _int("macs", "", "Multiply-accumulates of convolutions and matrix products.", 1),
+        _int("flops", "", "2 x `macs`.", 2),
+        *(
+            _int(f"{quantity}_{part}", "", f"`{quantity}` of the {part}.", nullable=True)
+            for part in _PARTS
+            for quantity in ("params", "macs", "flops")
+        ),
+        _int("macs_thop", "", "What thop counts, which adds norms, pooling and upsampling.", nullable=True),
+        _text(
+            "uncounted_operators", "Arithmetic in no count, of `macs` and `macs_thop`, joined by spaces.", nullable=True
+        ),
+        _text("uncounted_by_thop", "Modules whose products thop cannot see, joined by spaces.", nullable=True),
+    ),
+)
+_MODEL_METRICS = {
+    "train_loss": _float("train_loss", "", f"{_TRAIN_LOSS} of the last epoch.", nullable=True),
+    "inverse_normalized_loss": _float("inverse_normalized_loss", "", _RATIO, 1, nullable=True),
+    "ap50": _fraction("ap50", _AP50),
+    "ap50_95": _fraction("ap50_95", _AP50_95),
+    "recall": _fraction("recall", _RECALL),
+}
+MODEL_METRICS = tuple(_MODEL_METRICS)
+X_COLUMNS = {"macs": "macs", "params": "params", "latency": "latency_seconds"}  # cost -> column of models.csv
+MODELS = Table(
+    "models.csv",
+    "A row is one model: means over its seeds. `published.csv` is of this kind.",
+    ("model",),
+    (
+        *(_MODEL, _FAMILY, *_INPUT),
+        _int("params", "", "Parameters of the train form.", 1),
+        _int("macs", "", "Multiply-accumulates of the train form for one image.", 1),
+        _float("latency_seconds", "s", "Median time of the deploy form for one image, batch 1.", nullable=True),
+        *_MODEL_METRICS.values(),
+        *(
+            _float(f"{name}_sd", column.unit, f"Standard deviation of `{name}` over the seeds.", nullable=True)
+            for name, column in _MODEL_METRICS.items()
+        ),
+        _int("seeds", "", "Number of runs behind the means.", 1, nullable=True),
+        _text("source", "Where the figures come from, if not from runs.", nullable=True),
+    ),
+)
+_OF_LN = "of ln y about the line"
+FITS = Table(
+    "fits.csv",
+    "A row is one power law, y = `coefficient` * x^`exponent`, fitted to one group of models by least squares of ln y "
+    "on ln x. Intervals hold 95 % and are of Student's t unless said otherwise.",
+    ("x", "y", "group"),
+    (
+        _text("x", "Column of models.csv on the abscissa; `latency` is `latency_seconds`."),
+        _text("y", "Column of models.csv on the ordinate."),
+        _text("group", "`all`, a family, or every model outside a family."),
+        _int("n", "models", "Number of points.", 3),
+        _real("exponent", "Slope of ln y on ln x."),
+        _float("exponent_stderr", "", "Its standard error."),
+        _real("exponent_low", "Lower end of its interval."),
+        _real("exponent_high", "Upper end of its interval."),
+        _real("exponent_boot_low", "Lower end of its bootstrap interval.", nullable=True),
+        _real("exponent_boot_high", "Upper end of its bootstrap interval.", nullable=True),
+        _float("coefficient", "", "y at x = 1."),
+        _float("coefficient_low", "", "Lower end of its interval."),
+        _float("coefficient_high", "", "Upper end of its interval."),
+        _real("r2", "Share of the variance of ln y that the line explains."),
+        _int("residual_dof", "", "Residual degrees of freedom, n - 2.", 1),
+        _float("residual_sd", "", f"Residual standard deviation {_OF_LN}."),
+        _real("mean_log_x", "Mean of ln x."),
+        _float("sum_squares_log_x", "", "Sum of (ln x - mean)^2."),
+        _float("x_min", "", "Smallest x fitted, in the unit of its column."),
+        _float("x_max", "", "Largest x fitted."),
+        _real("theil_sen_exponent", "Median of the slopes between all pairs: robust against outliers."),
+        _real("theil_sen_low", "Lower end of its interval."),
+        _real("theil_sen_high", "Upper end of its interval."),
+        _float("upper_tau", "fraction", "Quantile of the line of what is attainable.", high=1),
+        _real("upper_exponent", "Exponent of that line, by quantile regression of ln y on ln x."),
+        _float("upper_coefficient", "", "Coefficient of that line."),
+        _float("loo_rms", "", "Root mean square of ln(y / prediction by the law without this model).", nullable=True),
+        _text("loo_worst", "The model with the largest of these errors.", nullable=True),
+        _real("aicc_power", "Corrected information criterion of the power law: smaller is better.", nullable=True),
+        _real("aicc_saturating", "The same of y = a - b x^-c, which has a ceiling.", nullable=True),
+        _real("saturation", "That ceiling, a.", nullable=True),
+        _text("most_influential", "The model with the largest Cook's distance.", nullable=True),
+        _float("max_cooks_distance", "", "Cook's distance of that model.", nullable=True),
+        _float("max_leverage", "", "Largest leverage of any model."),
+        _real("exponent_without_most_influential", "Exponent of the others; needs four models.", nullable=True),
+        _real("difference", "Exponent minus that of all models outside the group.", nullable=True),
+        _float("difference_p", "", "Two-sided p of no difference, by Welch's t.", nullable=True, high=1),
+    ),
+)
+TABLES = (RUNS, EPOCHS, COMPLEXITY, MODELS, FITS)
+
+
+def identify(path: str | Path) -> Table:
+    """The table whose columns a CSV file has.
+
+    Raises:
+        UsageError: The file cannot be read or is empty; its columns are those of no table.
+    """
+    header = next(csv.reader(io.StringIO(read_text(path), newline="")), [])
+    table = max(TABLES, key=lambda table: len(set(header) & set(table.column_names)) / len(table.columns))
+    if not set(header) & set(table.column_names) and len(header) > 1:
+        names = ", ".join(table.name for table in TABLES)
+        raise UsageError(f"{path}, line 1: no column of any table of the study ({names}): give one of these")
+    check_header(header, path, table)
+    return table
+
+
+def has_both(models: pd.DataFrame, x: str, y: str) -> pd.Series:
+    """Which rows of models.csv have a cost and a performance; a column that nobody filled may be absent.
+
+    Args:
+        models: Of the schema MODELS.
+        x: Cost, a key of `X_COLUMNS`.
+        y: Performance, one of `MODEL_METRICS`.
+    """
+    return models.reindex(columns=[X_COLUMNS[x], y]).notna().all(axis="columns")
+
+
+def data_dictionary() -> str:
+    """Markdown: for each table what a row is, the key, and a line for each column."""
+    return "\n".join(_describe(table) for table in TABLES)
+
+
+def _describe(table: Table) -> str:
+    lines = [f"### `{table.name}`", "", f"{table.meaning} Key: {', '.join(f'`{name}`' for name in table.key)}.", ""]
+    lines += ["| column | type | unit | null | meaning |", "|---|---|---|---|---|"]
+    for column in (*table.columns, *([replace(table.more, name=f"{table.more.name}*")] if table.more else [])):
+        bounds = ["" if bound is None else f"{bound:g}" for bound in (column.low, column.high)]
+        scope = f" {bounds[0]}..{bounds[1]}" if any(bounds) else ""
+        null = "yes" if column.nullable else ""
+        lines.append(f"| `{column.name}` | {column.dtype}{scope} | {column.unit} | {null} | {column.meaning} |")
+    return "\n".join([*lines, ""])
