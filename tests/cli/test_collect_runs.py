@@ -12,7 +12,7 @@ from yolo_plugins.study.tables.schema import COMPLEXITY, EPOCHS, RUNS, identify,
 
 REPO = Path(__file__).resolve().parents[2]
 TOOL = REPO / "tools" / "analysis" / "collect_runs.py"
-EXAMPLE = REPO / "tests" / "analysis" / "record.json"
+EXAMPLE = REPO / "tests" / "study" / "record.json"
 
 
 @pytest.fixture

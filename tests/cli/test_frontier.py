@@ -20,7 +20,7 @@ from yolo_plugins.study.tables.schema import COMPLEXITY, EPOCHS, FITS, MODELS, R
 REPO = Path(__file__).resolve().parents[2]
 TOOL = REPO / "tools" / "frontier.py"
 PUBLISHED = REPO / "docs" / "results" / "published.csv"
-EXAMPLE = json.loads((REPO / "tests" / "analysis" / "record.json").read_text())
+EXAMPLE = json.loads((REPO / "tests" / "study" / "record.json").read_text())
 MODELS_OF_STUDY = {"small": 1.0, "medium": 2.0, "large": 4.0, "huge": 9.0}
 WITHOUT_TORCH = """
 import runpy, sys

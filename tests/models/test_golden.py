@@ -57,7 +57,7 @@ def test_raw_and_decoded_outputs_equal_reference(golden):
     torch.testing.assert_close(decoded, golden.decoded(), atol=max(1e-4, 1.5 * own_rounding), rtol=0)
 
 
-def test_with_the_references_order_of_operations_outputs_equal_it_to_the_last_bits(golden):
+def test_with_the_references_order_of_operations_raw_outputs_equal_it(golden):
     """torch's own Mish rounds otherwise than the product of which the reference makes it."""
     detector = golden.detector.eval()
     for module in list(detector.modules()):
@@ -65,11 +65,16 @@ def test_with_the_references_order_of_operations_outputs_equal_it_to_the_last_bi
             module.act = ComposedMish()
     with torch.no_grad():
         raw = detector(golden.inputs, mode="tensor")
-        decoded = detector.bbox_head.decode(raw)
     for level, ours in enumerate(raw):
         torch.testing.assert_close(ours, golden.level("eval_raw_l{}", level), atol=1e-5, rtol=0)
-    if not (golden.is_darknet and golden.kind == "yolov4csp"):  # its norms are joined in ours
-        torch.testing.assert_close(decoded, golden.decoded(), atol=1e-4, rtol=1.2e-7)
+
+
+def test_the_references_raw_outputs_are_decoded_as_it_decodes_them_to_the_last_bit_but_one(golden):
+    """Convolutions round by the kernels of the processor at hand; decoding is the same on all of them."""
+    levels = range(len(golden.detector.strides))
+    with torch.no_grad():
+        decoded = golden.detector.bbox_head.decode([golden.level("eval_raw_l{}", level) for level in levels])
+    torch.testing.assert_close(decoded, golden.decoded(), atol=1e-4, rtol=2.4e-7)
 
 
 def test_train_outputs_and_running_statistics_equal_reference(golden):
