@@ -9,5 +9,12 @@ _base_ = [
     "_base_/schedules/yolov4_cosine_300e.py",
 ]
 img_size = 1280
-train_dataloader = dict(batch_size=8)
+pipeline = [
+    dict(type="LoadImageFromFile"),
+    dict(type="yolo_plugins.Letterbox", img_size=img_size),
+    dict(type="mmdet.LoadAnnotations", with_bbox=True),
+    dict(type="yolo_plugins.PackEval"),
+]
+train_dataloader = dict(batch_size=8, dataset=dict(img_size=img_size))
+val_dataloader = test_dataloader = dict(dataset=dict(pipeline=pipeline))
 model = dict(bbox_head=dict(num_classes=80))

@@ -9,5 +9,13 @@ _base_ = [
     "_base_/schedules/yolov4_cosine_300e.py",
 ]
 img_size = 416
+pipeline = [
+    dict(type="LoadImageFromFile"),
+    dict(type="yolo_plugins.Letterbox", img_size=img_size),
+    dict(type="mmdet.LoadAnnotations", with_bbox=True),
+    dict(type="yolo_plugins.PackEval"),
+]
+train_dataloader = dict(dataset=dict(img_size=img_size))
+val_dataloader = test_dataloader = dict(dataset=dict(pipeline=pipeline))
 train_cfg = dict(max_epochs=600)
 model = dict(bbox_head=dict(num_classes=80))

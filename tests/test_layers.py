@@ -34,8 +34,9 @@ BELOW: dict[str, set[str]] = {
     "cli": GROUND,
     "checkpoints": GROUND,
     "plugins": GROUND,
+    "structures": set(),
     # train
-    "datasets": GROUND,
+    "datasets": GROUND | {"structures"},
     "evaluation": GROUND,
     "models.layers": GROUND,
     "models.task_modules": GROUND,
@@ -43,7 +44,7 @@ BELOW: dict[str, set[str]] = {
     "models.necks": GROUND | {"models.layers"},
     "models.backbones": GROUND | {"models.layers", "checkpoints"},
     "models.dense_heads": GROUND | MODELS,
-    "models.detectors": GROUND | MODELS | {"models.dense_heads"},
+    "models.detectors": GROUND | MODELS | {"models.dense_heads", "structures"},
     "models.deploy": GROUND,
     # costs stand on what is trained, and the engine on costs: a record states what its network costs
     "costs": LOWER | {"datasets", "models"},

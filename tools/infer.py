@@ -28,10 +28,9 @@ def main() -> None:
     args = parse_args()
     with one_line_errors():
         config = load_config(args.config, args.cfg_options)
-        config.model.test_cfg.update(score_thr=args.score_thr, iou_threshold=args.iou_threshold, multi_label=False)
+        from yolo_plugins.inference import infer_folder, set_thresholds
 
-        from yolo_plugins.inference import infer_folder
-
+        set_thresholds(config, args.score_thr, args.iou_threshold)
         infer_folder(config, args.checkpoint, args.source, args.out, args.device)
 
 

@@ -4,7 +4,7 @@ import argparse
 import hashlib
 import json
 import warnings
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypedDict
@@ -16,7 +16,8 @@ if TYPE_CHECKING:
     from mmengine.config import Config
 
 REPO = Path(__file__).resolve().parents[1]
-_SHARED_KEYS = ("data_root", "img_size")  # stated once in a config, used by every data set that states no other
+_SHARED_KEYS = ("data_root", "img_size")  # where a config or an option states one of them, it is for every data set
+_LOADERS = ("train_dataloader", "val_dataloader", "test_dataloader")
 _MODULES = ("backbone", "neck", "bbox_head")
 # They say where and how a run happens, not what it is.
 _RUN_KEYS = {"work_dir", "resume", "load_from", "launcher", "seed", "data_root", "num_workers", "persistent_workers"}
@@ -109,7 +110,7 @@ def _parse_options(options: Iterable[str], config: "Config") -> dict:
         if not equals:
             raise UsageError(f"--cfg-options {option!r} is not KEY=VALUE")
         first = key.split(".")[0]
-        if first not in config:
+        if first not in config and key not in _SHARED_KEYS:
             raise UsageError(f"--cfg-options {option!r}: the config has no {first!r}; {suggest(first, config.keys())}")
     parser = argparse.ArgumentParser()
     parser.add_argument("--cfg-options", nargs="+", action=DictAction)
@@ -117,17 +118,42 @@ def _parse_options(options: Iterable[str], config: "Config") -> dict:
 
 
 def share_dataset_keys(config: "Config") -> None:
-    """Gives `data_root` and `img_size` of the config to every data set that does not set its own.
+    """Hands `data_root` and `img_size`, where the config states them by themselves, to every data set.
 
     A relative `data_root` that is absent here but present in the repository is taken from there.
     """
-    for loader in ("train_dataloader", "val_dataloader", "test_dataloader"):
-        dataset = (config.get(loader) or {}).get("dataset")
-        for key in _SHARED_KEYS:
-            if dataset is not None and key in config:
-                dataset.setdefault(key, config[key])
-        if dataset is not None and "data_root" in dataset:
+    for dataset in _datasets(config):
+        if "data_root" in config:
+            dataset.data_root = config.data_root
+        if "img_size" in config:
+            dataset.img_size = config.img_size
+            for step in dataset.get("pipeline") or []:
+                if "img_size" in step:
+                    step.img_size = config.img_size
+        if "data_root" in dataset:
             dataset.data_root = _resolve(dataset.data_root)
+
+
+def _datasets(config: "Config") -> list[Any]:
+    """Configs of the data sets of training, validation and test, as far as there are any."""
+    datasets = [(config.get(loader) or {}).get("dataset") for loader in _LOADERS]
+    return [dataset for dataset in datasets if dataset is not None]
+
+
+def input_size(config: "Config") -> int:
+    """Side in pixels of the square input that a config is tested with.
+
+    Raises:
+        UsageError: Its test set states none.
+    """
+    dataset = (config.get("test_dataloader") or {}).get("dataset") or {}
+    stated = [dataset.get("img_size"), *(step.get("img_size") for step in dataset.get("pipeline") or [])]
+    size = next((size for size in stated if size is not None), None)
+    if size is None:
+        raise UsageError(
+            "test_dataloader.dataset states no size: give it img_size=320, or a Letterbox with img_size in its pipeline"
+        )
+    return size
 
 
 def _resolve(data_root: str) -> str:
@@ -145,7 +171,8 @@ def describe_config(cfg: "Config") -> ConfigDescription:
     return {
         "config_name": Path(cfg.filename).stem if cfg.filename else "unnamed",
         "config_sha256": hashlib.sha256(text.encode()).hexdigest(),
-        "modules": {part: _type_of(cfg.model[part]) for part in _MODULES if part in cfg.model},
+        "modules": {"detector": cfg.model.type}
+        | {part: _type_of(cfg.model[part]) for part in _MODULES if cfg.model.get(part)},
     }
 
 
@@ -155,7 +182,9 @@ def _without_run_keys(value: Any) -> Any:
     return [_without_run_keys(item) for item in value] if isinstance(value, (list, tuple)) else value
 
 
-def _type_of(module: dict[str, Any]) -> str:
+def _type_of(module: dict[str, Any] | Sequence[dict[str, Any]]) -> str:
     """The type that a config names; of a wrapped network also its own."""
+    if not isinstance(module, dict):  # several necks, one after the other
+        return " + ".join(map(_type_of, module))
     net = module.get("net")
     return module["type"] if net is None else f"{module['type']}({net.get('model_name', net['type'])})"

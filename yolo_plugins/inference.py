@@ -7,15 +7,17 @@ import cv2
 import numpy as np
 import torch
 from mmengine.config import Config
+from mmengine.dataset import Compose
 from mmengine.model import BaseModel
 from mmengine.registry import init_default_scope
 from mmengine.structures import InstanceData
 from torchvision.utils import draw_bounding_boxes
 
 from yolo_plugins.checkpoints.read import check_fits, load_checkpoint
+from yolo_plugins.config import input_size
 from yolo_plugins.datasets.collate import collate_detection
-from yolo_plugins.datasets.images import read_image, scale_long_side
-from yolo_plugins.datasets.transforms import Letterbox, PackEval
+from yolo_plugins.datasets.detection_dataset import without_loading
+from yolo_plugins.datasets.images import read_image
 from yolo_plugins.errors import UsageError
 from yolo_plugins.files import write_atomically
 from yolo_plugins.models import to_deploy
@@ -29,7 +31,7 @@ def load_detector(config: Config, checkpoint: str | Path, device: str | torch.de
     """Builds the config's detector with the weights of a checkpoint, in deploy form.
 
     Args:
-        config: With `model` and `img_size`.
+        config: With `model` and the test set.
         checkpoint: Path of the detector's weights.
         device: Torch device.
 
@@ -37,7 +39,7 @@ def load_detector(config: Config, checkpoint: str | Path, device: str | torch.de
         The detector; its `deploy_report` says what was fused.
 
     Raises:
-        UsageError: The checkpoint is unreadable, or of another model, or the detector does not take `img_size`.
+        UsageError: The checkpoint is unreadable, or of another model, or the detector does not take that size of input.
     """
     init_default_scope(config.get("default_scope", "yolo_plugins"))
     detector = MODELS.build(config.model)
@@ -45,25 +47,39 @@ def load_detector(config: Config, checkpoint: str | Path, device: str | torch.de
     state_dict = content.get("state_dict", content)
     check_fits(detector, state_dict, str(checkpoint))
     detector.load_state_dict(state_dict)
-    return to_deploy(detector.to(device), (config.img_size, config.img_size))
+    size = input_size(config)
+    return to_deploy(detector.to(device), (size, size))
+
+
+def test_pipeline(config: Config) -> Compose:
+    """What a config's test set does to a picture that has been read."""
+    init_default_scope(config.get("default_scope", "yolo_plugins"))
+    return Compose(without_loading(config.test_dataloader.dataset.pipeline))
+
+
+def set_thresholds(config: Config, score_thr: float, iou_threshold: float) -> None:
+    """Sets the least score of a detection and the overlap that suppresses one, in a config, with one class a box."""
+    test_cfg = config.model.setdefault("test_cfg", {})
+    test_cfg["score_thr"] = score_thr
+    if "nms" in test_cfg:  # of MMDetection's heads
+        test_cfg["nms"]["iou_threshold"] = iou_threshold
+    else:
+        test_cfg.update(iou_threshold=iou_threshold, multi_label=False)
 
 
 @torch.inference_mode()
-def detect(detector: BaseModel, image: np.ndarray, img_size: int) -> InstanceData:
+def detect(detector: BaseModel, image: np.ndarray, pipeline: Compose) -> InstanceData:
     """Detections on one picture.
 
     Args:
         detector: From `load_detector`.
         image: (H, W, 3) uint8 BGR.
-        img_size: Side of the square network input in pixels.
+        pipeline: From `test_pipeline`.
 
     Returns:
         `bboxes` (k, 4) xyxy in pixels of the picture, `scores` (k,), `labels` (k,), by falling score.
     """
-    results = dict(
-        img=scale_long_side(image, img_size), img_size=img_size, ori_shape=image.shape[:2], img_id="", img_path=""
-    )
-    sample = PackEval()(Letterbox()(results))
+    sample = pipeline(dict(img=image, img_shape=image.shape[:2], ori_shape=image.shape[:2], img_id="", img_path=""))
     return detector.test_step(collate_detection([sample]))[0].pred_instances.cpu()
 
 
@@ -81,7 +97,7 @@ def infer_folder(config: Config, checkpoint: str, source: str, out: str, device:
     """Writes each picture with its detections to a folder, and all detections to `detections.json` there.
 
     Args:
-        config: With `model`, `img_size`, and the test set's classes.
+        config: With `model` and the test set.
         checkpoint: Path of the detector's weights.
         source: A picture, or a folder of pictures.
         out: Folder for the results; made where it is missing.
@@ -95,14 +111,14 @@ def infer_folder(config: Config, checkpoint: str, source: str, out: str, device:
     folder.mkdir(parents=True, exist_ok=True)
     if folder.samefile(images[0].parent):
         raise UsageError(f"--out {out} is the folder of the pictures; give another one, so that none is overwritten")
-    detector = load_detector(config, checkpoint, device)
+    detector, pipeline = load_detector(config, checkpoint, device), test_pipeline(config)
     dataset = config.test_dataloader.dataset
     metainfo = dataset.get("metainfo") or config.get("metainfo") or DATASETS.get(dataset.type).METAINFO
     classes = metainfo["classes"]
     found = {}
     for path in images:
         image = read_image(path)
-        result = detect(detector, image, config.img_size)
+        result = detect(detector, image, pipeline)
         encoded = cv2.imencode(path.suffix, draw(image, result, classes))[1]
         write_atomically(folder / path.name, encoded.tobytes())
         found[path.name] = [

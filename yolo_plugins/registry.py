@@ -5,6 +5,10 @@ package carry its scope in configs (`mmdet.ResNet`). When a name is first looked
 register our own, then `yolo_plugins.plugins`, which lets those of third parties register theirs.
 """
 
+from collections.abc import Callable
+from functools import partial
+from typing import Any
+
 from mmengine import registry as root
 from mmengine.registry import Registry
 
@@ -18,9 +22,19 @@ REGISTRIES: dict[Registry, list[str]] = {}  # each of those below -> the modules
 
 def _child(parent: Registry, *locations: str) -> Registry:
     own = [f"{_SCOPE}.{path}" for path in locations]
-    child = Registry(parent.name, parent=parent, scope=_SCOPE, locations=[*own, f"{_SCOPE}.plugins"])
+    build = partial(_build_in_own_scope, parent.build_func)
+    child = Registry(parent.name, build, parent=parent, scope=_SCOPE, locations=[*own, f"{_SCOPE}.plugins"])
     REGISTRIES[child] = own
     return child
+
+
+def _build_in_own_scope(build: Callable[..., Any], cfg: Any, *args: Any, **kwargs: Any) -> Any:
+    """Builds a type of another package (`mmdet.FPN`) in that package's scope, where its inner types are known."""
+    kind = cfg.get("type") if isinstance(cfg, dict) else None
+    scope, dot, _ = kind.partition(".") if isinstance(kind, str) else ("", "", "")
+    if dot and "_scope_" not in cfg:
+        cfg = dict(cfg, _scope_=scope)
+    return build(cfg, *args, **kwargs)
 
 
 # Backbones state `out_channels` and `out_strides` (fine to coarse), take (N, 3, H, W), return one map a level.
@@ -42,6 +56,8 @@ METRICS = _child(root.METRICS, "evaluation")
 HOOKS = _child(root.HOOKS, "engine")
 OPTIM_WRAPPERS = _child(root.OPTIM_WRAPPERS, "engine")
 OPTIM_WRAPPER_CONSTRUCTORS = _child(root.OPTIM_WRAPPER_CONSTRUCTORS, "engine")
+# Runners, by `runner_type` of a config.
+RUNNERS = _child(root.RUNNERS, "engine")
 # Empty, but MMEngine's Runner looks in our scope first and warns where there is no registry of a kind.
 LOOPS = _child(root.LOOPS)
 LOG_PROCESSORS = _child(root.LOG_PROCESSORS)

@@ -3,6 +3,7 @@
 default_scope = "yolo_plugins"
 custom_imports = dict(imports=["yolo_plugins.registry"], allow_failed_imports=False)
 randomness = dict(seed=0)
+runner_type = "yolo_plugins.YOLORunner"  # for MMDetection's tools; ours take it anyway
 env_cfg = dict(mp_cfg=dict(mp_start_method="fork", opencv_num_threads=1), dist_cfg=dict(backend="nccl"))
 
 default_hooks = dict(
@@ -14,7 +15,11 @@ default_hooks = dict(
     finite_loss=dict(type="FiniteLossHook"),
     record=dict(type="RunRecordHook"),
     console=dict(type="ConsoleHook"),
+    visualization=dict(
+        type="mmdet.DetVisualizationHook"
+    ),  # draws where `test.py --show-dir` of MMDetection asks for it
 )
+visualizer = dict(type="mmdet.DetLocalVisualizer", name="visualizer")
 log_level = "INFO"
 load_from = None
 resume = False

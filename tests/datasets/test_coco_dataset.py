@@ -14,10 +14,11 @@ import torch
 from mmdet.datasets import CocoDataset
 from torch.utils.data import DataLoader
 
-from yolo_plugins.config import load_config
+from yolo_plugins.config import input_size, load_config
 from yolo_plugins.datasets.annotation import Annotation
 from yolo_plugins.datasets.coco import COCO_CLASSES, read_instances
-from yolo_plugins.datasets.collate import collate_detection
+from yolo_plugins.datasets.collate import collate_detection, collate_training
+from yolo_plugins.datasets.detection_dataset import without_loading
 from yolo_plugins.datasets.voc import VOC_CLASSES, annotation_path, image_path, read_annotation, read_split
 from yolo_plugins.errors import UsageError
 from yolo_plugins.registry import DATASETS
@@ -135,11 +136,10 @@ def test_pictures_without_any_box_are_read(small, tmp_path):
     assert [len(annotation.labels) for annotation in annotations.values()] == [0, 0, 0]
 
 
-def as_voc(data_samples: torch.Tensor) -> torch.Tensor:
-    """Training rows with VOC's labels instead of COCO's."""
+def as_voc(labels: torch.Tensor) -> list[int]:
+    """VOC's labels instead of COCO's."""
     names = [renamed(name) for name in VOC_CLASSES]
-    labels = [names.index(COCO_CLASSES[int(label)]) for label in data_samples[:, 0]]
-    return torch.cat([torch.tensor(labels, dtype=torch.float32)[:, None], data_samples[:, 1:]], dim=1)
+    return [names.index(COCO_CLASSES[label]) for label in labels.tolist()]
 
 
 @pytest.mark.parametrize("cache_images", [True, False])
@@ -150,7 +150,9 @@ def test_training_samples_are_those_of_the_same_data_in_voc_s_form(build, synthe
     for key in [(0, 0, 0), (3, 1, 7), (3, 2, 23), -1]:
         sample, expected = ours[key], voc[key]
         assert torch.equal(sample["inputs"], expected["inputs"])
-        assert len(expected["data_samples"]) and torch.equal(as_voc(sample["data_samples"]), expected["data_samples"])
+        truth, expected = (item["data_samples"].gt_instances for item in (sample, expected))
+        assert len(expected) and torch.equal(truth.bboxes, expected.bboxes)
+        assert as_voc(truth.labels) == expected.labels.tolist()
 
 
 @pytest.mark.parametrize("cache_images", [True, False])
@@ -307,8 +309,8 @@ def test_config_states_the_release_s_sizes_and_coco_s_classes_and_scoring(name):
     config = load_config(name)
     sizes = SIZES.get(name.removesuffix("_coco"), 640)
     train, test = sizes if isinstance(sizes, tuple) else (sizes, sizes)
-    assert (config.train_dataloader.dataset.img_size, config.val_dataloader.dataset.img_size) == (train, test)
-    assert config.test_dataloader.dataset.img_size == config.img_size == test  # what tools/infer.py takes
+    assert (config.train_dataloader.dataset.img_size, input_size(config)) == (train, test)
+    assert config.val_dataloader.dataset == config.test_dataloader.dataset
     assert config.model.bbox_head.num_classes == 80
     assert config.val_evaluator.mode == config.test_evaluator.mode == "coco101"
     assert config.train_dataloader.dataset.splits == ["train2017"]
@@ -317,22 +319,21 @@ def test_config_states_the_release_s_sizes_and_coco_s_classes_and_scoring(name):
 
 @pytest.mark.parametrize("name", CONFIGS)
 def test_config_makes_batches(name, coco):
-    options = [f"data_root={coco}", *(f"{loader}_dataloader.dataset.img_size={S}" for loader in ("train", "val"))]
-    config = load_config(name, options)
+    config = load_config(name, [f"data_root={coco}", f"img_size={S}"])
     batches = []
-    for loader in (config.train_dataloader, config.val_dataloader):
+    for loader, collate in ((config.train_dataloader, collate_training), (config.val_dataloader, collate_detection)):
         dataset = DATASETS.build(loader.dataset)
         assert len(dataset.metainfo["classes"]) == config.model.bbox_head.num_classes
-        batches.append(next(iter(DataLoader(dataset, batch_size=4, collate_fn=collate_detection))))
+        batches.append(next(iter(DataLoader(dataset, batch_size=4, collate_fn=collate))))
     assert all(batch["inputs"].shape == (4, 3, S, S) for batch in batches)
-    assert batches[0]["data_samples"].shape[1] == 6 and len(batches[0]["data_samples"])
+    assert len(batches[0]["data_samples"].rows)
     assert len(batches[1]["data_samples"]) == 4
 
 
 def test_larger_models_of_yolov5_take_its_stronger_augmentation_and_its_gains():
     for name in CONFIGS:
         config = load_config(name)
-        mosaic, *others = config.train_dataloader.dataset.pipeline
+        mosaic, *others = without_loading(config.train_dataloader.dataset.pipeline)
         large = name in {"yolov5_m_coco", "yolov5_l_coco", "yolov5_x_coco"}
         assert (mosaic.scale, [step.prob for step in others if step.type == "MixUp"]) == (
             (0.9, [0.1]) if large else (0.5, [])

@@ -11,7 +11,7 @@ from mmdet.structures import DetDataSample
 from PIL import Image
 
 from yolo_plugins.datasets.transforms import Letterbox, letterbox
-from yolo_plugins.datasets.transforms.pack_train import to_rgb_chw
+from yolo_plugins.datasets.transforms.pack_train import to_chw
 from yolo_plugins.datasets.voc_dataset import VOCDataset
 from yolo_plugins.models.detectors import to_original
 
@@ -101,7 +101,7 @@ def test_evaluation_pictures_and_boxes_are_those_of_the_reference_loader(kind, l
         results = dataset[position]
         assert results["img_id"] == f"VOC2007/{item['source']}"
         assert results["ori_shape"] == tuple(item["shapes"][0])
-        inputs = to_rgb_chw(results["img"]).numpy()
+        inputs = to_chw(results["img"]).numpy()[::-1]
         assert sha256(inputs) == item["out_sha256"]
         assert (inputs == arrays[f"loader_{kind}_out{item['source']}"]).all()
         (factor_h, factor_w), (pad_w, pad_h) = item["shapes"][1]

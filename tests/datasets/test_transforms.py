@@ -158,7 +158,7 @@ def test_sample_is_a_function_of_the_generator_and_leaves_the_source_alone():
     for seed in range(4):
         first, second, third = run(seed), run(seed), run(seed + 100)
         assert torch.equal(first["inputs"], second["inputs"])
-        assert torch.equal(first["data_samples"], second["data_samples"])
+        assert torch.equal(first["data_samples"].gt_instances.bboxes, second["data_samples"].gt_instances.bboxes)
         assert not torch.equal(first["inputs"], third["inputs"])
     assert all((img == copy).all() for (img, _, _), copy in zip(dataset.loaded, before, strict=True))
 
@@ -167,7 +167,7 @@ def test_pictures_without_boxes_make_a_sample_without_boxes():
     dataset = Pictures(boxes_per_picture=0)
     for degrees in (0.0, 10.0):
         results = PackTrain()(MosaicAffine(degrees=degrees)(results_of(dataset)))
-        assert results["data_samples"].shape == (0, 5)
+        assert results["data_samples"].gt_instances.bboxes.shape == (0, 4)
 
 
 def test_boxes_off_the_canvas_do_not_come_back_by_rotation():
@@ -246,20 +246,22 @@ def test_flip_happens_as_often_as_its_probability_says():
     assert 0.26 < np.mean(flipped) < 0.34
 
 
-def test_train_sample_is_rgb_planes_and_rows_of_class_and_corners():
+def test_train_sample_is_bgr_planes_and_a_data_sample():
     img = np.zeros((5, 5, 3), np.uint8)
     img[..., 0], img[..., 2] = 7, 9  # blue, red
     packed = PackTrain()({"img": img, "gt_bboxes": np.array([[1, 2, 3, 4.5]]), "gt_bboxes_labels": np.array([11])})
     assert packed["inputs"].dtype == torch.uint8 and packed["inputs"].is_contiguous()
-    assert packed["inputs"][:, 0, 0].tolist() == [9, 0, 7]
-    assert packed["data_samples"].dtype == torch.float32
-    assert packed["data_samples"].tolist() == [[11, 1, 2, 3, 4.5]]
+    assert packed["inputs"][:, 0, 0].tolist() == [7, 0, 9]
+    truth = packed["data_samples"].gt_instances
+    assert (truth.bboxes.dtype, truth.labels.dtype) == (torch.float32, torch.int64)
+    assert (truth.bboxes.tolist(), truth.labels.tolist()) == ([[1, 2, 3, 4.5]], [11])
+    assert len(packed["data_samples"].ignored_instances) == 0
 
 
 def test_float_pictures_of_borrowed_transforms_are_rounded_and_cut():
     img = np.full((2, 2, 3), (-3.0, 99.6, 300.0), np.float32)
     packed = PackTrain()({"img": img, "gt_bboxes": np.zeros((0, 4)), "gt_bboxes_labels": np.zeros(0)})
-    assert packed["inputs"][:, 0, 0].tolist() == [255, 100, 0]
+    assert packed["inputs"][:, 0, 0].tolist() == [0, 100, 255]
 
 
 def test_eval_sample_tells_difficult_objects_apart():

@@ -9,11 +9,12 @@ import torch
 from PIL import Image
 from torch.utils.data import DataLoader
 
-from yolo_plugins.datasets.collate import collate_detection
+from yolo_plugins.datasets.collate import collate_training
 from yolo_plugins.datasets.samplers import SeededSampler
 from yolo_plugins.datasets.voc_dataset import VOCDataset
 from yolo_plugins.errors import UsageError
 from yolo_plugins.registry import DATASETS
+from yolo_plugins.structures import TrainingSamples, stack_targets
 
 S = 64
 SHAPES_HW = [(48, 96), (96, 48), (80, 80), (60, 96), (96, 72), (40, 96)]
@@ -60,17 +61,25 @@ def build(voc, tmp_path):
     return _build
 
 
+def rows_of(sample):
+    """(n, 6) rows of a sample or of a batch."""
+    samples = sample["data_samples"]
+    return stack_targets(samples if isinstance(samples, TrainingSamples) else [samples])
+
+
 def equal(a, b):
-    return torch.equal(a["inputs"], b["inputs"]) and torch.equal(a["data_samples"], b["data_samples"])
+    return torch.equal(a["inputs"], b["inputs"]) and torch.equal(rows_of(a), rows_of(b))
 
 
-def test_train_sample_is_a_uint8_picture_and_box_rows(build):
+def test_train_sample_is_a_uint8_picture_and_its_objects(build):
     dataset = build()
     assert len(dataset) == 6
     sample = dataset[(0, 0, 1)]
     assert sample["inputs"].shape == (3, S, S) and sample["inputs"].dtype == torch.uint8
-    assert sample["data_samples"].shape[1] == 5 and sample["data_samples"].dtype == torch.float32
-    assert set(sample["data_samples"][:, 0].tolist()) <= {7.0}  # cats; the difficult dogs are not trained on
+    truth = sample["data_samples"].gt_instances
+    assert truth.bboxes.shape[1] == 4 and truth.bboxes.dtype == torch.float32
+    assert set(truth.labels.tolist()) <= {7}  # cats; the difficult dogs are not trained on
+    assert sample["data_samples"].img_path.endswith("1.jpg") and sample["data_samples"].img_shape == (S, S)
 
 
 def test_sample_depends_on_seed_epoch_and_index_only(build):
@@ -89,7 +98,7 @@ def test_batches_are_the_same_for_any_number_of_workers(build):
     for workers in (0, 1, 2):
         sampler = SeededSampler(dataset, seed=4)
         sampler.set_epoch(2)
-        runs.append(list(DataLoader(dataset, 2, sampler=sampler, num_workers=workers, collate_fn=collate_detection)))
+        runs.append(list(DataLoader(dataset, 2, sampler=sampler, num_workers=workers, collate_fn=collate_training)))
     for other in runs[1:]:
         assert len(other) == 3 and all(equal(a, b) for a, b in zip(runs[0], other, strict=True))
 
@@ -213,7 +222,7 @@ def test_real_pictures_train_and_evaluate(voc_root, tmp_path):
     config = {"data_root": str(voc_root), "img_size": 320, "cache_dir": str(tmp_path), "indices": 16}
     train = VOCDataset(splits=["VOC2012/train"], pipeline=TRAIN, **config)
     samples = [train[(0, 0, i)] for i in range(16)]
-    rows = torch.cat([sample["data_samples"] for sample in samples])
+    rows = torch.cat([rows_of(sample)[:, 1:] for sample in samples])
     assert len(rows) > 16
     assert (rows[:, 1:] >= 0).all() and (rows[:, 1:] <= 320).all()
     assert ((rows[:, 3:] - rows[:, 1:3]) > 2).all()

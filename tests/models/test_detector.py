@@ -6,9 +6,9 @@ from mmdet.structures import DetDataSample
 from mmengine.structures import InstanceData
 
 from yolo_plugins.errors import UsageError
-from yolo_plugins.models.detectors import stack_targets
 from yolo_plugins.models.detectors.onednn_guard import guard_strided_1x1
 from yolo_plugins.registry import MODELS
+from yolo_plugins.structures import stack_targets
 
 
 def sample(ori_shape=(64, 64), scale_factor=(1.0, 1.0), pad_param=(0, 0, 0, 0)) -> DetDataSample:
@@ -81,7 +81,7 @@ def test_predicted_boxes_are_in_original_pixels_and_inside_the_picture(build_yol
 def test_preprocessor_scales_pixels_and_stacks_lists(build_yolov5):
     preprocessor, images = build_yolov5().data_preprocessor, batch()
     stacked = preprocessor(dict(inputs=images, data_samples=None))["inputs"]
-    assert torch.equal(stacked, images.float() / 255)
+    assert torch.equal(stacked, images.flip(1).float() / 255)  # BGR comes, RGB goes on
     assert torch.equal(preprocessor(dict(inputs=list(images), data_samples=None))["inputs"], stacked)
 
 

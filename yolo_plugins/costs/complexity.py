@@ -55,7 +55,7 @@ def summarize(model: nn.Module, input_hw: tuple[int, int]) -> dict[str, Any]:
     """Complexity and speed for one image.
 
     Args:
-        model: A detector with `backbone`, `neck` and `bbox_head`; left as it is.
+        model: A detector, ours or MMDetection's; left as it is.
         input_hw: Height and width of the input in pixels.
 
     Returns:
@@ -75,10 +75,12 @@ def summarize(model: nn.Module, input_hw: tuple[int, int]) -> dict[str, Any]:
 def count_parts(model: nn.Module, input_hw: tuple[int, int]) -> dict[str, Any]:
     """`params`, `macs` and `flops` for one image and, with `_backbone`, `_neck`, `_head`, those of the parts.
 
+    A part that the model does not have counts None.
+
     `uncounted_operators` names the arithmetic that `macs` leaves out. Arguments as in `summarize`.
 
     Raises:
-        UsageError: The model has no such parts, or refuses the size.
+        UsageError: The model refuses the size.
     """
     trace = _trace(model, input_hw)
     return _by_part(model, trace) | {"uncounted_operators": sorted({name for name, _ in trace.without_formula})}
@@ -208,16 +210,18 @@ def _is_arithmetic(operator: Any) -> bool:
     return not operator.is_view and not _NO_ARITHMETIC.fullmatch(_name(operator).rpartition(".")[2])
 
 
-def _by_part(model: nn.Module, trace: _Trace) -> dict[str, int]:
-    """The numbers of `count_parts`."""
-    missing = [name for name in _PARTS.values() if not hasattr(model, name)]
-    if missing:
-        raise UsageError(f"{type(model).__name__} has no {' and no '.join(missing)}: its parts cannot be counted")
-    counts = {}
+def _by_part(model: nn.Module, trace: _Trace) -> dict[str, int | None]:
+    """The numbers of `count_parts`; None of a part that the model has not."""
+    counts: dict[str, int | None] = {}
     for suffix, name in {"": "", **{f"_{part}": name for part, name in _PARTS.items()}}.items():
-        counts[f"params{suffix}"] = _count_params(model.get_submodule(name))
-        counts[f"macs{suffix}"] = trace.macs.get(name, 0)
-        counts[f"flops{suffix}"] = flops_of(counts[f"macs{suffix}"])
+        present = not name or isinstance(getattr(model, name, None), nn.Module)
+        macs = trace.macs.get(name, 0)
+        numbers = (
+            {"params": _count_params(model.get_submodule(name)), "macs": macs, "flops": flops_of(macs)}
+            if present
+            else {}
+        )
+        counts |= {f"{quantity}{suffix}": numbers.get(quantity) for quantity in ("params", "macs", "flops")}
     return counts
 
 

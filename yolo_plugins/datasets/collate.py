@@ -8,13 +8,14 @@ from torch.nn.functional import pad
 from torch.utils.data import default_collate, get_worker_info
 
 from yolo_plugins.registry import FUNCTIONS
+from yolo_plugins.structures import TrainingSamples
 
 _GREY = 114  # the letterbox's
 
 
 @FUNCTIONS.register_module()
 def collate_detection(samples: Sequence[dict]) -> dict:
-    """Stacks the pictures; joins the boxes of training samples, lists the data samples of evaluation ones.
+    """Stacks the pictures and lists the data samples, as evaluation wants them.
 
     Pictures smaller than the batch's highest or widest get more grey below and on the right, which moves no box. That
     happens where ranks share out the rectangles of `DetectionDataset(rect_batch_size=...)`.
@@ -23,16 +24,17 @@ def collate_detection(samples: Sequence[dict]) -> dict:
         samples: What `PackTrain` or `PackEval` returns, N of them.
 
     Returns:
-        dict(inputs=(N, 3, H, W) uint8, data_samples): in training (M, 6) float32, a row a box: place of its picture
-        in the batch, class, x1, y1, x2, y2 in input pixels; in evaluation the list of N DetDataSample.
+        dict(inputs=(N, 3, H, W) uint8, data_samples=list of N DetDataSample).
     """
     inputs = _stack(_of_one_shape([sample["inputs"] for sample in samples]))
-    data_samples = [sample["data_samples"] for sample in samples]
-    if not isinstance(data_samples[0], torch.Tensor):
-        return {"inputs": inputs, "data_samples": data_samples}
-    counts = torch.tensor([len(rows) for rows in data_samples])
-    image = torch.repeat_interleave(torch.arange(len(samples), dtype=torch.float32), counts)
-    return {"inputs": inputs, "data_samples": torch.cat([image[:, None], torch.cat(data_samples)], dim=1)}
+    return {"inputs": inputs, "data_samples": [sample["data_samples"] for sample in samples]}
+
+
+@FUNCTIONS.register_module()
+def collate_training(samples: Sequence[dict]) -> dict:
+    """As `collate_detection`; the data samples are `TrainingSamples`, which leave a worker as one tensor."""
+    batch = collate_detection(samples)
+    return batch | {"data_samples": TrainingSamples(batch["data_samples"])}
 
 
 def _of_one_shape(tensors: list[torch.Tensor]) -> list[torch.Tensor]:

@@ -11,7 +11,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
-from mmengine.dataset import BaseDataset
+from mmengine.dataset import BaseDataset, Compose
 
 from yolo_plugins.errors import UsageError
 from yolo_plugins.registry import TRANSFORMS
@@ -23,6 +23,7 @@ from .images import read_image, scale_long_side, scaled_hw
 # YOLOv5 v7.0's rectangular evaluation: sides are multiples of 32 with room for half a cell more.
 _RECT_STRIDE = 32
 _RECT_PAD = 0.5
+_LOADING_STEPS = ("LoadImageFromFile", "LoadAnnotations")
 
 
 class Picture(NamedTuple):
@@ -40,15 +41,17 @@ class DetectionDataset(BaseDataset, ABC):
     `dataset[key]` takes an index, or a (seed, epoch, index) key as `SeededSampler` yields. The transforms get `rng`,
     `dataset` (this object), `index`, `img_size`, `img` (h, w, 3) uint8 BGR with long side `img_size` (read-only),
     `gt_bboxes` and `gt_bboxes_labels` (in pixels of `img`, without difficult objects), `img_id`, `img_path`,
-    `ann_path`, `ori_shape` (h, w); when testing also `ori_bboxes`, `ori_labels`, `difficult` (all objects, original
-    pixels) and `batch_hw`. In training the global generators of `random` and `numpy` are seeded from the key too, for
+    `ann_path`, `ori_shape` (h, w); `ori_bboxes`, `ori_labels`, `difficult` (all objects, original pixels); when testing
+    also `batch_hw`. In training the global generators of `random` and `numpy` are seeded from the key too, for
     borrowed transforms that use them.
 
     Args:
         data_root: The folder.
         splits: Names of the splits, as the subclass says.
-        img_size: Long side of the pictures, and side of the network's square input, in pixels.
-        pipeline: Transforms, built or as configs.
+        img_size: Long side of the pictures, and side of the network's square input, in pixels; None takes that of the
+            pipeline's `Letterbox`. Without either, the pipeline does everything itself, reading included.
+        pipeline: Transforms, built or as configs. `LoadImageFromFile` and `LoadAnnotations` may stand there for
+            MMDetection's inference and tools; the data set loads by itself, from its cache.
         test_mode: Whether samples are for evaluation.
         metainfo: `dict(classes=...)` for classes other than the data set's own.
         cache_images: Whether pictures come from an `ImageCache`, built where it is missing; otherwise each is decoded
@@ -57,18 +60,19 @@ class DetectionDataset(BaseDataset, ABC):
         indices: Keep only the first so many pictures, or those at these places.
         rect_batch_size: Evaluate on rectangles: pictures sorted by aspect ratio, and one padded shape for each batch
             of that many (the data loader's batch size), in order; None means squares.
+        lazy_init: Whether the files are read when `full_init` is called, and not now.
 
     Raises:
-        UsageError: The folder, a split, an annotation or a picture is missing or faulty, or a picture's size is not
-            the one in its annotation, or the pipeline drops a sample. Names the file. Without a cache a picture is
-            looked into when it is first needed.
+        UsageError: Two sizes are stated; the folder, a split, an annotation or a picture is missing or faulty, or
+            a picture's size is not the one in its annotation, or the pipeline drops a sample. Names the file. Without a
+            cache a picture is looked into when it is first needed.
     """
 
     def __init__(
         self,
         data_root: str,
         splits: Sequence[str],
-        img_size: int,
+        img_size: int | None = None,
         pipeline: Sequence[Any] = (),
         test_mode: bool = False,
         metainfo: Mapping | None = None,
@@ -76,9 +80,12 @@ class DetectionDataset(BaseDataset, ABC):
         cache_dir: str | None = None,
         indices: int | Sequence[int] | None = None,
         rect_batch_size: int | None = None,
+        lazy_init: bool = False,
     ) -> None:
+        self._all_steps = pipeline
+        steps = [TRANSFORMS.build(step) if isinstance(step, dict) else step for step in without_loading(pipeline)]
         self.splits = splits
-        self.img_size = img_size
+        self.img_size = _only_size(type(self).__name__, img_size, steps)
         self.cache_images = cache_images
         self.cache_dir = cache_dir
         self.rect_batch_size = rect_batch_size
@@ -89,8 +96,9 @@ class DetectionDataset(BaseDataset, ABC):
             data_prefix={},
             indices=indices,
             serialize_data=False,  # the records are small arrays; unpickling four a mosaic would cost more
-            pipeline=[TRANSFORMS.build(step) if isinstance(step, dict) else step for step in pipeline],
+            pipeline=steps,
             test_mode=test_mode,
+            lazy_init=lazy_init,
         )
 
     @abstractmethod
@@ -102,6 +110,8 @@ class DetectionDataset(BaseDataset, ABC):
         if self._fully_initialized:
             return
         super().full_init()
+        if self.img_size is None:
+            return
         if self.cache_images:
             self._open_cache()
         else:
@@ -124,6 +134,26 @@ class DetectionDataset(BaseDataset, ABC):
         record = self.data_list[index]
         return self._image(record), record["gt_bboxes"], record["gt_bboxes_labels"]
 
+    def get_data_info(self, idx: int) -> dict:
+        """What is known of a picture, with its objects as MMDetection's tools read them.
+
+        Returns:
+            The record, and `instances`: for each object `bbox` (xyxy in pixels of the original), `bbox_label` and
+            `ignore_flag`, 1 for a difficult one; when training, difficult ones are left out.
+        """
+        record = super().get_data_info(idx)
+        columns = [record[name].tolist() for name in ("ori_bboxes", "ori_labels", "difficult")]
+        instances = [
+            dict(bbox=bbox, bbox_label=label, ignore_flag=int(flag))
+            for bbox, label, flag in zip(*columns, strict=True)
+            if self.test_mode or not flag
+        ]
+        return {**record, "instances": instances}
+
+    def prepare_data(self, idx: int) -> Any:
+        """What the whole pipeline, its loading steps included, makes of a picture: what MMDetection's tools ask for."""
+        return Compose(self._all_steps)(self.get_data_info(idx))
+
     def get_cat_ids(self, idx: int) -> list[int]:
         """Labels of the non-difficult objects of a picture."""
         return self.data_list[idx]["gt_bboxes_labels"].tolist()
@@ -131,6 +161,8 @@ class DetectionDataset(BaseDataset, ABC):
     def __getitem__(self, key: int | tuple[int, int, int]) -> Any:
         """The sample of a key: an index, short for (0, 0, index), or (seed, epoch, index)."""
         seed, epoch, index = key if isinstance(key, tuple) else (0, 0, key)
+        if self.img_size is None:
+            return self.prepare_data(index)
         index = range(len(self.data_list))[index]  # negative ones from the end; IndexError beyond
         rng = np.random.default_rng((seed, epoch, index))
         if not self.test_mode:
@@ -172,15 +204,11 @@ class DetectionDataset(BaseDataset, ABC):
             "ori_shape": (annotation.height, annotation.width),
             "gt_bboxes": annotation.bboxes[wanted],
             "gt_bboxes_labels": annotation.labels[wanted],
+            "ori_bboxes": annotation.bboxes,
+            "ori_labels": annotation.labels,
+            "difficult": annotation.difficult,
         }
-        if self.test_mode:
-            record.update(
-                ori_bboxes=annotation.bboxes,
-                ori_labels=annotation.labels,
-                difficult=annotation.difficult,
-                batch_hw=(self.img_size, self.img_size),
-            )
-        return record
+        return record | {"batch_hw": (self.img_size, self.img_size)} if self.test_mode else record
 
     def _open_cache(self) -> None:
         """Ties each record to its picture in the cache."""
@@ -216,6 +244,22 @@ class DetectionDataset(BaseDataset, ABC):
             shape = _rectangle([record["ori_shape"] for record in batch], self.img_size)
             for record in batch:
                 record["batch_hw"] = shape
+
+
+def without_loading(pipeline: Sequence[Any]) -> list[Any]:
+    """The steps of a pipeline, or their configs, that work on a picture which is there already."""
+    return [
+        step for step in pipeline if not isinstance(step, dict) or step["type"].rpartition(".")[2] not in _LOADING_STEPS
+    ]
+
+
+def _only_size(name: str, img_size: int | None, steps: Sequence[Any]) -> Any:
+    """The one size that the data set and the steps of its pipeline state; None where nobody states any."""
+    stated = [img_size, *(getattr(step, "img_size", None) for step in steps)]
+    sizes = sorted({size for size in stated if size is not None})
+    if len(sizes) > 1:
+        raise UsageError(f"{name} states several sizes, {sizes}: give img_size to the data set or to its Letterbox")
+    return sizes[0] if sizes else None
 
 
 def _check_size(record: dict, decoded_hw: tuple[int, int]) -> None:

@@ -1,19 +1,23 @@
-"""Refuses a model whose number of classes is not that of the data."""
+"""Refuses a model that does not go with its data: other numbers of classes, boxes that it would put aside."""
 
+from mmdet.models.detectors import BaseDetector
 from mmengine.hooks import Hook
 from mmengine.model import is_model_wrapper
 from mmengine.runner import BaseLoop, Runner
 from torch import nn
 
+from yolo_plugins.datasets.transforms import Letterbox
 from yolo_plugins.errors import UsageError
 from yolo_plugins.registry import HOOKS
 
 
 @HOOKS.register_module()
 class ClassCheckHook(Hook):
-    """Compares `num_classes` of the model's heads with the classes of every data set in use, before anything runs.
+    """Compares the model with every data set in use, before anything runs.
 
-    A head is a direct child of the model whose name ends with `head`; a data set states `metainfo['classes']`.
+    `num_classes` of its heads, direct children whose names end with `head`, has to be the number of a data set's
+    `metainfo['classes']`; and where a letterbox puts padding before the picture, the model has to say that it takes it
+    off again (`undoes_padding`), which MMDetection's whole detectors do not.
     """
 
     priority = "VERY_HIGH"
@@ -22,25 +26,36 @@ class ClassCheckHook(Hook):
         """Checks the data sets of the loops that this run has built: training, validation, test.
 
         Raises:
-            UsageError: Names the head, the data set and both numbers.
+            UsageError: Names the head, the data set and both numbers; or the data set and the letterbox's remedy.
         """
         model = runner.model.module if is_model_wrapper(runner.model) else runner.model
         for loop in (runner._train_loop, runner._val_loop, runner._test_loop):
             if isinstance(loop, BaseLoop):
-                _check(model, loop.dataloader.dataset)
+                _check_classes(model, loop.dataloader.dataset)
+                _check_padding(model, loop.dataloader.dataset)
 
 
-def _check(model: nn.Module, dataset: object) -> None:
+def _check_classes(model: nn.Module, dataset: object) -> None:
     classes = getattr(dataset, "metainfo", {}).get("classes")
     if classes is None:
         return
     for name, head in model.named_children():
         num_classes = getattr(head, "num_classes", None)
-        if name.endswith("head") and num_classes is not None and num_classes != len(classes):
+        if name.endswith("head") and name != "rpn_head" and num_classes is not None and num_classes != len(classes):
             raise UsageError(
                 f"model.{name}.num_classes={num_classes}, but {type(dataset).__name__} has {len(classes)} classes "
                 f"({_some(classes)}): set model.{name}.num_classes={len(classes)} or choose the matching data set"
             )
+
+
+def _check_padding(model: nn.Module, dataset: object) -> None:
+    steps = getattr(getattr(dataset, "pipeline", None), "transforms", [])
+    centred = any(isinstance(step, Letterbox) and step.centre for step in steps)
+    if centred and isinstance(model, BaseDetector) and not getattr(model, "undoes_padding", False):
+        raise UsageError(
+            f"{type(model).__name__} scales its boxes back and knows of no padding before the picture: take the base "
+            "voc0712_320_corner.py, or give the Letterbox of the test pipeline centre=False"
+        )
 
 
 def _some(names: tuple[str, ...] | list[str]) -> str:

@@ -24,12 +24,15 @@ from torch import nn
 from torch.utils.data import DataLoader
 
 from yolo_plugins.checkpoints.read import check_fits, load_checkpoint
+from yolo_plugins.datasets.detection_dataset import DetectionDataset
 from yolo_plugins.engine.checkpoint import latest_checkpoint
 from yolo_plugins.engine.memory import keep_freed_memory
 from yolo_plugins.errors import UsageError
 from yolo_plugins.files import write_atomically
+from yolo_plugins.registry import DATASETS, MODELS, RUNNERS
 
 
+@RUNNERS.register_module()
 class YOLORunner(Runner):
     """What differs from MMEngine's Runner.
 
@@ -51,6 +54,10 @@ class YOLORunner(Runner):
             atexit.register(_close_process_group)
         super().setup_env(env_cfg)
 
+    def build_model(self, model: nn.Module | dict) -> nn.Module:
+        """Builds the model in the scope of its type, so that whole detectors of MMDetection find their parts."""
+        return model if isinstance(model, nn.Module) else MODELS.build(model)
+
     def wrap_model(self, model_wrapper_cfg: dict | None, model: nn.Module) -> nn.Module:
         """Distributed data parallel, on CPUs too, with rank 0's batch statistics for all, as the reference has it."""
         if self.distributed and model_wrapper_cfg is None:
@@ -68,9 +75,12 @@ class YOLORunner(Runner):
     def build_dataloader(
         dataloader: DataLoader | dict, seed: int | None = None, diff_rank_seed: bool = False
     ) -> DataLoader:
-        """MMEngine's data loader, with pinned memory for a GPU; `num_workers=0` alone is enough to have no workers."""
+        """MMEngine's data loader, with pinned memory for a GPU and, for our data sets, batches in one piece.
+
+        `num_workers=0` alone is enough to have no workers.
+        """
         if isinstance(dataloader, dict):
-            dataloader = {"pin_memory": torch.cuda.is_available(), **dataloader}
+            dataloader = {"pin_memory": torch.cuda.is_available(), **_collate(dataloader["dataset"]), **dataloader}
             if not dataloader.get("num_workers"):
                 dataloader["persistent_workers"] = False
         return Runner.build_dataloader(dataloader, seed, diff_rank_seed)
@@ -94,6 +104,15 @@ class YOLORunner(Runner):
     def build_visualizer(self, visualizer: Visualizer | dict | None = None) -> Visualizer:
         """MMEngine's visualizer; by default without the files of its own that `record.json` replaces."""
         return super().build_visualizer(visualizer or Visualizer.get_instance(self._experiment_name))
+
+    def register_default_hooks(self, hooks: dict[str, Any] | None = None) -> None:
+        """MMEngine's; the hook that draws predictions, and all that it imports, only where it is told to draw."""
+        hooks = {
+            name: hook
+            for name, hook in (hooks or {}).items()
+            if name != "visualization" or not isinstance(hook, dict) or hook.get("draw")
+        }
+        super().register_default_hooks(hooks)
 
     def train(self) -> nn.Module:
         """Trains; returns the model."""
@@ -197,6 +216,15 @@ class YOLORunner(Runner):
         sampler = self.train_dataloader.sampler
         if hasattr(sampler, "seed"):
             sampler.seed = self.seed  # it was built before the checkpoint's seed was known
+
+
+def _collate(dataset: Any) -> dict[str, dict]:
+    """The collate function for a data set of ours, built or as config; nothing for any other."""
+    known = DATASETS.get(dataset["type"]) if isinstance(dataset, dict) else type(dataset)
+    if not issubclass(known, DetectionDataset):
+        return {}
+    testing = dataset.get("test_mode") if isinstance(dataset, dict) else dataset.test_mode
+    return {"collate_fn": {"type": f"yolo_plugins.collate_{'detection' if testing else 'training'}"}}
 
 
 def _close_process_group() -> None:

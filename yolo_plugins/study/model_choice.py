@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from yolo_plugins.config import find_config, load_config
+from yolo_plugins.config import find_config, input_size, load_config
 from yolo_plugins.errors import UsageError
 from yolo_plugins.faults import explain
 from yolo_plugins.study.laws.fits import ALL
@@ -154,7 +154,7 @@ def _count(config_name: str, fitted: Fitted) -> tuple[Candidate, str]:
     path = find_config(config_name)
     config = load_config(str(path))
     sizes = fitted.models[["input_h", "input_w"]].drop_duplicates().to_numpy().tolist()
-    height, width = sizes[0] if len(sizes) == 1 else (config.img_size, config.img_size)
+    height, width = sizes[0] if len(sizes) == 1 else (input_size(config),) * 2
     from yolo_plugins.costs.complexity import count_parts
     from yolo_plugins.registry import MODELS
 

@@ -14,6 +14,7 @@ from mmengine.config import Config
 from mmengine.registry import init_default_scope
 from torch import Tensor
 
+from yolo_plugins.config import input_size
 from yolo_plugins.costs.latency import median_seconds
 from yolo_plugins.engine import YOLOOptimWrapper
 from yolo_plugins.engine.memory import keep_freed_memory
@@ -42,7 +43,7 @@ def benchmark_train(
 ) -> dict[str, float]:
     """Training steps (forward, loss, backward, optimizer) on a random batch, and the loss with assignment alone."""
     model = _build(config).train().to(device)
-    inputs, targets = _random_batch(batch_size, config.img_size, model.num_classes, device)
+    inputs, targets = _random_batch(batch_size, input_size(config), model.num_classes, device)
     optimizer = torch.optim.SGD(model.parameters(), lr=1e-4, momentum=0.9, nesterov=True)
     wrapper = YOLOOptimWrapper(optimizer, amp=amp)
 
@@ -68,8 +69,8 @@ def benchmark_train(
 def benchmark_predict(config: Config, device: str = "cpu", repeats: int = 40) -> dict[str, float]:
     """Prediction of one image, batch 1, in training form and in deploy form, suppression included."""
     model = _build(config).eval().to(device)
-    inputs, _ = _random_batch(1, config.img_size, model.num_classes, device)
-    size = (config.img_size, config.img_size)
+    size = (input_size(config),) * 2
+    inputs, _ = _random_batch(1, size[0], model.num_classes, device)
     meta = dict(ori_shape=size, scale_factor=(1.0, 1.0), pad_param=(0, 0, 0, 0))
     sample = DetDataSample(metainfo=meta)
 

@@ -1,5 +1,6 @@
 # YOLOv4-CSP for 20 classes (Scaled-YOLOv4, PyTorch release). P5, P6 and P7 differ in stages, repeats, anchors, balance.
 model = dict(
+    _scope_="yolo_plugins",
     type="YOLODetector",
     backbone=dict(type="YOLOv4CSP", repeats=(1, 2, 8, 8, 4), plain_first=True),
     neck=dict(type="YOLOv4CSPPAN", num_blocks=2),

@@ -1,6 +1,7 @@
 # YOLOv4-tiny for 20 classes, fine level first; both levels share the anchor (81, 82), and (10, 14) is not used. It is
 # trained with YOLOv5's coder, which reaches the neighbour cells that the assigner assigns.
 model = dict(
+    _scope_="yolo_plugins",
     type="YOLODetector",
     backbone=dict(type="YOLOv4Tiny"),
     neck=dict(type="YOLOv4TinyFPN"),

@@ -1,6 +1,7 @@
 # YOLOv5 v6.0 to v7.0 for 20 classes; a leaf sets the scale. No channel or stride is typed: the detector reads them
 # off the backbone and the neck.
 model = dict(
+    _scope_="yolo_plugins",
     type="YOLODetector",
     backbone=dict(type="YOLOv5CSP"),
     neck=dict(type="YOLOv5PAFPN"),

@@ -4,6 +4,8 @@ import cv2
 import numpy as np
 from mmcv.transforms import BaseTransform
 
+from yolo_plugins.datasets.images import scale_long_side
+from yolo_plugins.errors import UsageError
 from yolo_plugins.registry import TRANSFORMS
 
 
@@ -14,6 +16,7 @@ def letterbox(
     scaleup: bool = True,
     stride: int = 32,
     value: int = 114,
+    centre: bool = True,
 ) -> tuple[np.ndarray, float, tuple[float, float]]:
     """Fits a picture into a shape (v7.0's rounding of sizes and padding).
 
@@ -24,6 +27,7 @@ def letterbox(
         scaleup: Whether a picture smaller than the shape may grow.
         stride: Of `auto`, pixels.
         value: Grey level of the padding.
+        centre: Whether the padding is divided between the sides, or lies below and on the right.
 
     Returns:
         (H, W, 3) uint8; the factor of the resize; half of the padding in x and in y, pixels. A half such as 5.5 means
@@ -40,7 +44,7 @@ def letterbox(
         pad_height, pad_width = pad_height % stride, pad_width % stride
     if (inner_height, inner_width) != (height, width):
         img = cv2.resize(img, (inner_width, inner_height), interpolation=cv2.INTER_LINEAR)
-    top, left = pad_height // 2, pad_width // 2
+    top, left = (pad_height // 2, pad_width // 2) if centre else (0, 0)
     grey = (value, value, value)
     img = cv2.copyMakeBorder(img, top, pad_height - top, left, pad_width - left, cv2.BORDER_CONSTANT, value=grey)
     return img, ratio, (pad_width / 2, pad_height / 2)
@@ -48,27 +52,39 @@ def letterbox(
 
 @TRANSFORMS.register_module()
 class Letterbox(BaseTransform):
-    """Pads the scaled picture to `batch_hw` (`img_size` squared where the data set gives none); it does not enlarge.
+    """Scales the picture to the size of the input and pads it to that shape.
+
+    A data set gives pictures that are scaled already, and its own size; that of the config is for all others.
 
     Args:
+        img_size: Side of the square input in pixels; a data set that states no size of its own takes it from here.
+        centre: Whether the padding is divided between the sides, as YOLOv5 does it, or lies below and on the right:
+            detectors of MMDetection scale their boxes back and know of no offset.
         value: Grey level of the padding.
     """
 
-    def __init__(self, value: int = 114) -> None:
-        self.value = value
+    def __init__(self, img_size: int | None = None, centre: bool = True, value: int = 114) -> None:
+        self.img_size, self.centre, self.value = img_size, centre, value
 
     def transform(self, results: dict) -> dict:
-        """Reads `ori_shape` (h, w), `img_size`; replaces `img` (h, w, 3) and, if any, `gt_bboxes` (n, 4) in its pixels.
+        """Reads `ori_shape` (h, w) and, if any, `batch_hw` or `img_size`; replaces `img` (h, w, 3).
 
         Writes `img_shape` (H, W), `scale_factor` (x, y) from the original to the padded picture, and `pad_param`
-        (top, bottom, left, right) in pixels.
+        (top, bottom, left, right) in pixels. `gt_bboxes` (n, 4), if any, come to be in the pixels of the new `img`.
+
+        Raises:
+            UsageError: Neither the config nor the data set states a size.
         """
+        size = results.get("img_size", self.img_size)
+        if size is None:
+            raise UsageError("Letterbox: the input has no size; write dict(type='Letterbox', img_size=320)")
         height, width = results["img"].shape[:2]
-        new_shape_hw = results.get("batch_hw", (results["img_size"],) * 2)
-        img, ratio, _ = letterbox(results["img"], new_shape_hw, scaleup=False, value=self.value)
-        inner_height, inner_width = round(height * ratio), round(width * ratio)
+        scaled = scale_long_side(results["img"], size)
+        new_shape_hw = results.get("batch_hw", (size, size))
+        img, ratio, _ = letterbox(scaled, new_shape_hw, scaleup=False, value=self.value, centre=self.centre)
+        inner_height, inner_width = (round(side * ratio) for side in scaled.shape[:2])
         pad_height, pad_width = img.shape[0] - inner_height, img.shape[1] - inner_width
-        top, left = pad_height // 2, pad_width // 2
+        top, left = (pad_height // 2, pad_width // 2) if self.centre else (0, 0)
         ori_height, ori_width = results["ori_shape"]
         results["img"] = img
         results["img_shape"] = img.shape[:2]

@@ -1,6 +1,6 @@
 """Detectors: backbone, neck and head put together."""
 
 from yolo_plugins.models.detectors.data_preprocessor import YOLODataPreprocessor
-from yolo_plugins.models.detectors.yolo_detector import YOLODetector, stack_targets, to_original
+from yolo_plugins.models.detectors.yolo_detector import YOLODetector, to_original
 
-__all__ = ["YOLODataPreprocessor", "YOLODetector", "stack_targets", "to_original"]
+__all__ = ["YOLODataPreprocessor", "YOLODetector", "to_original"]

@@ -1,14 +1,17 @@
 """Moves a batch to the device and turns its pixels into the network's input."""
 
+from typing import Any
+
 import torch
 from mmengine.model import BaseDataPreprocessor
 
 from yolo_plugins.registry import MODELS
+from yolo_plugins.structures import TrainingSamples
 
 
 @MODELS.register_module()
 class YOLODataPreprocessor(BaseDataPreprocessor):
-    """RGB pixels 0..255 -> floats 0..1, channels last in memory, which convolutions prefer.
+    """BGR pixels 0..255, MMDetection's order -> RGB floats 0..1, channels last in memory, which convolutions prefer.
 
     A backbone whose weights expect other statistics normalises for itself. Images of one batch have one size; the
     data pipeline letterboxes them.
@@ -22,11 +25,24 @@ class YOLODataPreprocessor(BaseDataPreprocessor):
             training: Unused; MMEngine's signature.
 
         Returns:
-            `inputs` (N, 3, H, W) float 0..1 on the device, and `data_samples` on the device.
+            `inputs` (N, 3, H, W) float 0..1 RGB on the device, and `data_samples` on the device, each with the size of
+            the batch as `batch_input_shape` and `pad_shape` (H, W).
         """
         inputs = data["inputs"]
         if not isinstance(inputs, torch.Tensor):
             inputs = torch.stack(list(inputs))
-        # bytes travel, a quarter of the floats; the device converts and reorders them in one pass
-        inputs = inputs.to(self.device, non_blocking=True).to(torch.float32, memory_format=torch.channels_last)
-        return dict(inputs=inputs.div_(255), data_samples=self.cast_data(data.get("data_samples")))
+        # bytes travel, a quarter of the floats; the device converts and reorders them
+        inputs = inputs.to(self.device, non_blocking=True).flip(1)
+        inputs = inputs.to(torch.float32, memory_format=torch.channels_last)
+        shape = tuple(inputs.shape[2:])
+        return dict(inputs=inputs.div_(255), data_samples=self._prepared(data.get("data_samples"), shape))
+
+    def _prepared(self, samples: Any, shape: tuple[int, ...]) -> Any:
+        sizes = dict(batch_input_shape=shape, pad_shape=shape)
+        if isinstance(samples, TrainingSamples):
+            return samples.to(self.device, **sizes)
+        samples = self.cast_data(samples)
+        if isinstance(samples, list):
+            for sample in samples:
+                sample.set_metainfo(sizes)
+        return samples

@@ -5,8 +5,8 @@ config never types them twice.
 """
 
 from collections.abc import Sequence
+from typing import Any
 
-import torch
 from mmdet.models.detectors import BaseDetector
 from mmdet.structures import DetDataSample
 from mmengine.dist import get_world_size
@@ -14,40 +14,49 @@ from torch import Tensor
 
 from yolo_plugins.errors import UsageError
 from yolo_plugins.models.detectors.onednn_guard import guard_strided_1x1
+from yolo_plugins.models.detectors.wiring import build_head, build_neck, is_mmdet_head
 from yolo_plugins.registry import MODELS
+from yolo_plugins.structures import stack_targets
 
 _PREPROCESSOR = dict(type="YOLODataPreprocessor")
 
 
-@MODELS.register_module()
+@MODELS.register_module(name=["YOLODetector", "SingleStageDetector"])
 class YOLODetector(BaseDetector):
-    """Backbone -> neck -> head.
+    """Backbone -> neck -> head, each ours or MMDetection's (`mmdet.FPN`, `mmdet.YOLOXHead`).
 
     Args:
         backbone: Config of a backbone that states `out_channels` and `out_strides`.
-        neck: Config of a neck, without `in_channels`.
+        neck: Config of a neck, without `in_channels`; None for a head right on the backbone's maps.
         bbox_head: Config of a head, without `in_channels` and `strides`.
         data_preprocessor: Config of the data preprocessor.
+        train_cfg: What MMDetection's heads want for training: the assigner.
         test_cfg: Arguments of the selection of detections, given to the head.
         init_cfg: MMEngine initialisation config.
+
+    Attributes:
+        strides: Input pixels per cell of the head's maps, fine to coarse.
+        undoes_padding: That predicted boxes are moved by the padding that a letterbox put before the picture.
     """
+
+    undoes_padding = True
 
     def __init__(
         self,
         backbone: dict,
-        neck: dict,
-        bbox_head: dict,
+        neck: dict | Sequence[dict] | None = None,
+        bbox_head: dict | None = None,
         data_preprocessor: dict = _PREPROCESSOR,
+        train_cfg: dict | None = None,
         test_cfg: dict | None = None,
         init_cfg: dict | None = None,
     ) -> None:
         super().__init__(MODELS.build(data_preprocessor), init_cfg)
-        self.backbone = MODELS.build(backbone)
-        self.neck = MODELS.build(dict(neck, in_channels=self.backbone.out_channels))
-        self.strides = list(self.backbone.out_strides)
-        self.bbox_head = MODELS.build(
-            dict(bbox_head, in_channels=self.neck.out_channels, strides=self.strides, test_cfg=test_cfg)
-        )
+        if bbox_head is None:
+            raise UsageError("model.bbox_head is missing; write for example bbox_head=dict(type='YOLOAnchorHead', ...)")
+        self.backbone: Any = MODELS.build(backbone)
+        self.neck, channels, self.strides = build_neck(neck, self.backbone.out_channels, self.backbone.out_strides)
+        self.bbox_head: Any = build_head(bbox_head, channels, self.strides, train_cfg, test_cfg)
         guard_strided_1x1(self)
 
     @property
@@ -59,10 +68,10 @@ class YOLODetector(BaseDetector):
         """(N, 3, H, W) in 0..1 -> the neck's maps, fine to coarse.
 
         Raises:
-            UsageError: A stride does not divide the input size.
+            UsageError: A stride of the backbone does not divide the input size.
         """
         h, w = batch_inputs.shape[-2:]
-        largest = max(self.strides)
+        largest = max(self.backbone.out_strides)
         if h % largest or w % largest:
             fits = [max(int(side / largest + 0.5), 1) * largest for side in (h, w)]  # nearest, the larger of two
             raise UsageError(
@@ -80,24 +89,24 @@ class YOLODetector(BaseDetector):
 
         Args:
             batch_inputs: (N, 3, H, W) in 0..1.
-            batch_data_samples: (M, 6) image, class, x1, y1, x2, y2 in input pixels, or MMDetection's samples.
+            batch_data_samples: (M, 6) image, class, x1, y1, x2, y2 in input pixels, or data samples.
 
         Returns:
             `loss`, to be back-propagated: the sum of the terms times the images of all ranks (gradients are summed
-            over images, and ranks average them); `loss_NAME` of each term that the head's loss gives, detached.
+            over images, and ranks average them); `loss_NAME` of each term that the head's loss gives, detached. Of a
+            head of MMDetection what it returns, to be summed as it is.
         """
-        targets = batch_data_samples
-        if not isinstance(targets, Tensor):
-            targets = stack_targets(targets)
+        if is_mmdet_head(self.bbox_head):
+            return self.bbox_head.loss(self.extract_feat(batch_inputs), batch_data_samples)
+        targets = stack_targets(batch_data_samples)
         terms = self.bbox_head.loss(self._forward(batch_inputs), targets, tuple(batch_inputs.shape[-2:]))
         images = len(batch_inputs) * get_world_size()
-        return dict(
-            loss=sum(terms.values()) * images, **{f"loss_{name}": term.detach() for name, term in terms.items()}
-        )
+        logged = {f"loss_{name}": term.detach() for name, term in terms.items()}
+        return dict(loss=sum(terms.values()) * images, **logged)
 
     def parse_losses(self, losses: dict[str, Tensor]) -> tuple[Tensor, dict[str, Tensor]]:
-        """(what is back-propagated, what is logged): `loss` has summed the terms, which MMEngine would do here."""
-        return losses["loss"], losses
+        """(what is back-propagated, what is logged): where `loss` has summed the terms, MMEngine's sum is not taken."""
+        return (losses["loss"], losses) if "loss" in losses else super().parse_losses(losses)
 
     def predict(
         self, batch_inputs: Tensor, batch_data_samples: Sequence[DetDataSample], rescale: bool = True
@@ -112,22 +121,14 @@ class YOLODetector(BaseDetector):
         Returns:
             The samples with `pred_instances`: `bboxes` (k, 4) xyxy, `scores` (k,), `labels` (k,).
         """
-        results = self.bbox_head.predict(self._forward(batch_inputs))
+        if is_mmdet_head(self.bbox_head):
+            results = self.bbox_head.predict(self.extract_feat(batch_inputs), batch_data_samples, rescale=False)
+        else:
+            results = self.bbox_head.predict(self._forward(batch_inputs))
         if rescale:
             for result, sample in zip(results, batch_data_samples, strict=True):
                 result.bboxes = to_original(result.bboxes, sample)
         return self.add_pred_to_datasample(batch_data_samples, results)
-
-
-def stack_targets(data_samples: Sequence[DetDataSample]) -> Tensor:
-    """MMDetection's ground truths -> (M, 6) image, class, x1, y1, x2, y2 in input pixels."""
-    rows = []
-    for image, sample in enumerate(data_samples):
-        truth = sample.gt_instances
-        bboxes = getattr(truth.bboxes, "tensor", truth.bboxes)
-        column = bboxes.new_full((len(bboxes), 1), image)
-        rows.append(torch.cat((column, truth.labels[:, None].to(bboxes), bboxes), 1))
-    return torch.cat(rows)
 
 
 def to_original(bboxes: Tensor, sample: DetDataSample) -> Tensor:

@@ -1,0 +1,10 @@
+"""RTMDet-tiny of MMDetection (4.9 M parameters), VOC 07+12, 320 px, 200 epochs: the study's protocol.
+
+python tools/train.py configs/rtmdet_tiny_voc.py
+"""
+
+_base_ = [
+    "_base_/models/rtmdet_tiny.py",
+    "_base_/datasets/voc0712_320_corner.py",
+    "_base_/schedules/onecycle_200e.py",
+]

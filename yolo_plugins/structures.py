@@ -1,0 +1,80 @@
+"""What a training batch holds: MMDetection's data samples, which travel and are read as one table of boxes.
+
+A data set gives, and MMDetection's detectors take, one `DetDataSample` a picture. Between worker and detector a batch
+of them is one tensor: hundreds of small ones would each be handed over, and copied to the device, by itself.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+import torch
+from mmdet.structures import DetDataSample
+from mmengine.structures import InstanceData
+from torch import Tensor
+
+
+class TrainingSamples(Sequence[DetDataSample]):
+    """A sequence of data samples with `gt_instances`, kept as rows until somebody asks for the samples themselves.
+
+    Args:
+        samples: One for each picture of the batch, `gt_instances` with `bboxes` (n, 4) xyxy in input pixels and
+            `labels` (n,).
+    """
+
+    def __init__(self, samples: Iterable[DetDataSample]) -> None:
+        self._samples: list[DetDataSample] | None = list(samples)
+        self._metainfo = [sample.metainfo for sample in self._samples]
+        self._rows: Tensor | None = None
+
+    @property
+    def rows(self) -> Tensor:
+        """(M, 6) float32: place of the picture in the batch, class, x1, y1, x2, y2 in input pixels."""
+        if self._rows is None:
+            self._rows = stack_targets(self._samples or [])
+        return self._rows
+
+    def to(self, device: torch.device | str, **metainfo: Any) -> "TrainingSamples":
+        """The same boxes on a device, with metainfo that all pictures share."""
+        moved = TrainingSamples([])
+        moved._samples, moved._rows = None, self.rows.to(device, non_blocking=True)
+        moved._metainfo = [{**own, **metainfo} for own in self._metainfo]
+        return moved
+
+    def pin_memory(self) -> "TrainingSamples":
+        """The same boxes in memory from which a GPU copies; the data loader calls it."""
+        self._rows, self._samples = self.rows.pin_memory(), None
+        return self
+
+    def __len__(self) -> int:
+        return len(self._metainfo)
+
+    def __getitem__(self, index: Any) -> Any:
+        if self._samples is None:
+            self._samples = [_sample(self.rows, place, info) for place, info in enumerate(self._metainfo)]
+        return self._samples[index]
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {"_samples": None, "_rows": self.rows, "_metainfo": self._metainfo}
+
+
+def stack_targets(samples: Tensor | Sequence[DetDataSample]) -> Tensor:
+    """Ground truths as the rows of `TrainingSamples.rows`; what is such a table already is returned as it is."""
+    if isinstance(samples, Tensor):
+        return samples
+    if isinstance(samples, TrainingSamples) and samples._rows is not None:
+        return samples._rows
+    rows = [torch.zeros(0, 6)]
+    for place, sample in enumerate(samples):
+        truth = sample.gt_instances
+        bboxes = getattr(truth.bboxes, "tensor", truth.bboxes).float()
+        column = bboxes.new_full((len(bboxes), 1), place)
+        rows.append(torch.cat((column, truth.labels[:, None].to(bboxes), bboxes), 1))
+    return torch.cat([part.to(rows[-1].device) for part in rows])
+
+
+def _sample(rows: Tensor, place: int, metainfo: Mapping[str, Any]) -> DetDataSample:
+    own = rows[rows[:, 0] == place]
+    sample = DetDataSample(metainfo=dict(metainfo))
+    sample.gt_instances = InstanceData(bboxes=own[:, 2:], labels=own[:, 1].long())
+    sample.ignored_instances = InstanceData(bboxes=own.new_zeros(0, 4), labels=own.new_zeros(0).long())
+    return sample
