@@ -4,13 +4,12 @@ python tools/make_synthetic_voc.py data/synthetic
 python tools/train.py yolov5_n_demo --cfg-options data_root=data/synthetic
 """
 
-_base_ = "yolov5_n_voc_linear.py"
-img_size = 160
-pipeline = [
-    dict(type="MosaicAffine", prob=0.0, scale=0.2),
-    dict(type="RandomFlip", prob=0.5),
-    dict(type="PackTrain"),
+_base_ = [
+    "_base_/models/yolov5.py",
+    "_base_/datasets/voc_160_plain.py",
+    "_base_/schedules/yolov5_linear_24e.py",
 ]
-train_dataloader = dict(batch_size=16, dataset=dict(pipeline=pipeline))
-train_cfg = dict(max_epochs=24)
-default_hooks = dict(param_scheduler=dict(nominal_batch_size=16))
+model = dict(
+    backbone=dict(deepen_factor=0.33, widen_factor=0.25),
+    neck=dict(deepen_factor=0.33, widen_factor=0.25),
+)

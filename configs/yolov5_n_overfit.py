@@ -3,7 +3,12 @@
 python tools/train.py configs/yolov5_n_overfit.py
 """
 
-_base_ = "yolov5_n_voc_linear.py"
+_base_ = [
+    "_base_/models/yolov5.py",
+    "_base_/datasets/voc0712_320.py",
+    "_base_/schedules/yolov5_linear_200e.py",
+]
+model = dict(backbone=dict(deepen_factor=0.33, widen_factor=0.25), neck=dict(deepen_factor=0.33, widen_factor=0.25))
 splits = ["VOC2007/train"]
 pipeline = [dict(type="MosaicAffine", prob=0.0, translate=0.0, scale=0.0), dict(type="PackTrain")]
 train_dataloader = dict(batch_size=16, dataset=dict(splits=splits, indices=64, pipeline=pipeline))

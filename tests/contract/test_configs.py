@@ -60,10 +60,21 @@ def test_the_table_of_backbones_states_what_the_config_builds(name, params, para
     assert counts == [params, params_backbone]
 
 
-def test_every_wrapped_config_is_in_the_table():
-    wrapped = {path.stem for path in CONFIGS if "any_backbone" in path.read_text()}
+def test_every_wrapped_config_of_the_study_is_in_the_table():
+    wrapped = {path.stem for path in CONFIGS if path.stem.endswith("_voc") and "any_backbone" in path.read_text()}
     assert wrapped
     assert wrapped <= {name for name, *_ in table()}
+
+
+def test_neck_and_head_under_any_backbone_are_those_of_yolov5_s():
+    ours, yolov5_s = (load_config(name).model.to_dict() for name in ("yolov5_resnet18_voc", "yolov5_s_voc"))
+    del ours["backbone"], yolov5_s["backbone"]
+    assert ours == yolov5_s
+
+
+def test_schedules_have_one_optimizer():
+    wrappers = [load_config(path).optim_wrapper for path in CONFIGS]
+    assert all(wrapper == wrappers[0] for wrapper in wrappers)
 
 
 def test_swapping_a_backbone_is_one_line_of_the_config():

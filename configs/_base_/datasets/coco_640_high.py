@@ -1,14 +1,41 @@
-# COCO 2017 with the stronger augmentation of YOLOv5's larger models ("scratch-med" and "scratch-high", without the
-# copying of cut-out objects).
-_base_ = "coco_640.py"
+# COCO 2017 at 640 px with the stronger augmentation of YOLOv5's larger models ("scratch-med" and "scratch-high",
+# without the copying of cut-out objects).
+data_root = "data/coco"
+img_size = 640
+
 train_dataloader = dict(
+    batch_size=16,
+    num_workers=8,
+    persistent_workers=True,
+    sampler=dict(type="SeededSampler", shuffle=True),
+    collate_fn=dict(type="yolo_plugins.collate_detection"),
     dataset=dict(
+        type="COCODataset",
+        splits=["train2017"],
+        cache_images=False,
         pipeline=[
             dict(type="MosaicAffine", prob=1.0, translate=0.1, scale=0.9),
             dict(type="MixUp", prob=0.1, alpha=32.0),
             dict(type="HSVJitter", hue=0.015, saturation=0.7, value=0.4),
             dict(type="RandomFlip", prob=0.5),
             dict(type="PackTrain"),
-        ]
-    )
+        ],
+    ),
 )
+val_dataloader = dict(
+    batch_size=16,
+    num_workers=8,
+    persistent_workers=True,
+    sampler=dict(type="DefaultSampler", shuffle=False),
+    collate_fn=dict(type="yolo_plugins.collate_detection"),
+    dataset=dict(
+        type="COCODataset",
+        splits=["val2017"],
+        cache_images=False,
+        test_mode=True,
+        pipeline=[dict(type="Letterbox"), dict(type="PackEval")],
+    ),
+)
+test_dataloader = val_dataloader
+val_evaluator = dict(type="DetectionMetric", mode="coco101")
+test_evaluator = val_evaluator

@@ -1,4 +1,4 @@
-# YOLOv4-CSP for 20 classes (Scaled-YOLOv4, PyTorch release). P5, P6 and P7 differ in stages, repeats, anchors, balance.
+# YOLOv4-CSP for 20 classes (Scaled-YOLOv4, PyTorch release).
 model = dict(
     type="YOLODetector",
     backbone=dict(type="YOLOv4CSP", repeats=(1, 2, 8, 8, 4), plain_first=True),
