@@ -228,8 +228,9 @@ def declared(*names: str) -> set[str]:
 
 @pytest.mark.parametrize("path", [*sorted(PACKAGE.rglob("*.py")), *TOOLS], ids=lambda path: str(path.relative_to(REPO)))
 def test_what_is_imported_is_declared(path):
-    folders = {"analysis": "analysis", "costs": "analysis", "study": "analysis", "backbones": "backbones"}
-    extras = {extra for folder, extra in folders.items() if folder in path.relative_to(REPO).parts}
+    analysis = dict.fromkeys(("analysis", "costs", "study", "labels_overview"), "analysis")
+    parts = path.relative_to(REPO).with_suffix("").parts
+    extras = {extra for part, extra in (analysis | {"backbones": "backbones"}).items() if part in parts}
     allowed = declared("runtime", *extras)
     providers = packages_distributions()
     for top in {name.split(".")[0] for name in imported_names(path)} - sys.stdlib_module_names - {"yolo_plugins"}:
