@@ -11,7 +11,7 @@ from PIL import Image
 from yolo_plugins.config import load_config
 from yolo_plugins.datasets.contact_sheet import first_keys, read_objects, write_contact_sheet
 from yolo_plugins.datasets.labels_overview import draw_labels
-from yolo_plugins.datasets.transforms import Letterbox
+from yolo_plugins.datasets.transforms import Letterbox, PackEval
 from yolo_plugins.datasets.voc_dataset import VOCDataset
 from yolo_plugins.engine import YOLORunner
 from yolo_plugins.errors import UsageError
@@ -65,6 +65,15 @@ def test_the_sheet_has_a_tile_for_each_sample_or_for_all_there_are(build, tmp_pa
     with Image.open(tmp_path / "first.png") as sheet:
         assert sheet.size == (columns * 406 + 6, rows * 424 + 6)
     assert len(list(tmp_path.iterdir())) == 2
+
+
+def test_pictures_of_unequal_shapes_have_room_on_one_sheet(synthetic_voc, tmp_path):
+    pipeline = [Letterbox(), PackEval()]
+    dataset = VOCDataset(str(synthetic_voc), ["VOC2007/test"], 96, pipeline, test_mode=True, rect_batch_size=1)
+    assert len({dataset[index]["inputs"].shape for index in range(len(dataset))}) > 1
+    write_contact_sheet(dataset, tmp_path / "sheet.png")
+    with Image.open(tmp_path / "sheet.png") as sheet:
+        assert sheet.size == (3 * 406 + 6, 3 * 424 + 6)
 
 
 @pytest.mark.parametrize(("name", "num"), [("sheet.jpg", 4), ("sheet.png", 0)])
