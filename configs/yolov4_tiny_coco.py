@@ -6,16 +6,14 @@ python tools/train.py configs/yolov4_tiny_coco.py
 _base_ = [
     "_base_/models/yolov4_tiny.py",
     "_base_/datasets/coco_scaled_yolov4.py",
-    "_base_/schedules/yolov4_cosine_300e.py",
+    "_base_/schedules/yolov4_cosine_600e.py",
 ]
-img_size = 416
 pipeline = [
     dict(type="LoadImageFromFile"),
-    dict(type="yolo_plugins.Letterbox", img_size=img_size),
+    dict(type="yolo_plugins.Letterbox", img_size=416),
     dict(type="mmdet.LoadAnnotations", with_bbox=True),
     dict(type="yolo_plugins.PackEval"),
 ]
-train_dataloader = dict(dataset=dict(img_size=img_size))
+train_dataloader = dict(dataset=dict(img_size=416))
 val_dataloader = test_dataloader = dict(dataset=dict(pipeline=pipeline))
-train_cfg = dict(max_epochs=600)
 model = dict(bbox_head=dict(num_classes=80))

@@ -4,9 +4,12 @@ python tools/make_synthetic_voc.py data/synthetic
 python tools/train.py yolov5_mobilenetv4_demo --cfg-options data_root=data/synthetic
 """
 
-_base_ = "yolov5_n_demo.py"
+_base_ = [
+    "_base_/models/yolov5_any_backbone.py",
+    "_base_/datasets/voc_160_plain.py",
+    "_base_/schedules/yolov5_linear_24e.py",
+]
 model = dict(
-    backbone=dict(
-        _delete_=True, type="PyramidBackbone", net=dict(type="timm", model_name="mobilenetv4_conv_small_050")
-    ),
+    backbone=dict(net=dict(type="timm", model_name="mobilenetv4_conv_small_050")),
+    neck=dict(widen_factor=0.25),
 )

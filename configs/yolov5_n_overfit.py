@@ -3,16 +3,14 @@
 python tools/train.py configs/yolov5_n_overfit.py
 """
 
-_base_ = "yolov5_n_voc_linear.py"
-splits = ["VOC2007/train"]
-pipeline = [
-    dict(type="LoadImageFromFile"),
-    dict(type="mmdet.LoadAnnotations", with_bbox=True),
-    dict(type="MosaicAffine", prob=0.0, translate=0.0, scale=0.0),
-    dict(type="PackTrain"),
+_base_ = [
+    "_base_/models/yolov5.py",
+    "_base_/datasets/voc_320_first64.py",
+    "_base_/schedules/yolov5_linear_200e.py",
 ]
-train_dataloader = dict(batch_size=16, dataset=dict(splits=splits, indices=64, pipeline=pipeline))
-val_dataloader = dict(dataset=dict(splits=splits, indices=64))
-test_dataloader = val_dataloader
+model = dict(
+    backbone=dict(deepen_factor=0.33, widen_factor=0.25),
+    neck=dict(deepen_factor=0.33, widen_factor=0.25),
+)
 train_cfg = dict(max_epochs=300, val_interval=10)
 default_hooks = dict(param_scheduler=dict(nominal_batch_size=16))

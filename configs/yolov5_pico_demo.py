@@ -4,5 +4,12 @@ python tools/make_synthetic_voc.py data/synthetic
 python tools/train.py yolov5_pico_demo --cfg-options data_root=data/synthetic
 """
 
-_base_ = "yolov5_n_demo.py"
-model = dict(backbone=dict(widen_factor=0.125), neck=dict(widen_factor=0.125))
+_base_ = [
+    "_base_/models/yolov5.py",
+    "_base_/datasets/voc_160_plain.py",
+    "_base_/schedules/yolov5_linear_24e.py",
+]
+model = dict(
+    backbone=dict(deepen_factor=0.33, widen_factor=0.125),
+    neck=dict(deepen_factor=0.33, widen_factor=0.125),
+)

@@ -3,7 +3,12 @@
 python tools/train.py configs/yolov5_yolov4csp_voc.py
 """
 
-_base_ = "yolov5_s_voc.py"
+_base_ = [
+    "_base_/models/yolov5.py",
+    "_base_/datasets/voc0712_320.py",
+    "_base_/schedules/onecycle_200e.py",
+]
 model = dict(
     backbone=dict(_delete_=True, type="YOLOv4CSP", repeats=(1, 2, 8, 8, 4), plain_first=True, widen_factor=0.5),
+    neck=dict(deepen_factor=0.33, widen_factor=0.50),
 )

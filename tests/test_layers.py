@@ -173,6 +173,44 @@ def test_config_leaves_are_short_and_open_with_their_command(path):
     assert re.search(rf"python tools/train\.py \S*{path.stem}\b", ast.get_docstring(ast.parse(text)))
 
 
+def bases(config: Path) -> list[Path]:
+    """The files that a config names in `_base_`."""
+    values = [
+        ast.literal_eval(node.value)
+        for node in ast.parse(config.read_text()).body
+        if isinstance(node, ast.Assign) and [ast.unparse(target) for target in node.targets] == ["_base_"]
+    ]
+    names = values[0] if values else []
+    return [(config.parent / name).resolve() for name in ([names] if isinstance(names, str) else names)]
+
+
+def levels(config: Path) -> list[set[Path]]:
+    """Files that a config draws on, level by level: itself, its bases, theirs ..."""
+    floors = [{config}]
+    while below := {base for path in floors[-1] for base in bases(path)}:
+        floors.append(below)
+    return floors
+
+
+@pytest.mark.parametrize("path", LEAVES + STUDIES, ids=lambda path: path.stem)
+def test_configs_inherit_over_three_levels_at_most_and_from_four_files(path):
+    floors = levels(path)
+    assert len(floors) <= 3
+    assert len(set().union(*floors)) <= 5, "itself, model, data set, schedule, runtime"
+
+
+def test_only_schedules_have_a_base_of_their_own_and_it_is_the_runtime():
+    runtime = REPO / "configs" / "_base_" / "default_runtime.py"
+    for path in (REPO / "configs" / "_base_").rglob("*.py"):
+        assert bases(path) == ([runtime] if path.parent.name == "schedules" else []), path
+
+
+def test_every_base_is_used():
+    assert set().union(*(set().union(*levels(path)) for path in LEAVES + STUDIES)) == set(
+        (REPO / "configs").rglob("*.py")
+    )
+
+
 @pytest.mark.parametrize("path", STUDIES, ids=lambda path: path.stem)
 def test_studies_open_with_their_command(path):
     assert f"python tools/study.py configs/{path.name}" in ast.get_docstring(ast.parse(path.read_text()))
@@ -191,8 +229,9 @@ def declared(*names: str) -> set[str]:
 
 @pytest.mark.parametrize("path", [*sorted(PACKAGE.rglob("*.py")), *TOOLS], ids=lambda path: str(path.relative_to(REPO)))
 def test_what_is_imported_is_declared(path):
-    folders = {"analysis": "analysis", "costs": "analysis", "study": "analysis", "backbones": "backbones"}
-    extras = {extra for folder, extra in folders.items() if folder in path.relative_to(REPO).parts}
+    analysis = dict.fromkeys(("analysis", "costs", "study", "labels_overview"), "analysis")
+    parts = path.relative_to(REPO).with_suffix("").parts
+    extras = {extra for part, extra in (analysis | {"backbones": "backbones"}).items() if part in parts}
     allowed = declared("runtime", *extras)
     providers = packages_distributions()
     for top in {name.split(".")[0] for name in imported_names(path)} - sys.stdlib_module_names - {"yolo_plugins"}:

@@ -1,10 +1,10 @@
-"""Configs: found by name or path, read, changed from the command line, described. Importing it loads no torch."""
+"""Configs: found by name or path, read, changed by options, compared, described. Importing it loads no torch."""
 
 import argparse
 import hashlib
 import json
 import warnings
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypedDict
@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 REPO = Path(__file__).resolve().parents[1]
 _SHARED_KEYS = ("data_root", "img_size")  # where a config or an option states one of them, it is for every data set
 _LOADERS = ("train_dataloader", "val_dataloader", "test_dataloader")
+_MISSING = object()  # the value of a key that a config does not have
 _MODULES = ("backbone", "neck", "bbox_head")
 # They say where and how a run happens, not what it is.
 _RUN_KEYS = {"work_dir", "resume", "load_from", "launcher", "seed", "data_root", "num_workers", "persistent_workers"}
@@ -159,6 +160,31 @@ def input_size(config: "Config") -> int:
 def _resolve(data_root: str) -> str:
     in_repo = REPO / data_root
     return str(in_repo) if not Path(data_root).exists() and in_repo.exists() else data_root
+
+
+def config_differences(first: "Config", second: "Config") -> list[str]:
+    """What differs between two configs, a line a key, sorted: `model.backbone.net.type: 'timm' -> (missing)`.
+
+    Keys are those of `--cfg-options`: a transform of a pipeline is known by its number.
+    """
+    return sorted(_differences(first.to_dict(), second.to_dict()))
+
+
+def _differences(first: Any, second: Any, key: str = "") -> Iterator[str]:
+    one, other = _by_key(first), _by_key(second)
+    if one is not None and other is not None:
+        for name in one.keys() | other.keys():
+            yield from _differences(one.get(name, _MISSING), other.get(name, _MISSING), f"{key}.{name}".lstrip("."))
+    elif first != second:
+        shown = ["(missing)" if value is _MISSING else repr(value) for value in (first, second)]
+        yield f"{key}: {' -> '.join(shown)}"
+
+
+def _by_key(value: Any) -> dict | None:
+    """What can be compared key by key: a dict, or a list of nothing but dicts by their numbers."""
+    if isinstance(value, (list, tuple)) and value and all(isinstance(item, dict) for item in value):
+        return dict(enumerate(value))
+    return value if isinstance(value, dict) else None
 
 
 def describe_config(cfg: "Config") -> ConfigDescription:

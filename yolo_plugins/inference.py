@@ -11,12 +11,13 @@ from mmengine.dataset import Compose
 from mmengine.model import BaseModel
 from mmengine.registry import init_default_scope
 from mmengine.structures import InstanceData
-from torchvision.utils import draw_bounding_boxes
+from PIL import Image
 
 from yolo_plugins.checkpoints.read import check_fits, load_checkpoint
 from yolo_plugins.config import input_size
 from yolo_plugins.datasets.collate import collate_detection
 from yolo_plugins.datasets.detection_dataset import without_loading
+from yolo_plugins.datasets.drawing import draw_boxes
 from yolo_plugins.datasets.images import read_image
 from yolo_plugins.errors import UsageError
 from yolo_plugins.files import write_atomically
@@ -24,7 +25,6 @@ from yolo_plugins.models import to_deploy
 from yolo_plugins.registry import DATASETS, MODELS
 
 IMAGE_SUFFIXES = {".bmp", ".jpeg", ".jpg", ".png", ".webp"}
-_MAX_COLOURS = 20
 
 
 def load_detector(config: Config, checkpoint: str | Path, device: str | torch.device = "cpu") -> BaseModel:
@@ -85,12 +85,11 @@ def detect(detector: BaseModel, image: np.ndarray, pipeline: Compose) -> Instanc
 
 def draw(image: np.ndarray, result: InstanceData, classes: list[str]) -> np.ndarray:
     """The picture, (H, W, 3) uint8 BGR, with a box, class and score for each detection; a copy."""
-    rgb = torch.from_numpy(np.ascontiguousarray(image[..., ::-1])).permute(2, 0, 1)
-    if len(result.bboxes):
-        names = [f"{classes[k]} {score:.2f}" for k, score in zip(result.labels.tolist(), result.scores, strict=True)]
-        hues = [f"hsl({360 * k // _MAX_COLOURS % 360}, 90%, 55%)" for k in result.labels.tolist()]
-        rgb = draw_bounding_boxes(rgb, result.bboxes, names, hues, width=2, label_colors="black", fill_labels=True)
-    return rgb.permute(1, 2, 0).numpy()[..., ::-1].copy()
+    drawn = Image.fromarray(np.ascontiguousarray(image[..., ::-1]))
+    labels = result.labels.tolist()
+    names = [f"{classes[label]} {score:.2f}" for label, score in zip(labels, result.scores.tolist(), strict=True)]
+    draw_boxes(drawn, result.bboxes.tolist(), labels, names)
+    return np.array(drawn)[..., ::-1].copy()
 
 
 def infer_folder(config: Config, checkpoint: str, source: str, out: str, device: str = "cpu") -> None:

@@ -7,7 +7,7 @@ import pytest
 import torch
 from torch import nn
 
-from yolo_plugins.config import load_config
+from yolo_plugins.config import config_differences, load_config, read_config
 from yolo_plugins.models import to_deploy
 from yolo_plugins.registry import MODELS
 from yolo_plugins.testing.norms import settle_norms
@@ -60,10 +60,39 @@ def test_the_table_of_backbones_states_what_the_config_builds(name, params, para
     assert counts == [params, params_backbone]
 
 
-def test_every_wrapped_config_is_in_the_table():
-    wrapped = {path.stem for path in CONFIGS if "any_backbone" in path.read_text()}
+def test_every_wrapped_config_of_the_study_is_in_the_table():
+    wrapped = {path.stem for path in CONFIGS if path.stem.endswith("_voc") and "any_backbone" in path.read_text()}
     assert wrapped
     assert wrapped <= {name for name, *_ in table()}
+
+
+def test_neck_and_head_under_any_backbone_are_those_of_yolov5_s():
+    ours, yolov5_s = (load_config(name).model.to_dict() for name in ("yolov5_resnet18_voc", "yolov5_s_voc"))
+    del ours["backbone"], yolov5_s["backbone"]
+    assert ours == yolov5_s
+
+
+def differing_keys(*names: str) -> set[str]:
+    """Keys in which files of configs/_base_ differ from the first of them."""
+    first, *others = (read_config(REPO / "configs" / "_base_" / f"{name}.py") for name in names)
+    return {line.split(":")[0] for other in others for line in config_differences(first, other)}
+
+
+def test_data_sets_of_coco_differ_in_augmentation_alone():
+    keys = differing_keys(*(f"datasets/coco_{name}" for name in ("640", "640_high", "scaled_yolov4")))
+    assert keys and all(key.startswith("train_dataloader.dataset.pipeline") for key in keys)
+
+
+def test_schedules_have_one_optimizer():
+    keys = differing_keys(*(f"schedules/{path.stem}" for path in (REPO / "configs/_base_/schedules").glob("*.py")))
+    assert {key for key in keys if key.startswith("optim_wrapper")} == {"optim_wrapper.clip_grad"}
+
+
+def test_scaled_yolov4_models_differ_in_size_anchors_and_loss_alone():
+    keys = differing_keys(*(f"models/yolov4_{name}" for name in ("csp", "p5", "p6", "p7")))
+    sizes = {f"model.backbone.{key}" for key in ("plain_first", "repeats", "widen_factor")}
+    sizes |= {"model.neck.num_blocks", "model.neck.widen_factor", "model.bbox_head.anchors"}
+    assert {key for key in keys if not key.startswith("model.bbox_head.loss.")} == sizes
 
 
 def test_swapping_a_backbone_is_one_line_of_the_config():

@@ -24,6 +24,7 @@ def test_every_library_is_in_the_list_with_each_architecture_once(names):
     assert {"YOLOv5CSP()", "InceptionV4()"} <= names.keys()
     assert {"mmpretrain.RepVGG(arch='A0')", "mmdet.ResNet(depth=18)", "mmdet.ResNeXt(depth=50)"} <= names.keys()
     assert {"timm(model_name='ghostnet_100')", "timm(model_name='densenet121')"} <= names.keys()
+    assert "mmpretrain.CSPResNeXt(depth=50)" in names  # it passes its arguments on: `depth` is that of its parent
     assert len(names) > 1500
     assert not any(name.startswith(("PyramidBackbone", "YOLODetector", "timm()")) for name in names)
     assert sum(name.startswith("mmpretrain.ConvNeXt(") for name in names) == 10  # each has a second name there

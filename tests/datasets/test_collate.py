@@ -1,6 +1,6 @@
 """Facts about batches."""
 
-import pickle
+from multiprocessing.reduction import ForkingPickler
 
 import pytest
 import torch
@@ -38,7 +38,7 @@ def test_batch_without_boxes_has_no_rows():
 
 def test_training_samples_leave_a_worker_as_rows_and_are_samples_again_when_asked_for():
     batch = collate_training(SAMPLES)["data_samples"]
-    arrived = pickle.loads(pickle.dumps(batch))
+    arrived = ForkingPickler.loads(ForkingPickler.dumps(batch))
     assert arrived.rows.tolist() == ROWS and len(arrived) == 3
     moved = arrived.to("cpu", pad_shape=(4, 4))
     for ours, before in zip(moved, SAMPLES, strict=True):

@@ -1,5 +1,6 @@
 """PyramidBackbone: it finds the levels of any network, cuts off the rest, and refuses with a sentence."""
 
+from typing import ClassVar
 from urllib.error import URLError
 
 import pytest
@@ -10,6 +11,7 @@ from torch import nn
 from yolo_plugins.config import load_config
 from yolo_plugins.errors import UsageError
 from yolo_plugins.models.backbones import PyramidBackbone
+from yolo_plugins.models.backbones.build import build_net
 from yolo_plugins.registry import MODELS
 
 RESNET = dict(type="mmpretrain.ResNet", depth=18)
@@ -135,6 +137,59 @@ def test_what_cannot_be_a_pyramid_is_refused_with_the_remedy(net, sentence):
     with pytest.raises(UsageError, match=sentence) as caught:
         wrap(net)
     assert "\n" not in str(caught.value)
+
+
+class Counts(nn.Module):
+    """It has eight maps and counts how often it is built."""
+
+    built: ClassVar[list] = []
+
+    def __init__(self, out_indices=(7,)) -> None:
+        super().__init__()
+        self.built.append(len(out_indices))
+        if max(out_indices) > 7:
+            raise ValueError(f"no map {max(out_indices)}")
+        self.convs = nn.ModuleList(nn.Conv2d(3, 4 + index, 32, stride=32) for index in out_indices)
+
+    def forward(self, x):
+        return [conv(x) for conv in self.convs]
+
+
+class CountsWithoutTelling(Counts):
+    built: ClassVar[list] = []
+
+    def __init__(self, out_indices=-1) -> None:
+        super().__init__(out_indices)
+
+
+class Refuses(nn.Module):
+    """It cannot be built: with indices for one reason or another, without for a third."""
+
+    def __init__(self, out_indices=None) -> None:
+        super().__init__()
+        if out_indices is None:
+            raise RuntimeError("give out_indices\nin the config")
+        raise AssertionError("too many" if len(out_indices) > 1 else "")
+
+
+@pytest.mark.parametrize(("net", "most"), [(Counts, 3), (CountsWithoutTelling, 7)])
+def test_all_maps_of_a_network_are_found_in_few_attempts(register, net, most):
+    net.built.clear()
+    assert len(build_net(register(net.__name__, net)).convs) == 8
+    assert len(net.built) <= most
+
+
+def test_a_network_that_takes_any_index_is_built_once():
+    assert len(build_net(dict(type="mmpretrain.ConvNeXt", arch="atto")).out_indices) == 20
+
+
+def test_every_reason_for_which_a_network_cannot_be_built_is_told(register):
+    with pytest.raises(UsageError) as caught:
+        build_net(register("Refuses", Refuses))
+    assert str(caught.value) == (
+        "Refuses() cannot be built: RuntimeError: give out_indices; AssertionError: too many; "
+        "AssertionError: no reason given"
+    )
 
 
 class HidesParameters(nn.Module):

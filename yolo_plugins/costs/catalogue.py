@@ -11,7 +11,7 @@ import torch
 from yolo_plugins.costs.complexity import count_macs
 from yolo_plugins.errors import UsageError
 from yolo_plugins.models import backbones
-from yolo_plugins.models.backbones.nets import arguments_of, describe
+from yolo_plugins.models.backbones.build import arguments_of, describe
 from yolo_plugins.models.backbones.timm_net import timm_names
 from yolo_plugins.registry import MODELS
 
@@ -64,7 +64,7 @@ def entries() -> Iterator[Entry]:
 
 def _variants(name: str, known: type) -> Iterator[dict]:
     """A config for each architecture that a class knows, or its defaults."""
-    names = [*inspect.signature(known).parameters, *arguments_of(name)]  # its own before those of its parents
+    names = list(arguments_of(name))  # its own before those of its parents
     key = min((key for key in _VARIANTS if key in names), key=names.index, default=None)
     table = getattr(known, "arch_settings", None) or getattr(known, "arch_zoo", None)
     if key is None or not isinstance(table, dict):

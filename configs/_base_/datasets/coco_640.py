@@ -1,19 +1,39 @@
-# COCO 2017 at 640 px, otherwise as VOC: train on train2017 (118,287 pictures), test on val2017 (5,000). Pictures are
-# decoded when they are needed: a cache of train2017 would take 106 GB.
-_base_ = "voc0712_320.py"
+# COCO 2017 at 640 px: train on train2017 (118,287 pictures), test on val2017 (5,000). Augmentation: YOLOv5's
+# "scratch-low". Pictures are decoded when they are needed: a cache of train2017 would take 106 GB.
 train_dataloader = dict(
     batch_size=16,
     num_workers=8,
-    dataset=dict(type="COCODataset", data_root="data/coco", splits=["train2017"], img_size=640, cache_images=False),
+    persistent_workers=True,
+    sampler=dict(type="SeededSampler", shuffle=True),
+    dataset=dict(
+        _scope_="yolo_plugins",
+        type="COCODataset",
+        data_root="data/coco",
+        splits=["train2017"],
+        cache_images=False,
+        img_size=640,
+        pipeline=[
+            dict(type="LoadImageFromFile"),
+            dict(type="mmdet.LoadAnnotations", with_bbox=True),
+            dict(type="MosaicAffine", prob=1.0, translate=0.1, scale=0.5),
+            dict(type="HSVJitter", hue=0.015, saturation=0.7, value=0.4),
+            dict(type="RandomFlip", prob=0.5),
+            dict(type="PackTrain"),
+        ],
+    ),
 )
 val_dataloader = dict(
     batch_size=16,
     num_workers=8,
+    persistent_workers=True,
+    sampler=dict(type="DefaultSampler", shuffle=False),
     dataset=dict(
+        _scope_="yolo_plugins",
         type="COCODataset",
         data_root="data/coco",
         splits=["val2017"],
         cache_images=False,
+        test_mode=True,
         pipeline=[
             dict(type="LoadImageFromFile"),
             dict(type="yolo_plugins.Letterbox", img_size=640),
@@ -23,5 +43,5 @@ val_dataloader = dict(
     ),
 )
 test_dataloader = val_dataloader
-val_evaluator = dict(mode="coco101")
+val_evaluator = dict(type="DetectionMetric", mode="coco101")
 test_evaluator = val_evaluator

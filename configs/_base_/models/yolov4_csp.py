@@ -1,4 +1,4 @@
-# YOLOv4-CSP for 20 classes (Scaled-YOLOv4, PyTorch release). P5, P6 and P7 differ in stages, repeats, anchors, balance.
+# YOLOv4-CSP for 20 classes (Scaled-YOLOv4, PyTorch release).
 model = dict(
     _scope_="yolo_plugins",
     type="YOLODetector",

@@ -1,13 +1,20 @@
-# YOLOv4-P5: CSP in every stage, deeper, four anchors a level.
-_base_ = "yolov4_csp.py"
+# YOLOv4-P5 for 20 classes (Scaled-YOLOv4, PyTorch release): CSP in every stage, deeper than YOLOv4-CSP, four anchors
+# a level.
 model = dict(
-    backbone=dict(repeats=(1, 3, 15, 15, 7), plain_first=False),
-    neck=dict(num_blocks=3),
+    type="YOLODetector",
+    backbone=dict(type="YOLOv4CSP", repeats=(1, 3, 15, 15, 7), plain_first=False),
+    neck=dict(type="YOLOv4CSPPAN", num_blocks=3),
     bbox_head=dict(
+        type="YOLOAnchorHead",
+        num_classes=20,
         anchors=[
             [(13, 17), (31, 25), (24, 51), (61, 45)],
             [(48, 102), (119, 96), (97, 189), (217, 184)],
             [(171, 384), (324, 451), (616, 618), (800, 800)],
         ],
+        loss=dict(type="YOLOLoss", reference_size=None, balance=(4.0, 1.0, 0.4)),
+        class_prior_offset=0.99,
     ),
+    # evaluation; for pictures to look at, tools/infer.py takes 0.25 and 0.45
+    test_cfg=dict(score_thr=0.001, iou_threshold=0.65, multi_label=True, nms_pre=30000, max_per_img=300),
 )

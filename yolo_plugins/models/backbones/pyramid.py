@@ -13,8 +13,9 @@ from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
 from yolo_plugins.errors import UsageError
+from yolo_plugins.models.backbones.build import build_net, describe, trial_sizes
 from yolo_plugins.models.backbones.levels import Level, choose_levels, needed_parameters, prune, trace_levels
-from yolo_plugins.models.backbones.nets import build_net, describe, read_pretrained, trial_sizes
+from yolo_plugins.models.backbones.pretrained import read_pretrained
 from yolo_plugins.registry import MODELS
 
 IMAGENET_MEAN, IMAGENET_STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)  # of RGB in 0..1

@@ -11,7 +11,7 @@ from typing import Any, Literal
 from torch import Tensor, nn
 
 from yolo_plugins.errors import UsageError
-from yolo_plugins.models.backbones.nets import unreachable
+from yolo_plugins.models.backbones.pretrained import unreachable
 from yolo_plugins.registry import MODELS
 
 

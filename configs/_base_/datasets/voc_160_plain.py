@@ -1,0 +1,43 @@
+# Pictures in VOC's layout at 160 px, without mosaic: for the synthetic set of the demo.
+train_dataloader = dict(
+    batch_size=16,
+    num_workers=2,
+    persistent_workers=True,
+    sampler=dict(type="SeededSampler", shuffle=True),
+    dataset=dict(
+        _scope_="yolo_plugins",
+        type="VOCDataset",
+        data_root="data/VOCdevkit",
+        splits=["VOC2007/train", "VOC2012/train"],
+        img_size=160,
+        pipeline=[
+            dict(type="LoadImageFromFile"),
+            dict(type="mmdet.LoadAnnotations", with_bbox=True),
+            dict(type="MosaicAffine", prob=0.0, scale=0.2),
+            dict(type="RandomFlip", prob=0.5),
+            dict(type="PackTrain"),
+        ],
+    ),
+)
+val_dataloader = dict(
+    batch_size=32,
+    num_workers=2,
+    persistent_workers=True,
+    sampler=dict(type="DefaultSampler", shuffle=False),
+    dataset=dict(
+        _scope_="yolo_plugins",
+        type="VOCDataset",
+        data_root="data/VOCdevkit",
+        splits=["VOC2007/test"],
+        test_mode=True,
+        pipeline=[
+            dict(type="LoadImageFromFile"),
+            dict(type="yolo_plugins.Letterbox", img_size=160),
+            dict(type="mmdet.LoadAnnotations", with_bbox=True),
+            dict(type="yolo_plugins.PackEval"),
+        ],
+    ),
+)
+test_dataloader = val_dataloader
+val_evaluator = dict(type="DetectionMetric", mode="area")
+test_evaluator = val_evaluator
