@@ -21,4 +21,4 @@ def test_modules_are_named_with_the_network_that_they_wrap():
     for backbone, name in ((wrapped, "mmpretrain.ResNet"), (from_timm, "ghostnet_100")):
         cfg = Config({"model": {"type": "YOLODetector", "backbone": backbone, "neck": {"type": "YOLOv5PAFPN"}}})
         modules = describe_config(cfg)["modules"]
-        assert modules == {"backbone": f"PyramidBackbone({name})", "neck": "YOLOv5PAFPN"}
+        assert modules == {"detector": "YOLODetector", "backbone": f"PyramidBackbone({name})", "neck": "YOLOv5PAFPN"}

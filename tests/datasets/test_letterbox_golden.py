@@ -126,9 +126,9 @@ def test_boxes_go_back_to_the_original_as_in_the_reference(item):
 
 def test_boxes_survive_the_way_there_and_back():
     bboxes = np.array([[0, 0, 50, 37], [3.5, 7.25, 21, 30]], np.float32)
-    results = {"img": np.zeros((23, 31, 3), np.uint8), "ori_shape": (37, 50), "img_size": 64}
-    results["gt_bboxes"] = bboxes * np.array([31 / 50, 23 / 37] * 2, np.float32)
+    results = {"img": np.zeros((47, 64, 3), np.uint8), "ori_shape": (37, 50), "img_size": 64}
+    results["gt_bboxes"] = bboxes * np.array([64 / 50, 47 / 37] * 2, np.float32)
     results = Letterbox()(results)
-    assert results["pad_param"] == (20, 21, 16, 17)
+    assert results["pad_param"] == (8, 9, 0, 0)
     native = boxes_to_native(results["gt_bboxes"], results["scale_factor"], results["pad_param"], (37, 50))
     np.testing.assert_allclose(native, bboxes, atol=1e-5)

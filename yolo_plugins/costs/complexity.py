@@ -211,18 +211,26 @@ def _is_arithmetic(operator: Any) -> bool:
 
 
 def _by_part(model: nn.Module, trace: _Trace) -> dict[str, int | None]:
-    """The numbers of `count_parts`; None of a part that the model has not."""
+    """The numbers of `count_parts`; None of a part that the model does not have."""
     counts: dict[str, int | None] = {}
     for suffix, name in {"": "", **{f"_{part}": name for part, name in _PARTS.items()}}.items():
-        present = not name or isinstance(getattr(model, name, None), nn.Module)
-        macs = trace.macs.get(name, 0)
-        numbers = (
-            {"params": _count_params(model.get_submodule(name)), "macs": macs, "flops": flops_of(macs)}
-            if present
-            else {}
-        )
+        numbers: dict[str, int] = {}
+        if not name or isinstance(getattr(model, name, None), nn.Module):
+            macs = _macs_within(name, trace.macs)
+            numbers = {"params": _count_params(model.get_submodule(name)), "macs": macs, "flops": flops_of(macs)}
         counts |= {f"{quantity}{suffix}": numbers.get(quantity) for quantity in ("params", "macs", "flops")}
     return counts
+
+
+def _macs_within(name: str, macs: dict[str, int]) -> int:
+    """Multiply-accumulates of a module, or of the outermost modules within it that ran.
+
+    The latter where its `forward` is called by name, as MMDetection calls that of its heads, and no hook sees it.
+    """
+    if name in macs:
+        return macs[name]
+    inner = [path for path in macs if path.startswith(f"{name}.")]
+    return sum(macs[path] for path in inner if path.rpartition(".")[0] not in macs)
 
 
 def _row(form: str, model: nn.Module, input_hw: tuple[int, int]) -> dict[str, Any]:

@@ -59,7 +59,7 @@ def _relative_boxes(record: dict, img_size: int) -> np.ndarray:
 
 
 def _title(dataset: DetectionDataset, objects: int) -> str:
-    difficult = sum(int(record["difficult"].sum()) for record in dataset.data_list if "difficult" in record)
+    difficult = sum(int(record["difficult"].sum()) for record in dataset.data_list) if dataset.test_mode else 0
     counts = f"{len(dataset):,} pictures, {objects:,} objects"
     return f"{', '.join(dataset.splits)}: {counts}" + (f" and {difficult:,} difficult ones" if difficult else "")
 

@@ -1,6 +1,7 @@
 # YOLOv4-P5 for 20 classes (Scaled-YOLOv4, PyTorch release): CSP in every stage, deeper than YOLOv4-CSP, four anchors
 # a level.
 model = dict(
+    _scope_="yolo_plugins",
     type="YOLODetector",
     backbone=dict(type="YOLOv4CSP", repeats=(1, 3, 15, 15, 7), plain_first=False),
     neck=dict(type="YOLOv4CSPPAN", num_blocks=3),

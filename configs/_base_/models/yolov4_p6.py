@@ -1,6 +1,7 @@
 # YOLOv4-P6 for 20 classes (Scaled-YOLOv4, PyTorch release): P5 with one more stage, to stride 64. With four and more
 # levels objectness weighs 1.4 times as much.
 model = dict(
+    _scope_="yolo_plugins",
     type="YOLODetector",
     backbone=dict(type="YOLOv4CSP", repeats=(1, 3, 15, 15, 7, 7), plain_first=False),
     neck=dict(type="YOLOv4CSPPAN", num_blocks=3),

@@ -1,6 +1,7 @@
 # YOLOv4-P7 for 20 classes (Scaled-YOLOv4, PyTorch release): P6 with one more stage, to stride 128, and 1.25 times the
 # width; objectness weighs 1.4 times as much, as in P6. Inputs are multiples of 128.
 model = dict(
+    _scope_="yolo_plugins",
     type="YOLODetector",
     backbone=dict(type="YOLOv4CSP", repeats=(1, 3, 15, 15, 7, 7, 7), plain_first=False, widen_factor=1.25),
     neck=dict(type="YOLOv4CSPPAN", num_blocks=3, widen_factor=1.25),

@@ -1,6 +1,7 @@
 # Any network under the neck and head of YOLOv5-s, so that only the backbone differs; a leaf names it in
 # model.backbone.net.
 model = dict(
+    _scope_="yolo_plugins",
     type="YOLODetector",
     backbone=dict(type="PyramidBackbone"),
     neck=dict(type="YOLOv5PAFPN", deepen_factor=0.33, widen_factor=0.50),
