@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from mmengine.dist import is_main_process
-from mmengine.visualization.vis_backend import BaseVisBackend
+from mmengine.visualization import BaseVisBackend
 
 from yolo_plugins.errors import UsageError
 from yolo_plugins.registry import VISBACKENDS

@@ -47,6 +47,7 @@ class YOLORunner(Runner):
 
     _resume: bool
     _load_from: str | None
+    _has_loaded: bool
 
     def setup_env(self, env_cfg: dict) -> None:
         """MMEngine's set-up; processes without a GPU keep their memory and talk by gloo, whatever the config names."""
