@@ -141,6 +141,14 @@ def test_an_unknown_option_of_a_constructor_is_told_as_faults_reads_it():
     assert explain(caught.value) == "YOLOv5CSP takes no 'widen'; did you mean 'widen_factor'?"
 
 
+def test_options_for_a_constructor_without_any_are_told_as_faults_reads_it():
+    from yolo_plugins.registry import HOOKS
+
+    with pytest.raises(TypeError) as caught:
+        HOOKS.build({"type": "ParamSchedulerHook", "schedule": "cosine"})
+    assert explain(caught.value).startswith("ParamSchedulerHook takes no options; where it replaces another type")
+
+
 # torch
 
 

@@ -168,20 +168,19 @@ class YOLORunner(Runner):
         filename: str,
         file_client_args: dict | None = None,
         save_optimizer: bool = True,
-        save_param_scheduler: bool = True,
         meta: dict | None = None,
         **_: Any,
     ) -> None:
         """Writes a checkpoint with MMEngine's keys: `meta`, `state_dict`, `message_hub`, `optimizer`.
 
-        Left out are the schedule, which has no state, and the log window of the message hub.
+        `ScheduleHook` has no state; MMEngine's schedulers, if there are any, add `param_schedulers`. Left out is the
+        log window of the message hub.
 
         Args:
             out_dir: Folder of the checkpoint.
             filename: Its name.
-            file_client_args: MMEngine's, without effect, like `save_param_scheduler` and what follows `meta`.
+            file_client_args: MMEngine's, without effect, like all that is not described here.
             save_optimizer: Whether it can be resumed from.
-            save_param_scheduler: See above.
             meta: `epoch` and `iter` as a resumed run shall count them; by default those at the end of this epoch.
 
         Raises:
@@ -206,6 +205,8 @@ class YOLORunner(Runner):
         if save_optimizer:
             state = self.optim_wrapper.state_dict()
             checkpoint["optimizer"] = apply_to(state, torch.is_tensor, torch.Tensor.cpu)
+            if self.param_schedulers:
+                checkpoint["param_schedulers"] = [scheduler.state_dict() for scheduler in self.param_schedulers]
         self.call_hook("before_save_checkpoint", checkpoint=checkpoint)
         buffer = io.BytesIO()
         torch.save(checkpoint, buffer)
@@ -250,7 +251,7 @@ class YOLORunner(Runner):
             )
 
     def resume(self, filename: str, **_: Any) -> None:
-        """Restores weights, average, optimizer, counters and seed; the schedule needs no state.
+        """Restores weights, average, optimizer, MMEngine's schedulers if there are any, counters and seed.
 
         Args:
             filename: Path of a checkpoint that was saved with its optimizer.
@@ -258,7 +259,7 @@ class YOLORunner(Runner):
         Raises:
             UsageError: As `load_checkpoint`.
         """
-        super().resume(filename, resume_param_scheduler=False)
+        super().resume(filename, resume_param_scheduler=self.param_schedulers is not None)
         sampler = self.train_dataloader.sampler
         if hasattr(sampler, "seed"):
             sampler.seed = self.seed  # it was built before the checkpoint's seed was known
