@@ -1,6 +1,7 @@
 """MMEngine's Runner with a quiet console, safe and strict loading, and a record that knows how the run ended."""
 
 import atexit
+import contextlib
 import gc
 import io
 import logging
@@ -145,7 +146,8 @@ class YOLORunner(Runner):
             return super().train()
         except BaseException as error:
             self.call_hook("after_stop", status="interrupted" if isinstance(error, KeyboardInterrupt) else "failed")
-            self.visualizer.close()
+            with contextlib.suppress(Exception):  # the reason for the stop is the one to be reported
+                self.visualizer.close()
             raise
 
     def load_or_resume(self) -> None:
