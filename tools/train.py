@@ -8,6 +8,8 @@ import argparse
 from yolo_plugins.cli import add_run_options, one_line_errors
 from yolo_plugins.config import load_config
 
+LOGGERS = {"tensorboard": "TensorboardVisBackend", "wandb": "WandbVisBackend", "mlflow": "MLflowVisBackend"}
+
 
 def parse_args() -> argparse.Namespace:
     """Reads the command line."""
@@ -22,6 +24,7 @@ def parse_args() -> argparse.Namespace:
     )
     parser.add_argument("--amp", action="store_true", help="mixed precision: float16 on CUDA, bfloat16 on CPU")
     parser.add_argument("--seed", type=int, help="seed of weights, data order and augmentation")
+    parser.add_argument("--log", nargs="+", default=[], choices=LOGGERS, help="write the scalars there, too")
     return parser.parse_args()
 
 
@@ -35,6 +38,8 @@ def main() -> None:
             config.randomness.seed = args.seed
         if args.amp:
             config.optim_wrapper.amp = True
+        if args.log:
+            config.vis_backends = [LOGGERS[name] for name in args.log]
         if args.resume:
             config.resume = True
             config.load_from = None if args.resume == "latest" else args.resume

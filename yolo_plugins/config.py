@@ -21,7 +21,10 @@ _LOADERS = ("train_dataloader", "val_dataloader", "test_dataloader")
 _MISSING = object()  # the value of a key that a config does not have
 _MODULES = ("backbone", "neck", "bbox_head")
 # They say where and how a run happens, not what it is.
-_RUN_KEYS = {"work_dir", "resume", "load_from", "launcher", "seed", "data_root", "num_workers", "persistent_workers"}
+_RUN_KEYS = {
+    *("work_dir", "resume", "load_from", "launcher", "seed", "data_root", "num_workers", "persistent_workers"),
+    *("vis_backends", "visualizer"),
+}
 
 
 class ConfigDescription(TypedDict):

@@ -35,6 +35,8 @@ def explain(error: Exception) -> str | None:
         return registered_twice(*twice.groups(), _registrant(error))
     unknown = re.search(r"(\w+)\.__init__\(\) got an unexpected keyword argument '(\w+)'", text)
     known = _registered_class(unknown[1]) if unknown and isinstance(error, TypeError) else None
+    if isinstance(error, TypeError) and (plain := re.search(r"(\w+)\(\) takes no arguments", text)):
+        return f"{plain[1]} takes no options; where it replaces another type, state _delete_=True beside it"
     if unknown and known:
         return f"{unknown[1]} takes no {unknown[2]!r}; {suggest(unknown[2], inspect.signature(known).parameters)}"
     return None

@@ -1,5 +1,5 @@
-# What every run shares: where our modules are found, hooks, seed, processes. Our hooks stand in default_hooks by name,
-# so that one is changed, or switched off by None, without touching the others; custom_hooks is yours.
+# What every run shares: where our modules are found, hooks, seed, processes. Every hook stands in default_hooks by
+# name, so that one is changed, or switched off by None, without touching the others; custom_hooks is yours.
 default_scope = "yolo_plugins"
 custom_imports = dict(imports=["yolo_plugins.registry"], allow_failed_imports=False)
 randomness = dict(seed=0)
@@ -8,6 +8,9 @@ env_cfg = dict(mp_cfg=dict(mp_start_method="fork", opencv_num_threads=1), dist_c
 
 default_hooks = dict(
     checkpoint=dict(type="AtomicCheckpointHook", interval=1, max_keep_ckpts=2, save_best="ap50"),
+    runtime_info=dict(type="RuntimeInfoHook"),
+    timer=dict(type="IterTimerHook"),
+    logger=dict(type="LoggerHook"),
     sampler_seed=dict(type="DistSamplerSeedHook"),
     epoch_seed=dict(type="EpochSeedHook"),
     class_check=dict(type="ClassCheckHook"),
@@ -15,11 +18,10 @@ default_hooks = dict(
     finite_loss=dict(type="FiniteLossHook"),
     record=dict(type="RunRecordHook"),
     console=dict(type="ConsoleHook"),
-    visualization=dict(
-        type="mmdet.DetVisualizationHook"
-    ),  # draws where `test.py --show-dir` of MMDetection asks for it
+    visualization=dict(type="mmdet.DetVisualizationHook"),  # where `test.py --show-dir` of MMDetection tells it to draw
 )
-visualizer = dict(type="mmdet.DetLocalVisualizer", name="visualizer")
+visualizer = dict(type="mmdet.DetLocalVisualizer")
+vis_backends = []  # where scalars go besides record.json and the log, such as dict(type="TensorboardVisBackend")
 log_level = "INFO"
 load_from = None
 resume = False

@@ -1,14 +1,16 @@
 """Checkpoints are complete or absent, and the last good one outlives a failed save."""
 
 import errno
+import inspect
 import os
+import re
 from pathlib import Path
 
 import pytest
 import torch
-from mmengine.hooks import Hook
+from mmengine.hooks import CheckpointHook, Hook
 
-from yolo_plugins.engine.checkpoint import latest_checkpoint
+from yolo_plugins.engine.checkpoint import AtomicCheckpointHook, latest_checkpoint
 from yolo_plugins.errors import UsageError
 from yolo_plugins.files import write_atomically
 
@@ -119,6 +121,74 @@ def test_an_unknown_best_metric_is_refused(make_runner):
     hooks = {"checkpoint": {"type": "AtomicCheckpointHook", "save_best": "mAP"}}
     with pytest.raises(UsageError, match=r"save_best='mAP'.*ap50, ap50_95"):
         make_runner(max_epochs=1, hooks=hooks).train()
+
+
+SCORES = [{"ap50": 0.1, "error": 0.5}, {"ap50": 0.3, "error": 0.6}, {"ap50": 0.2, "error": 0.4}]
+
+
+@pytest.mark.parametrize(
+    ("options", "best"),
+    [
+        ({"save_best": "auto"}, ["best_ap50_epoch_2.pth"]),
+        ({"save_best": "ap50", "rule": "greater"}, ["best_ap50_epoch_2.pth"]),
+        ({"save_best": "error", "rule": "less"}, ["best_error_epoch_3.pth"]),
+        (
+            {"save_best": ["ap50", "error"], "rule": ["greater", "less"]},
+            ["best_ap50_epoch_2.pth", "best_error_epoch_3.pth"],
+        ),
+        ({"save_best": ["ap50", "error"], "rule": "less"}, ["best_ap50_epoch_1.pth", "best_error_epoch_3.pth"]),
+        ({"save_best": None}, []),
+    ],
+)
+def test_the_best_epoch_of_each_metric_is_kept(make_runner, monkeypatch, options, best):
+    runner = make_runner(max_epochs=3, hooks={"checkpoint": {"type": "AtomicCheckpointHook", **options}})
+    scores = iter(SCORES)
+    monkeypatch.setattr(runner.val_loop.evaluator, "evaluate", lambda size: next(scores))
+    runner.train()
+    assert [name for name in names(runner.work_dir) if name.startswith("best_")] == best
+
+
+def test_a_metric_with_a_slash_makes_a_file_name(make_runner, monkeypatch):
+    runner = make_runner(max_epochs=1, hooks={"checkpoint": {"type": "AtomicCheckpointHook", "save_best": "auto"}})
+    monkeypatch.setattr(runner.val_loop.evaluator, "evaluate", lambda size: {"coco/bbox_mAP": 0.1})
+    runner.train()
+    assert "best_coco_bbox_mAP_epoch_1.pth" in names(runner.work_dir)
+
+
+@pytest.mark.parametrize(
+    ("options", "sentence"),
+    [
+        ({"by_epoch": False}, "checkpoint.by_epoch=False is not supported: a checkpoint stands for a finished epoch"),
+        ({"save_last": False}, "checkpoint.save_last=False is not supported: "),
+        ({"out_dir": "/data"}, "checkpoint.out_dir='/data' is not supported: name the folder by work_dir"),
+        ({"published_keys": ["state_dict"]}, "best_*.pth hold the weights alone"),
+        ({"intervall": 2}, "AtomicCheckpointHook takes no 'intervall'; did you mean 'interval'?"),
+        ({"interval": 0}, "checkpoint.interval=0: "),
+        ({"save_best": "ap50", "rule": "max"}, "checkpoint.rule='max': give 'greater' or 'less'"),
+        ({"save_best": "ap50", "rule": ["less", "less"]}, "one for all or one for each of save_best"),
+    ],
+)
+def test_an_option_that_it_lacks_is_refused_with_the_remedy(options, sentence):
+    with pytest.raises(UsageError, match=re.escape(sentence)):
+        AtomicCheckpointHook(**options)
+
+
+def test_options_of_mmengine_that_change_nothing_are_taken():
+    options = inspect.signature(CheckpointHook.__init__).parameters
+    given = {name: option.default for name, option in options.items() if name not in ("self", "kwargs", "interval")}
+    AtomicCheckpointHook(**given)
+
+
+def test_a_run_with_the_hook_of_mmengine_is_resumed_exactly(make_runner, tmp_path):
+    hooks = {"checkpoint": {"type": "CheckpointHook", "interval": 1, "out_dir": str(tmp_path / "out")}}
+    hooks |= {"ema": {"type": "StepEMAHook"}}
+    for name, *epochs in (("whole", 4), ("part", 2, 4)):
+        for number in epochs:
+            cosine_of_four = {"param_scheduler": None}  # the length of the run plays no part
+            make_runner(name, max_epochs=number, hooks=hooks | cosine_of_four, resume=number > epochs[0]).train()
+    whole, part = (torch.load(tmp_path / "out" / name / "epoch_4.pth", weights_only=True) for name in ("whole", "part"))
+    for key in ("state_dict", "ema_state_dict"):
+        assert all(torch.equal(part[key][name], value) for name, value in whole[key].items())
 
 
 def test_a_moved_work_dir_is_found_again(tmp_path):

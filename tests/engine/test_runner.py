@@ -75,6 +75,28 @@ def test_a_resumed_run_equals_an_uninterrupted_one(make_runner, caplog, capfd):
     assert "WARNING" not in capfd.readouterr().out
 
 
+def test_a_run_with_schedulers_of_mmengine_is_resumed_exactly(make_runner):
+    hooks = toy_config(Path())["default_hooks"] | {"param_scheduler": {"type": "ParamSchedulerHook"}}
+    schedulers = [
+        {"type": "LinearLR", "start_factor": 0.1, "begin": 0, "end": 4, "by_epoch": False},
+        {"type": "MultiStepLR", "milestones": [2, 3], "gamma": 0.1, "by_epoch": True},
+    ]
+    whole = make_runner("whole", max_epochs=4, default_hooks=hooks, param_scheduler=schedulers)
+    whole.train()
+    resumed = make_runner(
+        "part",
+        max_epochs=4,
+        default_hooks=hooks,
+        param_scheduler=schedulers,
+        resume=True,
+        load_from=f"{whole.work_dir}/epoch_3.pth",
+    )
+    resumed.train()
+    last, expected = load(f"{resumed.work_dir}/epoch_4.pth"), load(f"{whole.work_dir}/epoch_4.pth")
+    assert_equal(states(last), states(expected))
+    assert last["optimizer"]["param_groups"][0]["lr"] == pytest.approx(1e-4)
+
+
 def test_resuming_takes_over_the_seed_of_the_checkpoint(make_runner):
     whole = make_runner("whole", max_epochs=3, randomness={"seed": 5})
     whole.train()

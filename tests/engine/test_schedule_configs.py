@@ -24,6 +24,7 @@ def started(config: Config, batch_size: int = 64) -> tuple[ScheduleHook, SimpleN
         max_epochs=config.train_cfg.max_epochs,
         max_iters=config.train_cfg.max_epochs * ITERS_PER_EPOCH,
         iter=0,
+        param_schedulers=None,
     )
     hook_config = dict(config.default_hooks.param_scheduler)
     assert hook_config.pop("type") == "ScheduleHook"

@@ -27,6 +27,7 @@ def fake_runner(batch_size=32, world_size=1, iters_per_epoch=54, max_epochs=200)
         max_epochs=max_epochs,
         max_iters=max_epochs * iters_per_epoch,
         iter=0,
+        param_schedulers=None,
     )
 
 
@@ -115,6 +116,11 @@ def test_a_resumed_optimizer_is_not_scaled_again():
 def test_a_wrong_option_is_refused(options, words):
     with pytest.raises(UsageError, match=words):
         ScheduleHook(**options)
+
+
+def test_schedulers_that_nothing_would_step_are_refused(make_runner):
+    with pytest.raises(UsageError, match=r"type='ParamSchedulerHook'"):
+        make_runner(param_scheduler={"type": "StepLR", "step_size": 1}).train()
 
 
 def test_an_optimizer_without_our_groups_is_refused(make_runner):

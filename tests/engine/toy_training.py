@@ -4,6 +4,7 @@ import uuid
 from pathlib import Path
 
 import torch
+from mmengine.config import Config
 from mmengine.evaluator import BaseMetric
 from mmengine.model import BaseModel
 from torch import nn
@@ -12,6 +13,7 @@ from torch.utils.data import Dataset
 from yolo_plugins.registry import DATASETS, METRICS, MODELS
 
 CLASSES = ("cat", "dog")
+RUNTIME = Config.fromfile(Path(__file__).resolve().parents[2] / "configs" / "_base_" / "default_runtime.py")
 
 
 class ToyHead(nn.Module):
@@ -112,13 +114,7 @@ def toy_config(work_dir: Path, max_epochs: int = 3, hooks: dict | None = None, *
                 "warmup_bias_lr": 0.1,
                 "warmup_momentum": 0.8,
             },
-            "checkpoint": {"type": "AtomicCheckpointHook", "max_keep_ckpts": 2, "save_best": "ap50"},
-            "ema": {"type": "StepEMAHook"},
-            "seed": {"type": "EpochSeedHook"},
-            "classes": {"type": "ClassCheckHook"},
-            "finite": {"type": "FiniteLossHook"},
-            "record": {"type": "RunRecordHook"},
-            "console": {"type": "ConsoleHook"},
+            **RUNTIME.default_hooks.to_dict(),
         },
     }
     if hooks is not None:

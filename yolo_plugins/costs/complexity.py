@@ -20,12 +20,11 @@ from torch.utils.flop_counter import FlopCounterMode, conv_flop_count, sdpa_flop
 from yolo_plugins.costs.latency import median_seconds
 from yolo_plugins.costs.utilization import flops_of
 from yolo_plugins.errors import UsageError
-from yolo_plugins.models.deploy import CONV_ACT, to_deploy
+from yolo_plugins.models.deploy import CONV_ACT, LAYERS, to_deploy
 
 _PARTS = {"backbone": "backbone", "neck": "neck", "head": "bbox_head"}
 _LATENCY_REPEATS = 10
 _TOLERANCE = 0.01  # of the larger count
-_PRODUCTS = (nn.modules.conv._ConvNd, nn.Linear)  # counted by both, always
 # Besides views, the operators that only make, move or look up numbers, the "_" of their in-place form left out.
 _NO_ARITHMETIC = re.compile(
     r"(new_)?(empty|full|ones|zeros)(_like)?|arange|fill|lift_fresh|scalar_tensor|zero"
@@ -303,7 +302,8 @@ def _leaves(layers: dict[str, tuple], prefix: str = "") -> Iterator[tuple[str, i
 
 def _compare(path: str, module: nn.Module, by_thop: int, by_torch: int) -> None:
     """Raises `UsageError` where both counters should know the products of a module and disagree."""
-    both_count = isinstance(module, _PRODUCTS) or (by_thop and by_torch)
+    # Layers are counted by both, always.
+    both_count = isinstance(module, LAYERS) or (by_thop and by_torch)
     if both_count and abs(by_thop - by_torch) > _TOLERANCE * max(by_thop, by_torch):
         raise UsageError(
             f"{path} ({type(module).__name__}): thop counts {by_thop:,} multiply-accumulates, torch {by_torch:,}, more "

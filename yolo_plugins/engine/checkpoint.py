@@ -1,17 +1,36 @@
 """Checkpoints that are either complete or not there, and never replace the last good one before they are complete."""
 
 import os
+from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 from mmengine.hooks import Hook
 from mmengine.runner import Runner
 
 from yolo_plugins.engine.epochs import validation_follows
 from yolo_plugins.errors import UsageError
+from yolo_plugins.faults import suggest
 from yolo_plugins.files import write_atomically
 from yolo_plugins.registry import HOOKS
 
 _LAST = "last_checkpoint"  # MMEngine's name of the file that holds the path of the newest checkpoint
+_WORST = {"greater": float("-inf"), "less": float("inf")}
+# Options of MMEngine's hook that have one value here, and what to do for another one.
+_FIXED: dict[str, tuple[Any, str]] = {
+    "by_epoch": (True, "a checkpoint stands for a finished epoch"),
+    "save_last": (True, "a run is continued from its last epoch; remove the option"),
+    "save_optimizer": (True, "a run is continued with its optimizer; best_*.pth hold the weights alone"),
+    "save_param_scheduler": (True, "the schedule has no state to save; remove the option"),
+    "save_begin": (0, "choose an interval and max_keep_ckpts"),
+    "out_dir": (None, "name the folder by work_dir, or --work-dir"),
+    "filename_tmpl": (None, "the files are epoch_{n}.pth; rename them after the run"),
+    "published_keys": (None, "set save_best: best_*.pth hold the weights alone"),
+    "greater_keys": (None, "set rule='greater'"),
+    "less_keys": (None, "set rule='less'"),
+    "file_client_args": (None, "checkpoints are local files; copy them after the run"),
+    "backend_args": (None, "checkpoints are local files; copy them after the run"),
+}
 
 
 def latest_checkpoint(work_dir: str | Path) -> str | None:
@@ -23,30 +42,51 @@ def latest_checkpoint(work_dir: str | Path) -> str | None:
     pointer = Path(work_dir) / _LAST
     if not pointer.is_file():
         return None
-    path = Path(work_dir) / Path(pointer.read_text().strip()).name
-    if not path.is_file():
-        raise UsageError(f"{pointer}: names {path.name}, which is not there: restore it, or remove {_LAST}")
-    return str(path)
+    recorded = Path(pointer.read_text().strip())
+    for path in (Path(work_dir) / recorded.name, recorded):  # MMEngine's hook may save to another folder
+        if path.is_file():
+            return str(path)
+    raise UsageError(f"{pointer}: names {recorded.name}, which is not there: restore it, or remove {_LAST}")
 
 
 @HOOKS.register_module()
 class AtomicCheckpointHook(Hook):
-    """Saves `epoch_{n}.pth`, and `best_{metric}_epoch_{n}.pth` when the metric has risen.
+    """Saves `epoch_{n}.pth`, and `best_{metric}_epoch_{n}.pth` when the metric is better than ever.
 
     A checkpoint stands for a finished epoch, validation included, so that a run killed while it validates does it
     again. MMEngine's hook saves before the validation, once more after it, and deletes old files before it saves.
-    Needs `YOLORunner`, which writes files as a whole.
+    The last epoch is always saved, also where another hook ends the run early. Needs `YOLORunner`, which writes files
+    as a whole.
 
     Args:
-        interval: Epochs from one checkpoint to the next; the last epoch is always saved.
+        interval: Epochs from one checkpoint to the next.
         max_keep_ckpts: Number of the newest `epoch_{n}.pth` to keep; -1 keeps all.
-        save_best: Name of the metric whose best epoch is kept beside them, the larger the better; None for none.
+        save_best: Name of the metric, or of each, whose best epoch is kept beside them; `auto` for the first that the
+            evaluator returns; None for none.
+        rule: What is better, for all metrics or for each: `greater` (None too) or `less`.
+        **fixed: Options of MMEngine's hook that have one value here.
+
+    Raises:
+        UsageError: An option that does not exist, or has another value here.
     """
 
     priority = "VERY_LOW"
 
-    def __init__(self, interval: int = 1, max_keep_ckpts: int = -1, save_best: str | None = None) -> None:
-        self._interval, self._max_keep, self._save_best = interval, max_keep_ckpts, save_best
+    def __init__(
+        self,
+        interval: int = 1,
+        max_keep_ckpts: int = -1,
+        save_best: str | Sequence[str] | None = None,
+        rule: str | Sequence[str] | None = None,
+        **fixed: Any,
+    ) -> None:
+        _refuse_other_values(fixed)
+        if interval < 1:
+            raise UsageError(
+                f"checkpoint.interval={interval}: give the epochs from one checkpoint to the next, 1 or more"
+            )
+        self._interval, self._max_keep = interval, max_keep_ckpts
+        self._rules = _pair(save_best, rule)
         self._training = False
 
     def before_train(self, runner: Runner) -> None:
@@ -54,41 +94,48 @@ class AtomicCheckpointHook(Hook):
         self._training = True
 
     def after_train(self, runner: Runner) -> None:
-        """A validation that comes later belongs to no training."""
+        """Saves the last epoch if the interval left it out; a validation that comes later belongs to no training."""
         self._training = False
+        if runner.message_hub.get_info("keep_ckpt_ids", [])[-1:] != [runner.epoch]:
+            self._save_epoch(runner, runner.epoch)
 
     def after_train_epoch(self, runner: Runner) -> None:
         """Saves where no validation is to come."""
-        if not validation_follows(runner):
+        if not validation_follows(runner) and self._is_due(runner.epoch + 1):
             self._save_epoch(runner, runner.epoch + 1)
 
     def after_val_epoch(self, runner: Runner, metrics: dict[str, float] | None = None) -> None:
         """Saves the epoch that has been validated, first of all if it is the best."""
         if self._training:
-            self._save_best_epoch(runner, runner.epoch, metrics or {})
-            self._save_epoch(runner, runner.epoch)
+            for metric, rule in self._rules.items():
+                self._save_if_best(runner, metric, rule, metrics or {})
+            if self._is_due(runner.epoch):
+                self._save_epoch(runner, runner.epoch)
 
-    def _save_best_epoch(self, runner: Runner, epoch: int, metrics: dict[str, float]) -> None:
-        if self._save_best is None:
-            return
-        if self._save_best not in metrics:
+    def _is_due(self, epoch: int) -> bool:
+        return epoch % self._interval == 0
+
+    def _save_if_best(self, runner: Runner, metric: str, rule: str, metrics: dict[str, float]) -> None:
+        metric = next(iter(metrics), metric) if metric == "auto" else metric
+        if metric not in metrics:
             raise UsageError(
-                f"checkpoint.save_best={self._save_best!r} is not among the metrics: use one of {', '.join(metrics)}"
+                f"checkpoint.save_best={metric!r} is not among the metrics: use one of {', '.join(metrics)}"
             )
-        score, hub = metrics[self._save_best], runner.message_hub
-        if not score > hub.get_info("best_score", float("-inf")):
+        score, hub = metrics[metric], runner.message_hub
+        suffix = f"_{metric}" if len(self._rules) > 1 else ""  # MMEngine's names
+        best = hub.get_info(f"best_score{suffix}", _WORST[rule])
+        if not (score > best if rule == "greater" else score < best):
             return
-        outdated = hub.get_info("best_ckpt")
-        path = os.path.join(runner.work_dir, f"best_{self._save_best}_epoch_{epoch}.pth")
-        hub.update_info_dict({"best_score": float(score), "best_ckpt": path})
-        meta = {"epoch": epoch, "iter": runner.iter}
-        runner.save_checkpoint(runner.work_dir, os.path.basename(path), save_optimizer=False, meta=meta)
+        outdated = hub.get_info(f"best_ckpt{suffix}")
+        name = f"best_{metric}_epoch_{runner.epoch}.pth".replace("/", "_")  # metrics of MMDetection: `coco/bbox_mAP`
+        path = os.path.join(runner.work_dir, name)
+        hub.update_info_dict({f"best_score{suffix}": float(score), f"best_ckpt{suffix}": path})
+        meta = {"epoch": runner.epoch, "iter": runner.iter}
+        runner.save_checkpoint(runner.work_dir, name, save_optimizer=False, meta=meta)
         if outdated is not None:
             _remove(runner, [outdated], keep=[path])
 
     def _save_epoch(self, runner: Runner, epoch: int) -> None:
-        if epoch % self._interval and epoch != runner.max_epochs:
-            return
         path, hub = self._path(runner, epoch), runner.message_hub
         kept = [*hub.get_info("keep_ckpt_ids", []), epoch]
         outdated = kept[: -self._max_keep] if self._max_keep > 0 else []
@@ -103,6 +150,28 @@ class AtomicCheckpointHook(Hook):
     @staticmethod
     def _path(runner: Runner, epoch: int) -> str:
         return os.path.join(runner.work_dir, f"epoch_{epoch}.pth")
+
+
+def _refuse_other_values(fixed: dict[str, Any]) -> None:
+    for option, value in fixed.items():
+        if option not in _FIXED:
+            known = ["interval", "max_keep_ckpts", "save_best", "rule", *_FIXED]
+            raise UsageError(f"AtomicCheckpointHook takes no {option!r}; {suggest(option, known)}")
+        only, remedy = _FIXED[option]
+        if value != only:
+            raise UsageError(f"checkpoint.{option}={value!r} is not supported: {remedy}")
+
+
+def _pair(save_best: str | Sequence[str] | None, rule: str | Sequence[str] | None) -> dict[str, str]:
+    """Metric -> its rule."""
+    metrics = [save_best] if isinstance(save_best, str) else list(save_best or [])
+    rules = [rule] if isinstance(rule, str) or rule is None else list(rule)
+    rules = [each or "greater" for each in (rules * len(metrics) if len(rules) == 1 else rules)]
+    if len(rules) != len(metrics) or not set(rules) <= _WORST.keys():
+        raise UsageError(
+            f"checkpoint.rule={rule!r}: give 'greater' or 'less', one for all or one for each of save_best"
+        )
+    return dict(zip(metrics, rules, strict=True))
 
 
 def _remove(runner: Runner, outdated: list[str], keep: list[str]) -> None:

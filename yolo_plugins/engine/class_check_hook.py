@@ -22,17 +22,29 @@ class ClassCheckHook(Hook):
 
     priority = "VERY_HIGH"
 
-    def before_run(self, runner: Runner) -> None:
-        """Checks the data sets of the loops that this run has built: training, validation, test.
+    def before_train(self, runner: Runner) -> None:
+        """Checks the data sets of the training and of its validations.
 
         Raises:
             UsageError: Names the head, the data set and both numbers; or the data set and the letterbox's remedy.
         """
+        _check(runner, runner.train_loop)
+        _check(runner, runner.val_loop)
+
+    def before_val(self, runner: Runner) -> None:
+        """Checks the data set of the validation; raises as `before_train`."""
+        _check(runner, runner.val_loop)
+
+    def before_test(self, runner: Runner) -> None:
+        """Checks the data set of the test; raises as `before_train`."""
+        _check(runner, runner.test_loop)
+
+
+def _check(runner: Runner, loop: BaseLoop | None) -> None:
+    if loop is not None:
         model = runner.model.module if is_model_wrapper(runner.model) else runner.model
-        for loop in (runner._train_loop, runner._val_loop, runner._test_loop):
-            if isinstance(loop, BaseLoop):
-                _check_classes(model, loop.dataloader.dataset)
-                _check_padding(model, loop.dataloader.dataset)
+        _check_classes(model, loop.dataloader.dataset)
+        _check_padding(model, loop.dataloader.dataset)
 
 
 def _check_classes(model: nn.Module, dataset: object) -> None:

@@ -45,12 +45,17 @@ class ConsoleHook(Hook):
             UsageError: There is no `RunRecordHook`.
         """
         if not any(isinstance(hook, RunRecordHook) for hook in runner.hooks):
-            raise UsageError("ConsoleHook prints what RunRecordHook measures: add RunRecordHook to the config's hooks")
+            raise UsageError(
+                "ConsoleHook prints what RunRecordHook measures: keep default_hooks.record, or switch the other off "
+                "too by default_hooks.console=None"
+            )
         self._training = True
 
     def after_train(self, runner: Runner) -> None:
-        """What comes later belongs to no training."""
+        """Says where another hook has ended the run; what comes later belongs to no training."""
         self._training = False
+        if runner.rank == 0 and runner.epoch < runner.max_epochs:
+            print(f"stopped early, after epoch {runner.epoch} of {runner.max_epochs}", flush=True)
 
     def before_train_epoch(self, runner: Runner) -> None:
         """Opens the bar of a training epoch."""

@@ -16,8 +16,8 @@ from mmengine.model import BaseAveragedModel
 from mmengine.runner import Runner
 from mmengine.runner.checkpoint import weights_to_cpu
 from torch import Tensor, nn
+from torch.optim.swa_utils import get_ema_multi_avg_fn
 
-from yolo_plugins.errors import UsageError
 from yolo_plugins.registry import HOOKS, MODELS
 
 
@@ -45,10 +45,9 @@ class RampedEMA(BaseAveragedModel):
         """Moves the average towards the model by one update."""
         self.steps += 1
         floats, others = _split(_tensors(self.module), _tensors(model))
-        weight = 1 - ema_decay(int(self.steps), self._decay, self._ramp)
-        torch._foreach_lerp_(*floats, weight)
-        if others[0]:  # PyTorch refuses empty lists
-            torch._foreach_copy_(*others)
+        get_ema_multi_avg_fn(ema_decay(int(self.steps), self._decay, self._ramp))(*floats, None)
+        for average, source in zip(*others, strict=True):
+            average.copy_(source)
 
     @torch.no_grad()
     def restart(self, model: nn.Module) -> None:
@@ -106,13 +105,3 @@ class StepEMAHook(EMAHook):
         """`state_dict` becomes the average, `ema_state_dict` holds the weights in training."""
         super().before_save_checkpoint(runner, checkpoint)
         checkpoint["state_dict"] = weights_to_cpu(checkpoint["state_dict"])
-
-    def after_load_checkpoint(self, runner: Runner, checkpoint: dict) -> None:
-        """Takes the average from the checkpoint, on resuming together with the weights in training.
-
-        Raises:
-            UsageError: The run is to be resumed, but the checkpoint was saved without an average.
-        """
-        if runner._resume and "ema_state_dict" not in checkpoint:
-            raise UsageError("cannot resume: the checkpoint has no EMA; give it as load_from, or switch the EMA off")
-        super().after_load_checkpoint(runner, checkpoint)

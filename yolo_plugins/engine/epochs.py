@@ -11,7 +11,7 @@ def validation_follows(runner: Runner) -> bool:
     To be asked in `after_train_epoch`, where `runner.epoch` still counts that epoch as unfinished.
     """
     loop, epoch = runner.train_loop, runner.epoch + 1
-    if runner._val_loop is None or epoch < loop.val_begin:
+    if runner.val_loop is None or epoch < loop.val_begin:
         return False
     interval = loop.dynamic_intervals[bisect.bisect(loop.dynamic_milestones, epoch + 1) - 1]
     return epoch % interval == 0 or epoch == loop.max_epochs

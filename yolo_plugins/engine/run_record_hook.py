@@ -116,11 +116,12 @@ class RunRecordHook(Hook):
         row["peak_memory_bytes"] = max(row["peak_memory_bytes"], run_description.peak_memory_bytes(self._device))
         self._write(runner)
 
-    def after_train(self, runner: Runner) -> None:
-        """Marks the record as complete."""
-        self._training_record["status"] = "complete"
-        self._write(runner)
-        self._record = None
+    def after_run(self, runner: Runner) -> None:
+        """Marks the record of a training as complete, now that its last checkpoint is saved."""
+        if self._record is not None:
+            self._record["status"] = "complete"
+            self._write(runner)
+            self._record = None
 
     def after_stop(self, runner: Runner, status: str) -> None:
         """Marks the record as `interrupted` or `failed`; `YOLORunner` calls it."""

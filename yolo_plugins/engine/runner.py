@@ -1,6 +1,7 @@
 """MMEngine's Runner with a quiet console, safe and strict loading, and a record that knows how the run ended."""
 
 import atexit
+import contextlib
 import gc
 import io
 import logging
@@ -14,20 +15,23 @@ import numpy as np
 import torch
 from mmengine.device import get_device
 from mmengine.dist import is_distributed, master_only
+from mmengine.hooks import EMAHook, Hook
 from mmengine.logging import MMLogger
 from mmengine.model import MMDistributedDataParallel, is_model_wrapper
-from mmengine.runner import BaseLoop, Runner
+from mmengine.runner import BaseLoop, Priority, Runner
 from mmengine.runner.checkpoint import weights_to_cpu
 from mmengine.utils import apply_to
 from mmengine.visualization import Visualizer
 from torch import nn
 from torch.utils.data import DataLoader
 
-from yolo_plugins.checkpoints.read import check_fits, load_checkpoint
+from yolo_plugins.checkpoints.read import check_fits, first_line, load_checkpoint
 from yolo_plugins.datasets.detection_dataset import DetectionDataset
 from yolo_plugins.engine.checkpoint import latest_checkpoint
+from yolo_plugins.engine.loggers import visualizer_config
 from yolo_plugins.engine.memory import keep_freed_memory
 from yolo_plugins.errors import UsageError
+from yolo_plugins.faults import suggest
 from yolo_plugins.files import write_atomically
 from yolo_plugins.registry import DATASETS, MODELS, RUNNERS
 
@@ -44,12 +48,13 @@ class YOLORunner(Runner):
 
     _resume: bool
     _load_from: str | None
+    _has_loaded: bool
 
     def setup_env(self, env_cfg: dict) -> None:
         """MMEngine's set-up; processes without a GPU keep their memory and talk by gloo, whatever the config names."""
         if not torch.cuda.is_available():
             keep_freed_memory()
-        if self._launcher == "pytorch" and not torch.cuda.is_available() and not is_distributed():
+        if self.launcher == "pytorch" and not torch.cuda.is_available() and not is_distributed():
             torch.distributed.init_process_group("gloo")
             atexit.register(_close_process_group)
         super().setup_env(env_cfg)
@@ -102,17 +107,38 @@ class YOLORunner(Runner):
         return logger
 
     def build_visualizer(self, visualizer: Visualizer | dict | None = None) -> Visualizer:
-        """MMEngine's visualizer; by default without the files of its own that `record.json` replaces."""
-        return super().build_visualizer(visualizer or Visualizer.get_instance(self._experiment_name))
+        """MMEngine's visualizer with the backends of `vis_backends`; by default none, `record.json` replaces them."""
+        if not isinstance(visualizer, Visualizer):
+            visualizer = visualizer_config(self.cfg, visualizer, self.log_dir)
+        return super().build_visualizer(visualizer)
 
-    def register_default_hooks(self, hooks: dict[str, Any] | None = None) -> None:
-        """MMEngine's; the hook that draws predictions, and all that it imports, only where it is told to draw."""
-        hooks = {
-            name: hook
-            for name, hook in (hooks or {}).items()
-            if name != "visualization" or not isinstance(hook, dict) or hook.get("draw")
-        }
-        super().register_default_hooks(hooks)
+    def register_default_hooks(self, hooks: dict[str, Hook | dict | None] | None = None) -> None:
+        """MMEngine's default hooks and ours; None switches off any of them, by its name.
+
+        Raises:
+            UsageError: Options are given to a hook that no config names.
+        """
+        hooks = hooks or {}
+        for name, hook in hooks.items():
+            if isinstance(hook, dict) and "type" not in hook:
+                raise UsageError(f"default_hooks.{name} states no type; {suggest(name, hooks.keys() - {name})}")
+        super().register_default_hooks({name: Hook() if _is_off(name, hook) else hook for name, hook in hooks.items()})
+
+    def register_hook(self, hook: Hook | dict, priority: str | int | Priority | None = None) -> None:
+        """MMEngine's.
+
+        Raises:
+            UsageError: The hook refuses its options, in its own words.
+        """
+        try:
+            super().register_hook(hook, priority)
+        except UsageError:
+            raise
+        except (AssertionError, ValueError) as error:
+            name = hook["type"] if isinstance(hook, dict) else type(hook).__name__
+            raise UsageError(
+                f"hook {name}: {first_line(error).rstrip('.')}; change its options in the config"
+            ) from error
 
     def train(self) -> nn.Module:
         """Trains; returns the model."""
@@ -120,6 +146,8 @@ class YOLORunner(Runner):
             return super().train()
         except BaseException as error:
             self.call_hook("after_stop", status="interrupted" if isinstance(error, KeyboardInterrupt) else "failed")
+            with contextlib.suppress(Exception):  # the reason for the stop is the one to be reported
+                self.visualizer.close()
             raise
 
     def load_or_resume(self) -> None:
@@ -137,15 +165,23 @@ class YOLORunner(Runner):
 
     @master_only
     def save_checkpoint(
-        self, out_dir: str, filename: str, save_optimizer: bool = True, meta: dict | None = None, **_: Any
+        self,
+        out_dir: str,
+        filename: str,
+        file_client_args: dict | None = None,
+        save_optimizer: bool = True,
+        meta: dict | None = None,
+        **_: Any,
     ) -> None:
         """Writes a checkpoint with MMEngine's keys: `meta`, `state_dict`, `message_hub`, `optimizer`.
 
-        Left out are the schedule, which has no state, and the log window of the message hub.
+        `ScheduleHook` has no state; MMEngine's schedulers, if there are any, add `param_schedulers`. Left out is the
+        log window of the message hub.
 
         Args:
             out_dir: Folder of the checkpoint.
             filename: Its name.
+            file_client_args: MMEngine's, without effect, like all that is not described here.
             save_optimizer: Whether it can be resumed from.
             meta: `epoch` and `iter` as a resumed run shall count them; by default those at the end of this epoch.
 
@@ -154,7 +190,7 @@ class YOLORunner(Runner):
         """
         info = self.message_hub.state_dict()["runtime_info"]
         description = {
-            "cfg": info["cfg"],
+            "cfg": self.cfg.pretty_text,
             "seed": self.seed,
             "experiment_name": self.experiment_name,
             "time": time.strftime("%Y%m%d_%H%M%S"),
@@ -171,6 +207,8 @@ class YOLORunner(Runner):
         if save_optimizer:
             state = self.optim_wrapper.state_dict()
             checkpoint["optimizer"] = apply_to(state, torch.is_tensor, torch.Tensor.cpu)
+            if self.param_schedulers:
+                checkpoint["param_schedulers"] = [scheduler.state_dict() for scheduler in self.param_schedulers]
         self.call_hook("before_save_checkpoint", checkpoint=checkpoint)
         buffer = io.BytesIO()
         torch.save(checkpoint, buffer)
@@ -192,19 +230,30 @@ class YOLORunner(Runner):
         checkpoint = content if "state_dict" in content else {"state_dict": content}
         model = self.model.module if is_model_wrapper(self.model) else self.model
         check_fits(model, checkpoint["state_dict"], filename)
-        if self._resume and not {"meta", "message_hub", "optimizer"} <= checkpoint.keys():
-            raise UsageError(
-                f"{filename}: holds weights only, no state to resume from: resume from an epoch_N.pth, or start a new "
-                "run with load_from"
-            )
+        if self._resume:
+            self._refuse_to_resume_from(filename, checkpoint)
         self.call_hook("after_load_checkpoint", checkpoint=checkpoint)
         model.load_state_dict(checkpoint["state_dict"])
         self._has_loaded = True
         self.logger.info(f"loaded {filename}")
         return checkpoint
 
+    def _refuse_to_resume_from(self, filename: str, checkpoint: dict[str, Any]) -> None:
+        """Raises a `UsageError` where a checkpoint cannot be continued exactly."""
+        if not {"meta", "message_hub", "optimizer"} <= checkpoint.keys():
+            raise UsageError(
+                f"{filename}: holds weights only, no state to resume from: resume from an epoch_N.pth, or start a new "
+                "run with load_from"
+            )
+        averages = any(isinstance(hook, EMAHook) for hook in self.hooks)
+        if averages != ("ema_state_dict" in checkpoint):
+            raise UsageError(
+                f"{filename}: saved with{'out' if averages else ''} EMA, which default_hooks.ema switches "
+                f"{'on' if averages else 'off'}: resume with the same hooks, or start a new run with load_from"
+            )
+
     def resume(self, filename: str, **_: Any) -> None:
-        """Restores weights, average, optimizer, counters and seed; the schedule needs no state.
+        """Restores weights, average, optimizer, MMEngine's schedulers if there are any, counters and seed.
 
         Args:
             filename: Path of a checkpoint that was saved with its optimizer.
@@ -212,7 +261,7 @@ class YOLORunner(Runner):
         Raises:
             UsageError: As `load_checkpoint`.
         """
-        super().resume(filename, resume_param_scheduler=False)
+        super().resume(filename, resume_param_scheduler=self.param_schedulers is not None)
         sampler = self.train_dataloader.sampler
         if hasattr(sampler, "seed"):
             sampler.seed = self.seed  # it was built before the checkpoint's seed was known
@@ -225,6 +274,11 @@ def _collate(dataset: Any) -> dict[str, dict]:
         return {}
     testing = dataset.get("test_mode") if isinstance(dataset, dict) else dataset.test_mode
     return {"collate_fn": {"type": f"yolo_plugins.collate_{'detection' if testing else 'training'}"}}
+
+
+def _is_off(name: str, hook: Hook | dict | None) -> bool:
+    """Whether a hook is None, or MMDetection's for drawing and not told to draw: nothing that it needs is imported."""
+    return hook is None or (name == "visualization" and isinstance(hook, dict) and not hook.get("draw"))
 
 
 def _close_process_group() -> None:

@@ -82,8 +82,14 @@ class ScheduleHook(Hook):
         """Reads everything that the closed forms need from the built runner.
 
         Raises:
-            UsageError: The optimizer has not the groups, or its wrapper not the accumulation, that are to be set.
+            UsageError: The optimizer has not the groups, or its wrapper not the accumulation, that are to be set; or
+                MMEngine's schedulers are configured beside it, which nothing would step.
         """
+        if runner.param_schedulers:
+            raise UsageError(
+                "param_scheduler: MMEngine's schedulers are stepped by its own hook only; remove them, or set "
+                "default_hooks.param_scheduler=dict(_delete_=True, type='ParamSchedulerHook')"
+            )
         wrapper = runner.optim_wrapper
         if not hasattr(wrapper, "accumulate") or any("kind" not in group for group in wrapper.optimizer.param_groups):
             raise UsageError(

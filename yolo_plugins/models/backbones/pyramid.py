@@ -10,7 +10,6 @@ from collections.abc import Sequence
 import torch
 from mmengine.model import BaseModule
 from torch import Tensor, nn
-from torch.nn.modules.batchnorm import _BatchNorm
 
 from yolo_plugins.errors import UsageError
 from yolo_plugins.models.backbones.build import build_net, describe, trial_sizes
@@ -18,6 +17,7 @@ from yolo_plugins.models.backbones.levels import Level, choose_levels, needed_pa
 from yolo_plugins.models.backbones.pretrained import read_pretrained
 from yolo_plugins.registry import MODELS
 
+_BATCH_NORMS = (nn.BatchNorm1d, nn.BatchNorm2d, nn.BatchNorm3d, nn.SyncBatchNorm)
 IMAGENET_MEAN, IMAGENET_STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)  # of RGB in 0..1
 
 
@@ -88,7 +88,7 @@ class PyramidBackbone(BaseModule):
         for module in self.net.modules():
             own = list(module.parameters())
             frozen = bool(own) and not any(parameter.requires_grad for parameter in own)
-            if frozen or (self.norm_eval and isinstance(module, _BatchNorm)):
+            if frozen or (self.norm_eval and isinstance(module, _BATCH_NORMS)):
                 module.eval()
         return self
 

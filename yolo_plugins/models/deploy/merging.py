@@ -4,14 +4,18 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from torch import Tensor, nn
-from torch.nn.modules.batchnorm import _BatchNorm
-from torch.nn.modules.conv import _ConvNd
 from torch.nn.utils.fusion import fuse_conv_bn_eval, fuse_linear_bn_eval
 
 from yolo_plugins.models.deploy.compare import change, random_tensor, sentence
 from yolo_plugins.models.deploy.trace import Trace
 from yolo_plugins.models.deploy.trial import Trial
 
+LAYERS = (  # they multiply by weights
+    *(nn.Conv1d, nn.Conv2d, nn.Conv3d),
+    *(nn.ConvTranspose1d, nn.ConvTranspose2d, nn.ConvTranspose3d),
+    nn.Linear,
+)
+_BATCH_NORMS = (nn.BatchNorm1d, nn.BatchNorm2d, nn.BatchNorm3d, nn.SyncBatchNorm)
 _Swap = dict[nn.Module, nn.Module]  # old module -> new one, the maker first
 
 
@@ -76,20 +80,19 @@ def _apply(model: nn.Module, swaps: Mapping[str, _Swap], trial: Trial) -> dict[s
 
 def replace(model: nn.Module, new: Mapping[nn.Module, nn.Module]) -> None:
     """Replaces modules in all places where they stand."""
-    for parent in list(model.modules()):
-        for key, child in list(parent._modules.items()):  # named_children gives a module's first name only
-            if child is not None and child in new:
-                setattr(parent, key, new[child])
+    for path, module in list(model.named_modules(remove_duplicate=False)):
+        if path and module in new:
+            model.set_submodule(path, new[module])
 
 
 def is_layer(module: nn.Module) -> bool:
     """Whether a norm after a module can be folded into it."""
-    return isinstance(module, _ConvNd | nn.Linear)
+    return isinstance(module, LAYERS)
 
 
 def is_norm(module: nn.Module) -> bool:
     """Whether a module is a batch norm; frozen ones are of other classes."""
-    return isinstance(module, _BatchNorm) or isinstance(getattr(module, "running_mean", None), Tensor)
+    return isinstance(module, _BATCH_NORMS) or isinstance(getattr(module, "running_mean", None), Tensor)
 
 
 def fold(layer: Any, norm: Any) -> tuple[nn.Module, nn.Module]:
