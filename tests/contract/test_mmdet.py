@@ -105,7 +105,7 @@ def test_a_head_of_mmdetection_learns_under_our_backbone(name):
         bboxes = result.pred_instances.bboxes
         assert ((bboxes >= 0) & (bboxes <= S)).all()  # in the picture
     deployed = to_deploy(detector, (S, S))
-    assert not deployed.deploy_report.not_fused or deployed.deploy_report
+    assert deployed.deploy_report.fused
     assert count_parts(detector, (S, S))["macs_head"] > 0
 
 
@@ -140,7 +140,7 @@ def whole(name):
 @pytest.fixture(params=WHOLE)
 def config(request, synthetic_voc, tmp_path):
     options = [f"data_root={synthetic_voc}", "img_size=64", "train_cfg.max_epochs=1", "train_dataloader.batch_size=8"]
-    options += [f"{loader}_dataloader.{key}" for loader in ("train", "val") for key in ("num_workers=0",)]
+    options += [f"{loader}_dataloader.num_workers=0" for loader in ("train", "val")]
     config = load_config("rtmdet_tiny_voc", options, str(tmp_path / "run"))
     config.model = ConfigDict(whole(request.param))  # as it stands in MMDetection: bare names, its own scope
     config.model["type"] = f"mmdet.{config.model['type']}"

@@ -200,11 +200,12 @@ def test_sizes_that_the_detector_cannot_take_are_refused(model, size, sentence):
         count_forms(model, size)
 
 
-def test_a_detector_without_a_neck_is_refused_by_name(model):
+def test_a_part_that_a_detector_does_not_have_counts_nothing_at_all(model):
     model.forward = lambda inputs: model.backbone(inputs)
     del model.neck
-    with pytest.raises(UsageError, match="YOLODetector has no neck"):
-        count_parts(model, SIZE)
+    counts = count_parts(model, SIZE)
+    assert counts["params_neck"] is counts["macs_neck"] is None
+    assert counts["macs"] == counts["macs_backbone"] > 0 == counts["macs_head"]
 
 
 def test_missing_thop_is_told_with_the_remedy_and_needed_by_no_training(model, monkeypatch):
