@@ -15,46 +15,51 @@ _EPS = 1e-7
 _SHAPE_POWER = 4  # theta of SIoU: the paper finds 2 to 6, "close to 4"
 
 
-class _Overlap(NamedTuple):
-    """IoU (n,), union (n,), and sides (n, 2) of the smallest box around both."""
+class _Pair(NamedTuple):
+    """Centres and sides (n, 2) of both, IoU and union (n,), sides (n, 2) of the smallest box around both."""
 
+    xy: Tensor
+    wh: Tensor
+    target_xy: Tensor
+    target_wh: Tensor
     iou: Tensor
     union: Tensor
     around_wh: Tensor
 
 
-def _overlap(bboxes_cxcywh: Tensor, target_cxcywh: Tensor) -> _Overlap:
+def _pair(bboxes_cxcywh: Tensor, target_cxcywh: Tensor) -> _Pair:
     xy, wh = bboxes_cxcywh.split(2, 1)
     target_xy, target_wh = target_cxcywh.split(2, 1)
     low, high = xy - wh / 2, xy + wh / 2
     target_low, target_high = target_xy - target_wh / 2, target_xy + target_wh / 2
     overlap = (torch.minimum(high, target_high) - torch.maximum(low, target_low)).clamp(min=0).prod(1)
     union = wh.prod(1) + target_wh.prod(1) - overlap + _EPS
-    return _Overlap(overlap / union, union, torch.maximum(high, target_high) - torch.minimum(low, target_low))
+    around_wh = torch.maximum(high, target_high) - torch.minimum(low, target_low)
+    return _Pair(xy, wh, target_xy, target_wh, overlap / union, union, around_wh)
 
 
-def _distance(bboxes_cxcywh: Tensor, target_cxcywh: Tensor, around_wh: Tensor) -> Tensor:
+def _distance(pair: _Pair) -> Tensor:
     """(n,) squared distance of the centres, as a share of the squared diagonal of the box around both."""
-    diagonal2 = around_wh.square().sum(1) + _EPS
-    return (target_cxcywh[:, :2] - bboxes_cxcywh[:, :2]).square().sum(1) / diagonal2
+    diagonal2 = pair.around_wh.square().sum(1) + _EPS
+    return (pair.target_xy - pair.xy).square().sum(1) / diagonal2
 
 
 def plain_iou(bboxes_cxcywh: Tensor, target_cxcywh: Tensor) -> Tensor:
     """Intersection over union, 0..1. Without gradient where boxes are apart."""
-    return _overlap(bboxes_cxcywh, target_cxcywh).iou
+    return _pair(bboxes_cxcywh, target_cxcywh).iou
 
 
 def generalized_iou(bboxes_cxcywh: Tensor, target_cxcywh: Tensor) -> Tensor:
     """GIoU, -1..1: less the share of the box around both that neither fills (Rezatofighi et al., CVPR 2019)."""
-    iou, union, around_wh = _overlap(bboxes_cxcywh, target_cxcywh)
-    around = around_wh.prod(1) + _EPS
-    return iou - (around - union) / around
+    pair = _pair(bboxes_cxcywh, target_cxcywh)
+    around = pair.around_wh.prod(1) + _EPS
+    return pair.iou - (around - pair.union) / around
 
 
 def distance_iou(bboxes_cxcywh: Tensor, target_cxcywh: Tensor) -> Tensor:
     """DIoU, -1..1: less the centres' distance (Zheng et al., "Distance-IoU loss", AAAI 2020)."""
-    iou, _, around_wh = _overlap(bboxes_cxcywh, target_cxcywh)
-    return iou - _distance(bboxes_cxcywh, target_cxcywh, around_wh)
+    pair = _pair(bboxes_cxcywh, target_cxcywh)
+    return pair.iou - _distance(pair)
 
 
 def complete_iou(bboxes_cxcywh: Tensor, target_cxcywh: Tensor) -> Tensor:
@@ -62,14 +67,13 @@ def complete_iou(bboxes_cxcywh: Tensor, target_cxcywh: Tensor) -> Tensor:
 
     alpha = v / (v - IoU + 1), through which no gradient flows, is not gated at IoU > 0.5, as in YOLOv5; mmdet's is.
     """
-    iou, _, around_wh = _overlap(bboxes_cxcywh, target_cxcywh)
-    wh, target_wh = bboxes_cxcywh[:, 2:], target_cxcywh[:, 2:]
-    angle = torch.atan(wh[:, 0] / (wh[:, 1] + _EPS))
-    target_angle = torch.atan(target_wh[:, 0] / (target_wh[:, 1] + _EPS))
+    pair = _pair(bboxes_cxcywh, target_cxcywh)
+    distance = _distance(pair)
+    angle, target_angle = (torch.atan(wh[:, 0] / (wh[:, 1] + _EPS)) for wh in (pair.wh, pair.target_wh))
     v = 4 / math.pi**2 * (target_angle - angle).square()
     with torch.no_grad():
-        alpha = v / (v - iou + (1 + _EPS))
-    return iou - _distance(bboxes_cxcywh, target_cxcywh, around_wh) - alpha * v
+        alpha = v / (v - pair.iou + (1 + _EPS))
+    return pair.iou - distance - alpha * v
 
 
 def efficient_iou(bboxes_cxcywh: Tensor, target_cxcywh: Tensor) -> Tensor:
@@ -77,9 +81,9 @@ def efficient_iou(bboxes_cxcywh: Tensor, target_cxcywh: Tensor) -> Tensor:
 
     Each is squared, as a share of the squared side of the box around both. mmdet's EIoULoss is Extended-IoU, another.
     """
-    iou, _, around_wh = _overlap(bboxes_cxcywh, target_cxcywh)
-    sides = (target_cxcywh[:, 2:] - bboxes_cxcywh[:, 2:]).square() / (around_wh.square() + _EPS)
-    return iou - _distance(bboxes_cxcywh, target_cxcywh, around_wh) - sides.sum(1)
+    pair = _pair(bboxes_cxcywh, target_cxcywh)
+    sides = (pair.target_wh - pair.wh).square() / (pair.around_wh.square() + _EPS)
+    return pair.iou - _distance(pair) - sides.sum(1)
 
 
 def scylla_iou(bboxes_cxcywh: Tensor, target_cxcywh: Tensor) -> Tensor:
@@ -87,15 +91,14 @@ def scylla_iou(bboxes_cxcywh: Tensor, target_cxcywh: Tensor) -> Tensor:
 
     The paper's angle cost 1 - 2 sin^2(asin(x) - pi/4) with x = sin(a) is sin(2 a) = 2 |dx dy| / distance^2.
     """
-    iou, _, around_wh = _overlap(bboxes_cxcywh, target_cxcywh)
-    offset = target_cxcywh[:, :2] - bboxes_cxcywh[:, :2]
-    wh, target_wh = bboxes_cxcywh[:, 2:], target_cxcywh[:, 2:]
+    pair = _pair(bboxes_cxcywh, target_cxcywh)
+    offset = pair.target_xy - pair.xy
     angle = 2 * offset.prod(1).abs() / (offset.square().sum(1) + _EPS)
-    shares = offset.square() / (around_wh.square() + _EPS)  # (n, 2) in x and in y
+    shares = offset.square() / (pair.around_wh.square() + _EPS)  # (n, 2) in x and in y
     distance = (1 - torch.exp((angle - 2)[:, None] * shares)).sum(1)
-    omega = (target_wh - wh).abs() / (torch.maximum(wh, target_wh) + _EPS)
+    omega = (pair.target_wh - pair.wh).abs() / (torch.maximum(pair.wh, pair.target_wh) + _EPS)
     shape = (1 - torch.exp(-omega)).pow(_SHAPE_POWER).sum(1)
-    return iou - (distance + shape) / 2
+    return pair.iou - (distance + shape) / 2
 
 
 IOU_KINDS: dict[str, Callable[[Tensor, Tensor], Tensor]] = dict(
