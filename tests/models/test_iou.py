@@ -96,3 +96,10 @@ def test_similarity_stays_in_the_range_that_is_stated(kind, lowest):
     targets[::3, 2:] *= torch.tensor([100, 0.01])
     similarity = IOU_KINDS[kind](boxes, targets)
     assert lowest <= similarity.min() and similarity.max() <= 1
+
+
+@pytest.mark.parametrize("kind", IOU_KINDS)
+def test_no_rounding_of_equal_boxes_gives_nan(kind):
+    """An IoU may be rounded to above 1."""
+    boxes = torch.rand(100_000, 4, generator=torch.Generator().manual_seed(0)) * 4 + 0.2
+    assert IOU_KINDS[kind](boxes, boxes.clone()).isfinite().all()

@@ -72,7 +72,7 @@ def complete_iou(bboxes_cxcywh: Tensor, target_cxcywh: Tensor) -> Tensor:
     angle, target_angle = (torch.atan(wh[:, 0] / (wh[:, 1] + _EPS)) for wh in (pair.wh, pair.target_wh))
     v = 4 / math.pi**2 * (target_angle - angle).square()
     with torch.no_grad():
-        alpha = v / (v - pair.iou + (1 + _EPS))
+        alpha = v / (v - pair.iou + (1 + _EPS)).clamp(min=_EPS)  # equal boxes: their IoU may be rounded to above 1
     return pair.iou - distance - alpha * v
 
 
