@@ -122,6 +122,11 @@ class CountsOnMemoryOrder(Sound):
         return super().forward(x.view(-1).view_as(x))
 
 
+class LosesDigits(Sound):
+    def forward(self, x):
+        return tuple((level + 1000) - 1000 for level in super().forward(x))
+
+
 class KeepsTensors(Sound):
     def forward(self, x):
         self.last = super().forward(x)
@@ -184,6 +189,7 @@ def test_a_wrapped_network_passes():
         (HiddenState, "a second backbone with its state dict gives other maps (off by"),
         (MixesImages, "each image by itself gives other maps (off by"),
         (CountsOnMemoryOrder, "a channels-last input ends in RuntimeError: view size is not compatible"),
+        (LosesDigits, "bfloat16 autocast gives other maps (off by"),
         (KeepsTensors, "copy.deepcopy, which the moving average needs, ends in RuntimeError: Only Tensors created"),
     ],
     ids=lambda value: getattr(value, "__name__", ""),

@@ -104,6 +104,11 @@ class CountsOnMemoryOrder(Sound):
         return super().forward([level.view(-1).view_as(level) for level in maps])
 
 
+class LosesDigits(Sound):
+    def forward(self, maps):
+        return tuple((level + 1000) - 1000 for level in super().forward(maps))
+
+
 class KeepsTensors(Sound):
     def forward(self, maps):
         self.last = super().forward(maps)
@@ -161,6 +166,7 @@ def test_it_is_tried_on_any_maps(strides):
         (HiddenState, "a second neck with its state dict gives other maps (off by"),
         (MixesImages, "each image by itself gives other maps (off by"),
         (CountsOnMemoryOrder, "a channels-last input ends in RuntimeError: view size is not compatible"),
+        (LosesDigits, "bfloat16 autocast gives other maps (off by"),
         (KeepsTensors, "copy.deepcopy, which the moving average needs, ends in RuntimeError: Only Tensors created"),
         (SwitchesToSomethingElse, "to_deploy gives other maps (off by"),
     ],
