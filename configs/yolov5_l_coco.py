@@ -11,6 +11,6 @@ _base_ = [
 model = dict(
     backbone=dict(deepen_factor=1.0, widen_factor=1.0),
     neck=dict(deepen_factor=1.0, widen_factor=1.0),
-    bbox_head=dict(num_classes=80, loss=dict(type="YOLOLoss", obj_gain=0.7, cls_gain=0.3)),
+    bbox_head=dict(num_classes=80, loss=dict(type="YOLOLoss", loss_obj=dict(weight=0.7), loss_cls=dict(weight=0.3))),
 )
 default_hooks = dict(param_scheduler=dict(final=0.1))

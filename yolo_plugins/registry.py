@@ -38,7 +38,8 @@ def _build_in_own_scope(build: Callable[..., Any], cfg: Any, *args: Any, **kwarg
 
 
 # Backbones state `out_channels` and `out_strides` (fine to coarse), take (N, 3, H, W), return one map a level.
-# Necks take `in_channels` and state `out_channels`; heads take `in_channels` and `strides`. Losses own all scaling.
+# Necks take `in_channels` and state `out_channels`; heads take `in_channels` and `strides`. Losses take a `LossInput`
+# and return `dict[str, Tensor]`, terms of any name, which they alone scale.
 MODELS = _child(root.MODELS, "models", "engine")
 # Assigners and bbox coders: tensors in, tensors out, no parameters, no gradient of their own.
 TASK_UTILS = _child(root.TASK_UTILS, "models")

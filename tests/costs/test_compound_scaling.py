@@ -229,7 +229,7 @@ def test_written_config_is_the_chosen_variant(base, budget, sizes, levels, tmp_p
     assert (counts["params"], counts["macs"]) == (chosen.params, chosen.macs)
     assert len(config.model.bbox_head.anchors) == levels == chosen.stages - 2
     assert len(config.model.bbox_head.loss.balance) == levels
-    assert config.model.bbox_head.loss.get("obj_gain", 1.0) == (1.4 if levels > 3 else 1.0)
+    assert config.model.bbox_head.loss.get("loss_obj", dict(weight=1.0))["weight"] == (1.4 if levels > 3 else 1.0)
 
 
 @pytest.mark.usefixtures("simple_costs")

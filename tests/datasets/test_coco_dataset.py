@@ -341,7 +341,8 @@ def test_larger_models_of_yolov5_take_its_stronger_augmentation_and_its_gains():
         assert mosaic.translate == (0.0 if name.startswith("yolov4") else 0.1)
         if name.startswith("yolov5"):
             loss = config.model.bbox_head.get("loss", {})
-            assert (loss.get("obj_gain", 1.0), loss.get("cls_gain", 0.5)) == ((0.7, 0.3) if large else (1.0, 0.5))
+            weights = [loss.get(f"loss_{name}", {}).get("weight") for name in ("obj", "cls")]
+            assert weights == ([0.7, 0.3] if large else [None, None])
 
 
 # --- tools

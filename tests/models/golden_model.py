@@ -79,7 +79,7 @@ class Golden:
         return list(enumerate(self.state_dict.items()))
 
     def loss(self, gains: str) -> YOLOLoss:
-        """The loss with the file's gains, with or without the factors for classes and image size."""
+        """The loss with the file's gains as weights, with or without the factors for classes and image size."""
         stated = self.json("hyp_unscaled")
         box, obj, cls = stated.get("box", stated.get("giou")), stated["obj"], stated["cls"]
         if gains == "unscaled":
@@ -87,7 +87,8 @@ class Golden:
         if not self.is_yolov5 and len(self.strides) >= 4:
             obj *= HEAVY_OBJECTNESS
         size = 640 if self.is_yolov5 and gains == "scaled" else None
-        return YOLOLoss(box, obj, cls, self.config().bbox_head.get("loss", {}).get("balance"), reference_size=size)
+        terms = dict(loss_box=dict(weight=box), loss_obj=dict(weight=obj), loss_cls=dict(weight=cls))
+        return YOLOLoss(**terms, balance=self.config().bbox_head.get("loss", {}).get("balance"), reference_size=size)
 
     def json(self, key: str) -> dict:
         return json.loads(str(self.arrays[key]))

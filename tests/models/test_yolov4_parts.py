@@ -64,7 +64,7 @@ def test_p7_refuses_320_pixels_and_its_config_takes_384():
 
 def test_objectness_weighs_more_with_four_levels_and_no_model_scales_it_by_the_image():
     losses = {name: build(name).bbox_head.loss_module for name in MODELS_OF_FAMILY}
-    assert [losses[name].obj_gain for name in ("csp", "p5", "p6", "p7")] == [1.0, 1.0, 1.4, 1.4]
+    assert [losses[name].obj.weight for name in ("csp", "p5", "p6", "p7")] == [1.0, 1.0, 1.4, 1.4]
     assert {loss.reference_size for loss in losses.values()} == {None}
 
 

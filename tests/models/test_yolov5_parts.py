@@ -130,13 +130,21 @@ def test_suppression_keeps_equal_boxes_of_two_classes():
     assert result.bboxes[0].tolist() == [40, 40, 60, 60]
 
 
-def test_many_candidates_are_suppressed_as_few_are(monkeypatch):
+def test_suppression_keeps_boxes_apart_whose_classes_are_at_opposite_sides_of_the_image():
+    """Beyond the border, as predictions may be: a largest coordinate away from each other they would coincide."""
+    decoded = torch.tensor([[90.0, 50, 20, 20, 0.9, 0.8, 0.0], [-11.0, -51, 20, 20, 0.8, 0.0, 0.8]])
+    assert select_detections(decoded, score_thr=0.25).labels.tolist() == [0, 1]
+
+
+def test_many_candidates_are_suppressed_class_by_class():
     generator = torch.Generator().manual_seed(0)
-    decoded = torch.rand(400, 5 + 4, generator=generator)
-    decoded[:, :4] = decoded[:, :4] * 60 + 20
-    together = select_detections(decoded, max_per_img=2000)
-    monkeypatch.setattr("yolo_plugins.models.task_modules.nms._PER_CLASS_FROM", 1)
-    apart = select_detections(decoded, max_per_img=2000)
-    assert len(together.scores) > 100
-    for name in ("bboxes", "scores", "labels"):
-        assert torch.equal(together[name], apart[name])
+    decoded = torch.rand(800, 5 + 4, generator=generator)
+    decoded[:, :4] = decoded[:, :4] * 60 - 20
+    together = select_detections(decoded, max_per_img=5000)
+    alone = [select_detections(decoded[:, [0, 1, 2, 3, 4, 5 + label]], max_per_img=5000) for label in range(4)]
+    assert len(together.scores) > 200
+    for label, expected in enumerate(alone):
+        ours = together[together.labels == label]
+        assert torch.equal(ours.bboxes, expected.bboxes)
+        assert torch.equal(ours.scores, expected.scores)
+    assert (together.scores.diff() <= 0).all()

@@ -11,7 +11,7 @@ from torch.nn import functional
 from yolo_plugins.errors import UsageError
 from yolo_plugins.models.deploy.compare import difference
 from yolo_plugins.registry import MODELS
-from yolo_plugins.testing import check_backbone
+from yolo_plugins.testing import check_backbone, networks
 from yolo_plugins.testing.norms import settle_norms
 
 
@@ -122,6 +122,11 @@ class CountsOnMemoryOrder(Sound):
         return super().forward(x.view(-1).view_as(x))
 
 
+class LosesDigits(Sound):
+    def forward(self, x):
+        return tuple((level + 1000) - 1000 for level in super().forward(x))
+
+
 class KeepsTensors(Sound):
     def forward(self, x):
         self.last = super().forward(x)
@@ -175,7 +180,7 @@ def test_a_wrapped_network_passes():
         (NotIncreasing, "out_strides [16, 8] do not increase; return one map a stride, fine to coarse"),
         (Unstated, "out_channels is None; state one whole number for each map"),
         (OfAnotherLength, "out_channels [8] and out_strides [8, 16] differ in length; state both for each map"),
-        (OneMapOfTwo, "forward returns 1 maps, out_strides [8, 16] states 2; state each of them"),
+        (OneMapOfTwo, "forward returns 1 maps, out_channels [8, 16] states 2; state each of them"),
         (BareTensor, "forward returns Tensor(1, 16, 4, 4); return a tuple of maps (N, C, H / stride, W / stride)"),
         (ChangesItsInput, "forward changes its input; take operations that are not in place"),
         (Unreached, "no gradient reaches classifier.weight, classifier.bias; prune them, or return the level"),
@@ -184,6 +189,7 @@ def test_a_wrapped_network_passes():
         (HiddenState, "a second backbone with its state dict gives other maps (off by"),
         (MixesImages, "each image by itself gives other maps (off by"),
         (CountsOnMemoryOrder, "a channels-last input ends in RuntimeError: view size is not compatible"),
+        (LosesDigits, "bfloat16 autocast gives other maps (off by"),
         (KeepsTensors, "copy.deepcopy, which the moving average needs, ends in RuntimeError: Only Tensors created"),
     ],
     ids=lambda value: getattr(value, "__name__", ""),
@@ -236,7 +242,7 @@ def test_the_deploy_form_is_compared(monkeypatch):
         deployed.coarse[1] = nn.Identity()
         return deployed.eval()
 
-    monkeypatch.setattr(inspect.getmodule(check_backbone), "to_deploy", to_deploy)
+    monkeypatch.setattr(networks, "to_deploy", lambda network, _: nn.Sequential(network[0], to_deploy(network[1])))
     (sentence,) = faults(Sound)
     assert sentence.startswith("to_deploy gives other maps (off by")
 

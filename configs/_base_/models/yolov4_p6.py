@@ -14,7 +14,7 @@ model = dict(
             [(97, 189), (217, 184), (171, 384), (324, 451)],
             [(324, 451), (545, 357), (616, 618), (1024, 1024)],
         ],
-        loss=dict(type="YOLOLoss", obj_gain=1.4, reference_size=None, balance=(4.0, 1.0, 0.4, 0.1)),
+        loss=dict(type="YOLOLoss", loss_obj=dict(weight=1.4), reference_size=None, balance=(4.0, 1.0, 0.4, 0.1)),
         class_prior_offset=0.99,
     ),
     # evaluation; for pictures to look at, tools/infer.py takes 0.25 and 0.45

@@ -15,7 +15,7 @@ model = dict(
             [(268, 248), (232, 504), (445, 416), (640, 640)],
             [(812, 393), (477, 808), (1070, 908), (1408, 1408)],
         ],
-        loss=dict(type="YOLOLoss", obj_gain=1.4, reference_size=None, balance=(4.0, 1.0, 0.5, 0.4, 0.1)),
+        loss=dict(type="YOLOLoss", loss_obj=dict(weight=1.4), reference_size=None, balance=(4.0, 1.0, 0.5, 0.4, 0.1)),
         class_prior_offset=0.99,
     ),
     # evaluation; for pictures to look at, tools/infer.py takes 0.25 and 0.45

@@ -10,7 +10,13 @@ model = dict(
         num_classes=20,
         anchors=[[(23, 27), (37, 58), (81, 82)], [(81, 82), (135, 169), (344, 319)]],
         assigner=dict(type="ShapeAssigner", both_sides=False),
-        loss=dict(type="YOLOLoss", obj_gain=0.7, cls_gain=0.3, reference_size=None, balance=(1.0, 4.0)),
+        loss=dict(
+            type="YOLOLoss",
+            loss_obj=dict(weight=0.7),
+            loss_cls=dict(weight=0.3),
+            reference_size=None,
+            balance=(1.0, 4.0),
+        ),
         class_prior_offset=0.99,
     ),
     # evaluation; for pictures to look at, tools/infer.py takes 0.25 and 0.45

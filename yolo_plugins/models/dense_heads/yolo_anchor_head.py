@@ -6,8 +6,6 @@ coder and the loss that the config names.
 
 import math
 from collections.abc import Sequence
-from itertools import accumulate
-from typing import Any
 
 import torch
 from mmengine.model import BaseModule
@@ -15,6 +13,8 @@ from mmengine.structures import InstanceData
 from torch import Tensor, nn
 
 from yolo_plugins.errors import UsageError
+from yolo_plugins.models.dense_heads.pick import pick
+from yolo_plugins.models.losses import LossInput
 from yolo_plugins.models.task_modules import Assignment, select_detections
 from yolo_plugins.registry import MODELS, TASK_UTILS
 
@@ -30,33 +30,6 @@ _PRIOR_CLASS = 0.6  # probability mass shared by the classes
 _ASSIGNER, _CODER, _LOSS = dict(type="ShapeAssigner"), dict(type="YOLOv5BBoxCoder"), dict(type="YOLOLoss")
 
 
-class _Pick(torch.autograd.Function):
-    """Takes all objectness logits and the positive rows in float32, with one dense gradient a level for both.
-
-    Autograd's own indexing would fill and add two maps of every level's size.
-    """
-
-    @staticmethod
-    def forward(ctx: Any, positives: Sequence[tuple[Tensor, ...]], *levels: Tensor) -> tuple[Tensor, Tensor]:
-        """Four (n_l,) indices a level and levels (N, A, H_l, W_l, 5+K) -> (P,) and (R, 5+K), level by level."""
-        ctx.positives, ctx.levels = positives, [level.detach() for level in levels]
-        obj_logits = torch.cat([level[..., 4].flatten() for level in levels]).float()
-        rows = torch.cat([level[index] for level, index in zip(levels, positives, strict=True)]).float()
-        return obj_logits, rows
-
-    @staticmethod
-    def backward(ctx: Any, obj_gradient: Tensor, row_gradient: Tensor) -> tuple[Tensor | None, ...]:
-        """Gradients of both outputs -> gradients of the levels; repeated rows add up."""
-        obj_parts = obj_gradient.split([level[..., 4].numel() for level in ctx.levels])
-        row_parts = row_gradient.split([len(index[0]) for index in ctx.positives])
-        gradients = []
-        for level, index, obj_part, row_part in zip(ctx.levels, ctx.positives, obj_parts, row_parts, strict=True):
-            gradient = torch.zeros_like(level)
-            gradient[..., 4] = obj_part.view(level.shape[:-1])
-            gradients.append(gradient.index_put_(index, row_part.to(gradient), accumulate=True))
-        return None, *gradients
-
-
 @MODELS.register_module()
 class YOLOAnchorHead(BaseModule):
     """Predicts box, objectness and classes for every anchor of every cell.
@@ -68,7 +41,7 @@ class YOLOAnchorHead(BaseModule):
         anchors: Per level, (width, height) of each anchor in pixels.
         assigner: Config of the assigner.
         bbox_coder: Config of the coder.
-        loss: Config of the loss.
+        loss: Config of the loss, which takes a `LossInput`.
         class_prior_offset: The prior of a class is 0.6 / (classes - this): 0.99999 in YOLOv5, 0.99 in Scaled-YOLOv4.
         test_cfg: Arguments of `select_detections`.
         init_cfg: MMEngine initialisation config.
@@ -124,45 +97,34 @@ class YOLOAnchorHead(BaseModule):
             y = predictor(x)
             n, _, h, w = y.shape
             # (N, A*(5+K), H, W) -> (N, A, 5+K, H, W) -> (N, A, H, W, 5+K)
-            outputs.append(y.view(n, -1, self.outputs_per_anchor, h, w).permute(0, 1, 3, 4, 2))
+            outputs.append(y.view(n, self.anchors.shape[1], self.outputs_per_anchor, h, w).permute(0, 1, 3, 4, 2))
         return tuple(outputs)
 
     def loss(self, raw: Sequence[Tensor], targets: Tensor, input_hw: tuple[int, int]) -> dict[str, Tensor]:
-        """Loss terms, means over the batch with gains.
+        """Loss terms of the loss module, weighted means over the batch.
 
         Args:
             raw: Outputs of `forward`.
-            targets: (M, 6) image, class, x1, y1, x2, y2 in input pixels.
+            targets: (M, 6) image, class, x1, y1, x2, y2 in input pixels; M may be 0.
             input_hw: Height and width of the network's input in pixels.
-
-        Returns:
-            Scalars `box`, `obj`, `cls`.
         """
         sizes_wh = targets.new_tensor([[level.shape[3], level.shape[2]] for level in raw])
         assigned = self.assigner.assign(targets, self.anchors, targets.new_tensor(self.strides), sizes_wh)
-        index = torch.stack((assigned.images, assigned.anchors, assigned.rows, assigned.columns))  # (4, R)
-        rows_per_level = torch.bincount(assigned.levels, minlength=len(raw)).tolist()
-        positives = [tuple(part) for part in index.split(rows_per_level, 1)]
-        obj_logits, rows = _Pick.apply(positives, *raw)
-        bboxes = self.bbox_coder.decode(rows[:, :4], 0.0, assigned.anchors_wh, 1.0)
-        cells_per_level = [level[..., 4].numel() for level in raw]
+        positives = _by_level(assigned, len(raw))
+        obj_logits, rows = pick(raw, positives)
         return self.loss_module(
-            obj_logits,
-            bboxes,
-            rows[:, 5:],
-            self._flat_index(assigned, sizes_wh.long(), cells_per_level),
-            assigned.bboxes_cxcywh,
-            assigned.labels,
-            cells_per_level,
-            input_hw,
+            LossInput(
+                obj_logits=obj_logits,
+                bboxes_cxcywh=self.bbox_coder.decode(rows[:, :4], 0.0, assigned.anchors_wh, 1.0),
+                cls_logits=rows[:, 5:],
+                positives=_flat_index(raw, positives),
+                levels=assigned.levels,
+                target_cxcywh=assigned.bboxes_cxcywh,
+                labels=assigned.labels,
+                cells_per_level=[level[..., 4].numel() for level in raw],
+                input_hw=input_hw,
+            )
         )
-
-    def _flat_index(self, assigned: Assignment, sizes_wh: Tensor, cells_per_level: Sequence[int]) -> Tensor:
-        """(R,) place of each positive row among the objectness logits of all levels."""
-        start = torch.tensor([0, *accumulate(cells_per_level[:-1])], device=sizes_wh.device)
-        width, height = sizes_wh[assigned.levels].unbind(1)
-        plane = assigned.images * self.anchors.shape[1] + assigned.anchors
-        return start[assigned.levels] + (plane * height + assigned.rows) * width + assigned.columns
 
     def decode(self, raw: Sequence[Tensor]) -> Tensor:
         """Raw outputs of all levels -> (N, P, 5 + K): cx, cy, w, h in input pixels, then probabilities.
@@ -171,7 +133,7 @@ class YOLOAnchorHead(BaseModule):
         """
         decoded = []
         for level, anchors, stride in zip(raw, self.anchors, self.strides, strict=True):
-            n, _, h, w, outputs = level.shape
+            h, w = level.shape[2:4]
             rows, columns = torch.meshgrid(
                 torch.arange(h, device=level.device), torch.arange(w, device=level.device), indexing="ij"
             )
@@ -179,9 +141,26 @@ class YOLOAnchorHead(BaseModule):
             level = level.float()
             bboxes = self.bbox_coder.decode(level[..., :4], cells, anchors[:, None, None], stride)
             # (N, A, H, W, 5+K) -> (N, A*H*W, 5+K)
-            decoded.append(torch.cat((bboxes, level[..., 4:].sigmoid()), -1).view(n, -1, outputs))
+            decoded.append(torch.cat((bboxes, level[..., 4:].sigmoid()), -1).flatten(1, 3))
         return torch.cat(decoded, 1)
 
     def predict(self, raw: Sequence[Tensor]) -> list[InstanceData]:
         """Detections of each image: `bboxes` xyxy in input pixels, `scores`, `labels`, by falling score."""
         return [select_detections(decoded, **self.test_cfg) for decoded in self.decode(raw)]
+
+
+def _by_level(assigned: Assignment, levels: int) -> list[tuple[Tensor, ...]]:
+    """Image, anchor, row and column of the positive rows, (R_l,) each, a level."""
+    index = torch.stack((assigned.images, assigned.anchors, assigned.rows, assigned.columns))  # (4, R)
+    rows_per_level = torch.bincount(assigned.levels, minlength=levels).tolist()
+    return [part.unbind() for part in index.split(rows_per_level, 1)]
+
+
+def _flat_index(raw: Sequence[Tensor], positives: Sequence[tuple[Tensor, ...]]) -> Tensor:
+    """(R,) place of each positive row among the objectness logits of all levels."""
+    flat, start = [], 0
+    for level, (image, anchor, row, column) in zip(raw, positives, strict=True):
+        _, anchors, h, w, _ = level.shape
+        flat.append(start + ((image * anchors + anchor) * h + row) * w + column)
+        start += level[..., 4].numel()
+    return torch.cat(flat)

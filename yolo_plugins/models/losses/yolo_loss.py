@@ -1,113 +1,131 @@
 """Box, objectness and class loss of YOLOv5 and Scaled-YOLOv4; the owner of every scaling.
 
-Source: docs/models.md, measured on the released models. Gains scale with classes, levels and image size here and
-nowhere else.
+Source: docs/models.md, measured on the released models. Weights scale with classes, levels and image size here and
+nowhere else. What the releases do not have is off by default: other kinds of IoU, focusing, auto_balance.
 """
 
 from collections.abc import Sequence
 
 import torch
+from mmengine.dist import all_reduce
 from torch import Tensor, nn
-from torch.nn import functional
 
-from yolo_plugins.models.losses.iou import complete_iou
+from yolo_plugins.errors import UsageError
+from yolo_plugins.models.losses.loss_input import LossInput
+from yolo_plugins.models.losses.terms import BoxTerm, ClsTerm, ObjTerm, build_term
 from yolo_plugins.registry import MODELS
 
-_REFERENCE_CLASSES = 80  # the class gain is stated for COCO's classes
-_REFERENCE_LEVELS = 3  # all gains are stated for three levels
-_BALANCE = {3: (4.0, 1.0, 0.4), 4: (4.0, 1.0, 0.25, 0.06), 5: (4.0, 1.0, 0.25, 0.06, 0.02)}  # fine to coarse
+_REFERENCE_CLASSES = 80  # the class weight is stated for COCO's classes
+_REFERENCE_LEVELS = 3  # all weights are stated for three levels
+_BALANCE_OF_THREE = (4.0, 1.0, 0.4)  # objectness weight of each level, fine to coarse, in YOLOv5
+_BALANCE = (4.0, 1.0, 0.25, 0.06, 0.02)  # of other numbers of levels: the first of these
+_REBALANCE_RATE = 1e-3  # of an iteration: auto_balance follows the last thousand or so
+_TINY = 1e-12
+_DEFAULTS: dict = {}
 
 
 @MODELS.register_module()
 class YOLOLoss(nn.Module):
-    """Sum over levels of (1 - CIoU), objectness BCE and class BCE.
+    """Sum over levels of 1 - CIoU, objectness BCE and class BCE; each term is a config.
 
-    The objectness target of a positive cell is its CIoU, detached and floored at 0. The class term is absent for a
-    single class. Levels without positives still give objectness loss.
+    The objectness target of a positive cell is its CIoU, detached and floored at 0. The class term is 0 for a single
+    class. Levels without positives still give objectness loss.
 
     Args:
-        box_gain: Weight of the box term at three levels.
-        obj_gain: Weight of the objectness term at three levels and at `reference_size`.
-        cls_gain: Weight of the class term at three levels and 80 classes.
+        loss_box: Fields of `BoxTerm`: `weight`, `iou`.
+        loss_obj: Fields of `ObjTerm`: `weight` (at `reference_size`), `pos_weight`, `gamma`, `alpha`, `iou_ratio`.
+        loss_cls: Fields of `ClsTerm`: `weight` (at 80 classes), `pos_weight`, `gamma`, `alpha`, `label_smoothing`.
         balance: Objectness weight of each level, fine to coarse; YOLOv5's values by default.
+        auto_balance: Whether these are only the start, and move until all levels give equal parts of the objectness
+            term. Needs `balance`. Each is multiplied by a factor, at first 1, that follows the mean of all parts
+            divided by the level's own part: a moving average over iterations and ranks, kept in the checkpoint.
         reference_size: Objectness is scaled by (long input side / this) squared; `None` leaves it alone
             (Scaled-YOLOv4). Pixels.
-        label_smoothing: Class targets are 1 - half of this and half of this.
+
+    Raises:
+        UsageError: An option that a term does not know, or a value out of its range.
     """
+
+    level_factors: Tensor  # (L,), with auto_balance alone
 
     def __init__(
         self,
-        box_gain: float = 0.05,
-        obj_gain: float = 1.0,
-        cls_gain: float = 0.5,
+        loss_box: dict = _DEFAULTS,
+        loss_obj: dict = _DEFAULTS,
+        loss_cls: dict = _DEFAULTS,
         balance: Sequence[float] | None = None,
+        auto_balance: bool = False,
         reference_size: int | None = 640,
-        label_smoothing: float = 0.0,
     ) -> None:
         super().__init__()
-        self.box_gain, self.obj_gain, self.cls_gain = box_gain, obj_gain, cls_gain
+        self.box = build_term(BoxTerm, "loss_box", loss_box)
+        self.obj = build_term(ObjTerm, "loss_obj", loss_obj)
+        self.cls = build_term(ClsTerm, "loss_cls", loss_cls)
         self.balance = balance
+        self.auto_balance = auto_balance
         self.reference_size = reference_size
-        self.label_smoothing = label_smoothing
+        if auto_balance:
+            if not balance:
+                raise UsageError(f"auto_balance without balance; state where it starts: balance={_BALANCE_OF_THREE}")
+            self.register_buffer("level_factors", torch.ones(len(balance)))
 
-    def forward(
-        self,
-        obj_logits: Tensor,
-        bboxes_cxcywh: Tensor,
-        cls_logits: Tensor,
-        positives: Tensor,
-        target_cxcywh: Tensor,
-        labels: Tensor,
-        cells_per_level: Sequence[int],
-        input_hw: tuple[int, int],
-    ) -> dict[str, Tensor]:
-        """Means over the batch, with gains.
+    def forward(self, inputs: LossInput) -> dict[str, Tensor]:
+        """Scalars `box`, `obj`, `cls`: means over the batch, weighted.
 
-        Args:
-            obj_logits: (P,) raw objectness of every image, anchor and cell, level by level, fine to coarse.
-            bboxes_cxcywh: (R, 4) predicted boxes of the positive rows, relative to the cell, in cells.
-            cls_logits: (R, K) raw class scores of the positive rows.
-            positives: (R,) index into `obj_logits` of each positive row, level by level.
-            target_cxcywh: (R, 4) target boxes, as `bboxes_cxcywh`.
-            labels: (R,) target classes.
-            cells_per_level: Entries of `obj_logits` that belong to each level; they sum to P.
-            input_hw: Height and width of the network's input in pixels.
-
-        Returns:
-            Scalars `box`, `obj`, `cls`.
+        Raises:
+            UsageError: `balance` is of another number of levels.
         """
-        cells = labels.new_tensor(cells_per_level)
-        level = torch.bucketize(positives, cells.cumsum(0), right=True)  # (R,)
-        row_weight = torch.bincount(level, minlength=len(cells)).to(obj_logits).reciprocal()[level]
-        iou = complete_iou(bboxes_cxcywh, target_cxcywh)
-        box = ((1 - iou) * row_weight).sum()
-        obj = self._objectness(obj_logits, positives, iou.detach(), cells)
-        cls = self._classification(cls_logits, labels, row_weight)
+        levels, num_classes = len(inputs.cells_per_level), inputs.cls_logits.shape[1]
+        row_weight = torch.bincount(inputs.levels, minlength=levels).to(inputs.obj_logits).reciprocal()[inputs.levels]
+        similarity = self.box.similarity(inputs.bboxes_cxcywh, inputs.target_cxcywh)
+        box = ((1 - similarity) * row_weight).sum()
+        obj = self._objectness(inputs, similarity)
+        cls = self._classification(inputs, row_weight)
 
-        per_level = _REFERENCE_LEVELS / len(cells)
-        size_factor = (max(input_hw) / self.reference_size) ** 2 if self.reference_size else 1.0
-        class_factor = cls_logits.shape[1] / _REFERENCE_CLASSES
+        per_level = _REFERENCE_LEVELS / levels
+        size_factor = (max(inputs.input_hw) / self.reference_size) ** 2 if self.reference_size else 1.0
+        class_factor = num_classes / _REFERENCE_CLASSES
         return dict(
-            box=box * (self.box_gain * per_level),
-            obj=obj * (self.obj_gain * size_factor * per_level),
-            cls=cls * (self.cls_gain * class_factor * per_level),
+            box=box * (self.box.weight * per_level),
+            obj=obj * (self.obj.weight * size_factor * per_level),
+            cls=cls * (self.cls.weight * class_factor * per_level),
         )
 
-    def _objectness(self, logits: Tensor, positives: Tensor, iou: Tensor, cells: Tensor) -> Tensor:
+    def _objectness(self, inputs: LossInput, similarity: Tensor) -> Tensor:
         """Balanced sum of each level's mean BCE; where two rows share a cell the later one wins."""
+        logits, cells = inputs.obj_logits, inputs.labels.new_tensor(inputs.cells_per_level)
         target = torch.zeros_like(logits)
-        target[positives] = iou.clamp(min=0)
-        balance = logits.new_tensor(self.balance or _BALANCE[len(cells)])
+        target[inputs.positives] = self.obj.target(similarity)
+        balance = logits.new_tensor(self._balance_of(len(cells)))
+        if self.auto_balance:
+            if self.training:
+                self._rebalance(inputs, target, balance)
+            balance = balance * self.level_factors
         weight = (balance / cells).repeat_interleave(cells, output_size=len(logits))
-        return functional.binary_cross_entropy_with_logits(logits, target, weight, reduction="sum")
+        return self.obj.weighted_sum(logits, target, weight)
 
-    def _classification(self, logits: Tensor, labels: Tensor, row_weight: Tensor) -> Tensor:
+    def _balance_of(self, levels: int) -> Sequence[float]:
+        stated = self.balance or (_BALANCE_OF_THREE if levels == len(_BALANCE_OF_THREE) else _BALANCE[:levels])
+        if len(stated) != levels:
+            raise UsageError(f"loss.balance has {len(stated)} numbers for {levels} levels; give one for each level")
+        return stated
+
+    @torch.no_grad()
+    def _rebalance(self, inputs: LossInput, target: Tensor, balance: Tensor) -> None:
+        """Moves each level's factor towards the one with which all levels give equal parts."""
+        cells = list(inputs.cells_per_level)
+        sums = [
+            self.obj.weighted_sum(*level, balance.new_ones(()))
+            for level in zip(inputs.obj_logits.split(cells), target.split(cells), strict=True)
+        ]
+        parts = balance * torch.stack(sums) / balance.new_tensor(cells)
+        all_reduce(parts, op="mean")
+        self.level_factors.lerp_(parts.mean() / parts.clamp(min=_TINY), _REBALANCE_RATE)
+
+    def _classification(self, inputs: LossInput, row_weight: Tensor) -> Tensor:
         """Sum of each level's mean BCE over positive rows and classes; 0 for a single class."""
+        logits = inputs.cls_logits
         num_classes = logits.shape[1]
         if num_classes == 1:
             return logits.sum() * 0
-        target = torch.full_like(logits, self.label_smoothing / 2)
-        target.scatter_(1, labels[:, None], 1 - self.label_smoothing / 2)
-        return functional.binary_cross_entropy_with_logits(
-            logits, target, row_weight[:, None] / num_classes, reduction="sum"
-        )
+        return self.cls.weighted_sum(logits, self.cls.target(inputs.labels, logits), row_weight[:, None] / num_classes)
