@@ -48,11 +48,12 @@ def test_boxes_of_a_test_sample_are_in_the_pixels_of_the_letterboxed_picture(bui
     assert difficult == sum(int(record["difficult"].sum()) for record in packed.data_list) > 0
 
 
-def test_boxes_of_a_training_sample_are_the_rows_that_the_network_gets(build):
+def test_boxes_of_a_training_sample_are_those_that_the_network_gets(build):
     sample = build("train")[0]
     bboxes, labels, ignored = read_objects(sample)
     assert len(bboxes) == len(labels) == len(ignored) > 0
     assert not ignored.any()
+    assert torch.equal(bboxes, sample["data_samples"].gt_instances.bboxes)
     assert bboxes.min() >= 0 and bboxes.max() <= 96
 
 

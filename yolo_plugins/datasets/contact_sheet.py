@@ -2,6 +2,7 @@
 
 import io
 import math
+from collections.abc import Sequence
 from itertools import islice
 from pathlib import Path
 
@@ -30,12 +31,14 @@ def read_objects(sample: dict) -> tuple[Tensor, Tensor, Tensor]:
     Returns:
         (n, 4) xyxy in pixels of its `inputs`; (n,) index of the class; (n,) bool, whether scoring ignores it.
     """
-    objects = sample["data_samples"]
-    parts = [objects.gt_instances, objects.ignored_instances]
-    top, _, left, _ = objects.get("pad_param", (0, 0, 0, 0))  # a training sample's boxes are in its own pixels
-    bboxes = torch.cat([part.bboxes for part in parts]) * torch.tensor(objects.get("scale_factor", (1, 1))).repeat(2)
+    known = sample["data_samples"]
+    parts = [known.gt_instances, known.ignored_instances]
+    bboxes = torch.cat([part.bboxes for part in parts])
+    if "pad_param" in known:  # of evaluation, where boxes are in pixels of the original
+        top, _, left, _ = known.pad_param
+        bboxes = bboxes * torch.tensor(known.scale_factor).repeat(2) + torch.tensor([left, top]).repeat(2)
     ignored = torch.tensor([False, True]).repeat_interleave(torch.tensor([len(part.bboxes) for part in parts]))
-    return bboxes + torch.tensor([left, top, left, top]), torch.cat([part.labels for part in parts]), ignored
+    return bboxes, torch.cat([part.labels for part in parts]), ignored
 
 
 def first_keys(dataset: DetectionDataset, num: int, seed: int) -> list[tuple[int, int, int]]:
@@ -60,10 +63,7 @@ def write_contact_sheet(dataset: DetectionDataset, path: str | Path, num: int = 
     path = Path(path)
     if num < 1 or path.suffix.lower() != ".png":
         raise UsageError(f"{path}, {num} samples: give the name of a .png file, and a number from 1 on")
-    tiles = [
-        _tile(dataset[key], str(dataset.get_data_info(key[-1])["img_id"]), dataset.metainfo["classes"])
-        for key in first_keys(dataset, num, seed)
-    ]
+    tiles = [_tile(dataset[key], dataset.metainfo["classes"]) for key in first_keys(dataset, num, seed)]
     columns = math.ceil(math.sqrt(len(tiles)))
     width, height = (max(sides) + _GAP for sides in zip(*(tile.size for tile in tiles), strict=True))
     sheet = Image.new("RGB", (columns * width + _GAP, math.ceil(len(tiles) / columns) * height + _GAP), "white")
@@ -75,9 +75,9 @@ def write_contact_sheet(dataset: DetectionDataset, path: str | Path, num: int = 
     write_atomically(path, data.getbuffer())
 
 
-def _tile(sample: dict, caption: str, classes: list[str]) -> Image.Image:
-    """One sample, enlarged or reduced, with its boxes and its caption."""
-    image = Image.fromarray(sample["inputs"].flip(0).permute(1, 2, 0).numpy())  # BGR to RGB
+def _tile(sample: dict, classes: Sequence[str]) -> Image.Image:
+    """One sample, enlarged or reduced, with its boxes, and below it the id of its picture."""
+    image = Image.fromarray(sample["inputs"].flip(0).permute(1, 2, 0).numpy())  # (3, H, W) BGR -> (H, W, 3) RGB
     factor = _TILE / max(image.size)
     image = image.resize((round(image.width * factor), round(image.height * factor)))
     bboxes, labels, ignored = read_objects(sample)
@@ -85,5 +85,6 @@ def _tile(sample: dict, caption: str, classes: list[str]) -> Image.Image:
     draw_boxes(image, (bboxes * factor).tolist(), labels.tolist(), names, ignored.tolist())
     tile = Image.new("RGB", (image.width, image.height + _CAPTION), "white")
     tile.paste(image)
-    ImageDraw.Draw(tile).text((0, image.height + 1), caption, "black", ImageFont.load_default(_CAPTION - 4))
+    caption, font = str(sample["data_samples"].img_id), ImageFont.load_default(_CAPTION - 4)
+    ImageDraw.Draw(tile).text((0, image.height + 1), caption, "black", font)
     return tile
