@@ -118,6 +118,7 @@ def test_any_number_of_levels_up_to_five_has_a_balance(levels):
         ),
         (dict(loss_obj=dict(weight=-1)), "loss_obj.weight=-1; give a number from 0"),
         (dict(loss_obj=dict(gamma=0.5)), "loss_obj.gamma=0.5; give a number from 1, or 0 for none"),
+        (dict(loss_obj=dict(gamma="2")), "loss_obj.gamma='2'; give a number from 0"),
         (dict(loss_obj=dict(alpha=2)), "loss_obj.alpha=2; give a number from 0 to 1"),
         (dict(loss_obj=dict(iou_ratio="all")), "loss_obj.iou_ratio='all'; give a number from 0 to 1"),
         (dict(loss_cls=dict(label_smoothing=1.5)), "loss_cls.label_smoothing=1.5; give a number from 0 to 1"),

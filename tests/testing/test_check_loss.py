@@ -116,7 +116,7 @@ class RandomInEvaluation(Sound):
 class HiddenState(Sound):
     def __init__(self) -> None:
         super().__init__()
-        self.scale = torch.rand(1)
+        self.scale = torch.rand(())
 
     def forward(self, inputs):
         return {name: term * self.scale for name, term in super().forward(inputs).items()}

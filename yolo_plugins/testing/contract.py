@@ -94,7 +94,7 @@ def term_faults(terms: Any) -> Iterator[str]:
         yield f"the loss is {shown(terms)}; return dict[str, Tensor], each term under its name"
         return
     for name, term in terms.items():
-        if not isinstance(term, Tensor) or term.numel() != 1:
+        if not isinstance(term, Tensor) or term.ndim:
             yield f"term {name!r} is {shown(term)}; return its mean over the batch, a scalar tensor"
         elif not term.isfinite():
             yield f"term {name!r} is {term.item()}; look for a mean of nothing, or the logarithm of a probability"

@@ -78,7 +78,8 @@ class _LogitTerm:
     def __post_init__(self) -> None:
         _check("weight", self.weight, 0)
         _check("pos_weight", self.pos_weight, 0)
-        if self.gamma != 0 and not self.gamma >= 1:  # in between, the gradient of what is learned is infinite
+        _check("gamma", self.gamma, 0)
+        if 0 < self.gamma < 1:  # the gradient of what is learned would be infinite
             raise UsageError(f"gamma={self.gamma!r}; give a number from 1, or 0 for none")
         if self.alpha is not None:
             _check("alpha", self.alpha, 0, 1)

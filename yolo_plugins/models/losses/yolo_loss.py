@@ -21,7 +21,7 @@ _BALANCE_OF_THREE = (4.0, 1.0, 0.4)  # objectness weight of each level, fine to 
 _BALANCE = (4.0, 1.0, 0.25, 0.06, 0.02)  # of other numbers of levels: the first of these
 _REBALANCE_RATE = 1e-3  # of an iteration: auto_balance follows the last thousand or so
 _TINY = 1e-12
-_DEFAULTS: dict = {}
+_DEFAULTS: dict = {}  # each term has its own
 
 
 @MODELS.register_module()
