@@ -9,7 +9,7 @@ from yolo_plugins.registry import MODELS
 from yolo_plugins.testing import check_neck
 
 SLIM = dict(deepen_factor=0.33, widen_factor=0.125)
-# Neck -> strides of the maps that it takes; others are added where it takes any number
+# Neck -> strides of the maps that it is tried on
 STRIDES = {
     "YOLOv5PAFPN": [(8, 16, 32)],
     "YOLOv4CSPPAN": [(8, 16, 32), (16, 32), (8, 16, 32, 64), (8, 16, 32, 64, 128)],

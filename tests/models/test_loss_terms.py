@@ -1,5 +1,7 @@
 """What each option of the loss does, and what it refuses."""
 
+from dataclasses import replace
+
 import pytest
 import torch
 from torch import Tensor
@@ -102,8 +104,8 @@ def test_weights_multiply_their_terms():
 
 @pytest.mark.parametrize("levels", [1, 2, 3, 4, 5])
 def test_any_number_of_levels_up_to_five_has_a_balance(levels):
-    inputs = batch()._replace(cells_per_level=[*[1] * (levels - 1), sum(CELLS) - levels + 1])
-    inputs = inputs._replace(levels=torch.zeros(7).long())
+    inputs = replace(batch(), cells_per_level=[*[1] * (levels - 1), sum(CELLS) - levels + 1])
+    inputs = replace(inputs, levels=torch.zeros(7).long())
     assert YOLOLoss()(inputs)["obj"].isfinite()
 
 

@@ -1,5 +1,7 @@
 """A sound loss passes; each planted fault is told in a sentence of its own."""
 
+from dataclasses import replace
+
 import pytest
 import torch
 from torch import nn
@@ -57,7 +59,7 @@ class ChangesItsInput(Sound):
 
 class DetachesBoxes(Sound):
     def forward(self, inputs):
-        return super().forward(inputs._replace(bboxes_cxcywh=inputs.bboxes_cxcywh.detach()))
+        return super().forward(replace(inputs, bboxes_cxcywh=inputs.bboxes_cxcywh.detach()))
 
 
 class UnusedParameter(Learned):
@@ -110,7 +112,7 @@ class SumsOverTheBatch(Sound):
 
 class RandomInEvaluation(Sound):
     def forward(self, inputs):
-        return super().forward(inputs._replace(obj_logits=functional.dropout(inputs.obj_logits)))
+        return super().forward(replace(inputs, obj_logits=functional.dropout(inputs.obj_logits)))
 
 
 class HiddenState(Sound):

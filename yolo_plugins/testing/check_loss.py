@@ -2,6 +2,7 @@
 
 import copy
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from typing import Any
 
 import torch
@@ -85,7 +86,7 @@ def _batch(levels: int) -> LossInput:
 
 def _take(inputs: LossInput, rows: Tensor) -> LossInput:
     """The same batch with some of its positive rows alone."""
-    return inputs._replace(**{name: getattr(inputs, name)[rows] for name in _OF_ROWS})
+    return replace(inputs, **{name: getattr(inputs, name)[rows] for name in _OF_ROWS})
 
 
 def _twice(inputs: LossInput) -> LossInput:
@@ -93,27 +94,28 @@ def _twice(inputs: LossInput) -> LossInput:
     cells = list(inputs.cells_per_level)
     starts = torch.tensor([0, *cells[:-1]]).cumsum(0)
     first = inputs.positives + starts[inputs.levels]
-    doubled = inputs._replace(
+    doubled = replace(
+        inputs,
         obj_logits=torch.cat([torch.cat((level, level)) for level in inputs.obj_logits.split(cells)]),
         cells_per_level=[2 * count for count in cells],
     )
     doubled = _take(doubled, torch.arange(len(first)).repeat(2))
-    doubled = doubled._replace(positives=torch.cat((first, first + torch.tensor(cells)[inputs.levels])))
+    doubled = replace(doubled, positives=torch.cat((first, first + torch.tensor(cells)[inputs.levels])))
     return _take(doubled, doubled.levels.argsort(stable=True))
 
 
 def _one_class(inputs: LossInput) -> LossInput:
-    return inputs._replace(cls_logits=inputs.cls_logits[:, :1], labels=torch.zeros_like(inputs.labels))
+    return replace(inputs, cls_logits=inputs.cls_logits[:, :1], labels=torch.zeros_like(inputs.labels))
 
 
 _CASES: dict[str, Callable[[LossInput], LossInput]] = {
     "a batch without objects": lambda inputs: _take(inputs, inputs.levels < 0),
     "a single class": _one_class,
     "a single class without objects": lambda inputs: _one_class(_take(inputs, inputs.levels < 0)),
-    "boxes that equal their targets": lambda inputs: inputs._replace(bboxes_cxcywh=inputs.target_cxcywh.clone()),
-    "boxes far from their targets": lambda inputs: inputs._replace(target_cxcywh=inputs.target_cxcywh + 100),
-    "logits of hundreds": lambda inputs: inputs._replace(
-        obj_logits=inputs.obj_logits * _LOUD, cls_logits=inputs.cls_logits * _LOUD
+    "boxes that equal their targets": lambda inputs: replace(inputs, bboxes_cxcywh=inputs.target_cxcywh.clone()),
+    "boxes far from their targets": lambda inputs: replace(inputs, target_cxcywh=inputs.target_cxcywh + 100),
+    "logits of hundreds": lambda inputs: replace(
+        inputs, obj_logits=inputs.obj_logits * _LOUD, cls_logits=inputs.cls_logits * _LOUD
     ),
 }
 
@@ -124,8 +126,8 @@ def _check_terms(loss: Any, inputs: LossInput) -> Iterator[str]:
     yield from contract.term_faults(loss(inputs))
     changed = [
         name
-        for name, value, copied in zip(inputs._fields, inputs, before, strict=True)
-        if not all(map(torch.equal, tensors([value]), tensors([copied])))
+        for name, value in vars(inputs).items()
+        if not all(map(torch.equal, tensors([value]), tensors([getattr(before, name)])))
     ]
     if changed:
         yield f"forward changes {contract.first(changed)}; take operations that are not in place, or copy it first"
@@ -135,7 +137,7 @@ def _backward(loss: Any, inputs: LossInput) -> tuple[dict[str, Tensor], dict[str
     """The terms, and gradients of what is predicted and of the loss's own parameters."""
     predicted = {name: getattr(inputs, name).clone().requires_grad_() for name in _LEARNED}
     loss.train().zero_grad()
-    terms = loss(inputs._replace(**predicted))
+    terms = loss(replace(inputs, **predicted))
     contract.backward(terms)
     return terms, {name: value.grad for name, value in predicted.items()} | contract.parameter_gradients(loss)
 

@@ -1,12 +1,13 @@
 """The contract of a loss: what a head hands over."""
 
 from collections.abc import Sequence
-from typing import NamedTuple
+from dataclasses import dataclass
 
 from torch import Tensor
 
 
-class LossInput(NamedTuple):
+@dataclass(frozen=True)
+class LossInput:
     """One batch as a loss sees it: all objectness logits, and the rows that are responsible for an object.
 
     A loss is a module registered in `MODELS` whose `forward` takes this alone, changes nothing in it and returns
