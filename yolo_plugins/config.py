@@ -115,7 +115,8 @@ def _parse_options(options: Iterable[str], config: "Config") -> dict:
             raise UsageError(f"--cfg-options {option!r} is not KEY=VALUE")
         first = key.split(".")[0]
         if first not in config and key not in _SHARED_KEYS:
-            raise UsageError(f"--cfg-options {option!r}: the config has no {first!r}; {suggest(first, config.keys())}")
+            hint = suggest(first, [*config.keys(), *_SHARED_KEYS])
+            raise UsageError(f"--cfg-options {option!r}: the config has no {first!r}; {hint}")
     parser = argparse.ArgumentParser()
     parser.add_argument("--cfg-options", nargs="+", action=DictAction)
     return parser.parse_args(["--cfg-options", *options]).cfg_options if options else {}

@@ -23,6 +23,7 @@ from yolo_plugins.faults import explain
 from yolo_plugins.models.deploy import CONV_ACT
 
 PACKAGE = Path(__file__).resolve().parents[2] / "yolo_plugins"
+NAMED_TUPLES = {"_asdict", "_fields", "_make", "_replace"}  # public, in spite of their names
 COVERED: set[str] = set()
 
 
@@ -33,7 +34,7 @@ def covers(*names: str) -> Callable:
 
 
 def is_private(name: str) -> bool:
-    return name.startswith("_") and not name.startswith("__")
+    return name.startswith("_") and not name.startswith("__") and name not in NAMED_TUPLES
 
 
 def own_names(tree: ast.AST) -> Iterator[str]:
@@ -76,9 +77,8 @@ def foreign_names(tree: ast.AST, own: set[str]) -> Iterator[str]:
 
 def test_every_private_name_has_a_contract():
     trees = [ast.parse(path.read_text()) for path in PACKAGE.rglob("*.py")]
-    declared = {name for tree in trees for name in declared_names(tree)}
-    own = {name for tree in trees for name in own_names(tree)} - declared
-    assert {name for tree in trees for name in foreign_names(tree, own)} == COVERED
+    own = [set(own_names(tree)) - set(declared_names(tree)) for tree in trees]
+    assert set().union(*map(foreign_names, trees, own)) == COVERED
 
 
 # MMEngine

@@ -7,13 +7,13 @@ from pathlib import Path
 import mmengine.hooks
 import pytest
 import torch
-from toy_training import RUNTIME, toy_config
+from toy_training import HOOKS as OURS
+from toy_training import toy_config
 
 from yolo_plugins.errors import UsageError
 from yolo_plugins.record import read_record
 from yolo_plugins.registry import HOOKS
 
-OURS = RUNTIME.default_hooks.to_dict()
 STOPS_AT_ONCE = [{"type": "EarlyStoppingHook", "monitor": "recall", "rule": "greater", "patience": 1}]  # it is constant
 
 

@@ -21,6 +21,7 @@ def rows(text: str) -> list[list[str]]:
 
 def test_the_names_are_those_of_a_leaf():
     named = load_config("yolov5_n_voc").default_hooks
+    assert named.pop("visualization").type == "mmdet.DetVisualizationHook"  # told of beneath the table
     _, table, *_ = re.split(r"^## ", PAGE.partition("\n### ")[0], flags=re.MULTILINE)
     assert {name.strip("`"): hook for name, hook, *_ in rows(table)} == {name: named[name].type for name in named}
     assert set(toy_config(Path())["default_hooks"]) == set(named)

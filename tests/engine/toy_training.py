@@ -14,6 +14,8 @@ from yolo_plugins.registry import DATASETS, METRICS, MODELS
 
 CLASSES = ("cat", "dog")
 RUNTIME = Config.fromfile(Path(__file__).resolve().parents[2] / "configs" / "_base_" / "default_runtime.py")
+# Those that run: MMDetection's for drawing does where it is told to.
+HOOKS = {name: hook for name, hook in RUNTIME.default_hooks.to_dict().items() if name != "visualization"}
 
 
 class ToyHead(nn.Module):
@@ -114,7 +116,7 @@ def toy_config(work_dir: Path, max_epochs: int = 3, hooks: dict | None = None, *
                 "warmup_bias_lr": 0.1,
                 "warmup_momentum": 0.8,
             },
-            **RUNTIME.default_hooks.to_dict(),
+            **HOOKS,
         },
     }
     if hooks is not None:
