@@ -249,6 +249,13 @@ def test_a_fault_of_the_question_is_one_line(arguments, sentence, tables, tool):
     assert errors[0].startswith("error: ") and sentence in errors[0]
 
 
+def test_laws_of_a_quantity_that_is_gone_are_refused(tables, tool):
+    text = (tables / "fits.csv").read_text()
+    (tables / "fits.csv").write_text(text.replace("\nmacs,ap50_95,", "\nmacs,ap75,"))
+    code, _, errors = tool("compare", "yolov5n", "yolov5s", "--fits", ".")
+    assert (code, errors) == (1, ["error: fits.csv: ap75 or macs is known no longer: write it anew with frontier.py"])
+
+
 def test_a_missing_library_is_told_with_the_remedy(tables, tool, monkeypatch):
     monkeypatch.delitem(sys.modules, "yolo_plugins.study.frontier", raising=False)
     monkeypatch.delattr(yolo_plugins.study, "frontier", raising=False)

@@ -84,7 +84,7 @@ def test_the_page_offers_and_shows_them(out):
         assert f'<option value="{value}"' in page and f">{title}</option>" in page
     for heading in ("AP75", "MB memory", "AP75 / law"):
         assert f'<button type="button">{heading}</button>' in page
-    assert "Over My family, AP75 goes with memory" in page
+    assert "Over My family, AP75 scales as memory" in page
     plots = json.loads(page.partition('id="plots">')[2].partition("</script>")[0])
     assert {"memory ap75", "memory recall", "latency ap75"} <= set(plots["scatter"])
     assert plots["scatter"]["memory ap75"]["layout"]["xaxis"]["title"]["text"] == "memory (megabytes)"

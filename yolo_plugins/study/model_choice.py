@@ -22,7 +22,7 @@ from yolo_plugins.study.laws.prediction import (
 )
 from yolo_plugins.study.tables import schema
 from yolo_plugins.study.tables.families import ALL, family_of, group_title
-from yolo_plugins.study.tables.quantities import QUANTITIES, of_source
+from yolo_plugins.study.tables.quantities import QUANTITIES, costs, of_source, performances
 
 
 @dataclass(frozen=True)
@@ -62,6 +62,8 @@ def read_fits(folder: Path, x: str | None = None, y: str | None = None) -> Fitte
     if ALL not in set(laws["group"]):
         known = [f"--{axis} {', '.join(fits[axis].drop_duplicates())}" for axis in ("x", "y")]
         raise UsageError(f"{folder / schema.FITS.name}: no law of {y} against {x}: it has {' and '.join(known)}")
+    if x not in costs() or y not in performances():
+        raise UsageError(f"{folder / schema.FITS.name}: {y} or {x} is known no longer: write it anew with frontier.py")
     return Fitted(schema.read_table(folder / schema.MODELS.name, schema.MODELS), laws, x, y)
 
 

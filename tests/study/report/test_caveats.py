@@ -29,14 +29,14 @@ def caveats(**changes: object) -> str:
 
 def test_law_tells_what_twice_the_cost_goes_with():
     assert tell_law(pd.Series(FIT)) == (
-        "AP50 goes with FLOPs to the power 0.1 (95 % interval 0.05 to 0.15, 7 models): "
+        "AP50 scales as FLOPs to the power 0.1 (95 % interval 0.05 to 0.15, 7 models): "
         "twice the FLOPs goes with 1.07 times the AP50 (1.04 to 1.11)."
     )
 
 
 def test_interval_with_zero_is_told_as_nothing_shown():
     told = tell_law(pd.Series(FIT | {"exponent_low": -0.01}))
-    assert told.endswith("The interval holds zero: the data do not show that AP50 changes with FLOPs.")
+    assert told.endswith("The interval contains zero: the data do not show that AP50 changes with FLOPs.")
     assert "twice" not in told
 
 

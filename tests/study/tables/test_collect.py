@@ -92,10 +92,12 @@ def test_a_whole_detector_may_lack_parts_and_is_of_no_family(study):
 
 def test_terms_of_a_loss_and_scores_have_columns_of_their_own_even_under_a_name_that_is_taken(study):
     epochs = [
-        row | {"losses": {"lr": -1.0, "box": 0.5}, "scores": {"lr": 0.5, "ap50": 0.25}} for row in EXAMPLE["epochs"]
+        row | {"losses": {"lr": -1.0, "box": 0.5, "train_loss": 9.0}, "scores": {"lr": 0.5, "ap50": 0.25}}
+        for row in EXAMPLE["epochs"]
     ]
     table = collect([study("a", epochs=epochs)]).epochs
     assert table["lr"].tolist() == [row["lr"] for row in EXAMPLE["epochs"]]
+    assert table["train_loss"].tolist() == [row["train_loss"] for row in EXAMPLE["epochs"]]
     assert (table.loc[0, "loss_lr"], table.loc[0, "box"], table.loc[0, "ap50"]) == (-1.0, 0.5, 0.25)
 
 

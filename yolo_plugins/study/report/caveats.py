@@ -29,9 +29,9 @@ def tell_law(fit: pd.Series) -> str:
     """The exponent of a row of fits.csv, its interval, and what twice the cost goes with."""
     cost, performance = QUANTITIES[fit["x"]].title, QUANTITIES[fit["y"]].title
     interval = f"95 % interval {plain(fit['exponent_low'])} to {plain(fit['exponent_high'])}"
-    law = f"{performance} goes with {cost} to the power {plain(fit['exponent'])} ({interval}, {fit['n']} models)"
+    law = f"{performance} scales as {cost} to the power {plain(fit['exponent'])} ({interval}, {fit['n']} models)"
     if fit["exponent_low"] <= 0 <= fit["exponent_high"]:
-        return f"{law}. The interval holds zero: the data do not show that {performance} changes with {cost}."
+        return f"{law}. The interval contains zero: the data do not show that {performance} changes with {cost}."
     factors = [plain(2 ** fit[name]) for name in ("exponent", "exponent_low", "exponent_high")]
     return f"{law}: twice the {cost} goes with {factors[0]} times the {performance} ({factors[1]} to {factors[2]})."
 
@@ -121,7 +121,7 @@ def _robustness(fit: pd.Series) -> Iterator[str]:
     slope = fit["theil_sen_exponent"]
     inside = fit["exponent_low"] <= slope <= fit["exponent_high"]
     yield (
-        f"The Theil-Sen exponent, which no single model can carry away, is {plain(slope)} "
+        f"The Theil-Sen exponent, which no single model can move far, is {plain(slope)} "
         f"({plain(fit['theil_sen_low'])} to {plain(fit['theil_sen_high'])}): "
         + ("within the interval." if inside else "outside the interval, so a few models bend the line.")
     )

@@ -76,7 +76,7 @@ def draw_power_laws(axes: Axes, models: pd.DataFrame, x: str, y: str, trend: Tre
     """
     points = _points(models, x, y, group)
     styles = _styles(models, group, trend.laws)
-    scales = np.array([QUANTITIES[x].scale, QUANTITIES[y].scale])
+    scales = np.array([QUANTITIES[x].scale, 1.0])
     curves = [_draw_law(axes, law, styles[name], scales) for name, law in trend.laws.items()]
     if trend.front is not None:
         curves.append(_draw_front(axes, trend.front, scales, points["x"].max()))
@@ -102,15 +102,15 @@ def _points(models: pd.DataFrame, x: str, y: str, group: str) -> pd.DataFrame:
     models = models[has_both(models, x, y)]
     if models.empty:
         raise ValueError(f"no model has both {x} and {y}: there is nothing to draw")
-    cost, performance = QUANTITIES[x], QUANTITIES[y]
+    cost = QUANTITIES[x]
     spread = models.get(f"{y}_sd", pd.Series(np.nan, models.index))
     return pd.DataFrame(
         {
             "model": models["model"],
             "group": models[group].astype(str),
             "x": models[cost.column].astype(float) * cost.scale,
-            "y": models[y].astype(float) * performance.scale,
-            "sd": spread.astype(float).fillna(0) * performance.scale,
+            "y": models[y].astype(float),
+            "sd": spread.astype(float).fillna(0),
         }
     )
 

@@ -99,6 +99,7 @@ def models_table(runs: pd.DataFrame, complexity: pd.DataFrame) -> pd.DataFrame:
         UsageError: Runs of several protocols, several configs under one name, or no count of a model at its size.
     """
     _refuse_several_protocols(runs)
+    counted = [row.column for row in of_source("counted")]
     counts = complexity[complexity["form"] == "train"].set_index(["model", "input_h", "input_w"])
     rows = []
     for model, group in runs.groupby("model"):
@@ -110,9 +111,7 @@ def models_table(runs: pd.DataFrame, complexity: pd.DataFrame) -> pd.DataFrame:
                 "has: add it with tools/analysis/collect_complexity.py"
             )
         row = dict(zip(("model", "input_h", "input_w"), key, strict=True)) | _over_seeds(group)
-        row |= {"family": first["family"], "seeds": len(group)} | counts.loc[
-            key, [row.column for row in of_source("counted")]
-        ].to_dict()
+        row |= {"family": first["family"], "seeds": len(group)} | counts.loc[key, counted].to_dict()
         rows.append((f"model {model}", {name: None if pd.isna(value) else value for name, value in row.items()}))
     return make_table(rows, MODELS)
 
@@ -175,7 +174,7 @@ def _refuse_doubles(records: Sequence[tuple[Path, Record]]) -> None:
 def _run_row(record: Record) -> dict[str, Any]:
     epochs, summary, device = record["epochs"], record["summary"], record["device"]
     height, width, counts = _counted(record)
-    last = {**epochs[-1], **summary, **epochs[-1]["scores"]}
+    last = {**epochs[-1]["scores"], **epochs[-1], **summary}
     git = record["git"] or {"commit": None, "dirty": None}
     train_seconds = [row["train_seconds"] for row in epochs]
     val_seconds = [row["val_seconds"] for row in epochs if row["val_seconds"] is not None]
@@ -217,7 +216,8 @@ def _counted(record: Record) -> tuple[int, int, dict[str, Any]]:
 
 def _epoch_rows(record: Record) -> list[dict[str, Any]]:
     common = {"model": record["config_name"], "seed": record["seed"]}
-    terms, scores = ({row.column for row in of_source(source)} for source in ("loss", "score"))
+    terms = {row.column for row in of_source("loss") if row.role == "curve"}
+    scores = {row.column for row in of_source("score")}
     return [
         common
         | {name: value for name, value in row.items() if name in EPOCHS.column_names}

@@ -34,7 +34,7 @@ class Quantity:
         whole: Whether it is a whole number.
         nullable: Whether the column may be empty; in models.csv a performance always may.
         larger_is_better: Its direction.
-        scale: Factor from the unit of the column to that of axes, headings and sentences.
+        scale: Factor from the unit of the column to that of axes, headings and sentences; of a performance 1.
         axis_unit: The scaled unit on axes.
         spoken_unit: What follows a scaled value in a sentence, and stands above a column of them.
         axis_title: On axes, where it is longer than the title.
@@ -71,7 +71,7 @@ class Quantity:
 
     def tell(self, value: float) -> str:
         """A value of the column in a sentence: `7.24 million parameters`."""
-        return f"{value * self.scale:.4g} {self.spoken_unit}".rstrip()
+        return f"{value * self.scale:.4g} {self.heading}"
 
 
 def score(name: str, role: Literal["performance", "curve"], title: str, meaning: str, axis_title: str = "") -> Quantity:
