@@ -15,9 +15,9 @@ from collections.abc import Callable
 from pathlib import Path
 
 from yolo_plugins.cli import one_line_errors
+from yolo_plugins.study.tables.quantities import DEFAULT_COST, DEFAULT_PERFORMANCE, costs, performances
 
-X_HELP = "cost: macs, params or latency"
-Y_HELP = "performance: inverse_normalized_loss, ap50, ap50_95, recall or train_loss"
+X_HELP, Y_HELP = f"cost: {', '.join(costs())}", f"performance: {', '.join(performances())}"
 
 
 def parse() -> tuple[str, argparse.Namespace]:
@@ -28,8 +28,8 @@ def parse() -> tuple[str, argparse.Namespace]:
         parser = argparse.ArgumentParser(description=__doc__, formatter_class=layout)
         parser.add_argument("sources", nargs="+", type=Path, metavar="TABLE_OR_WORK_DIR")
         parser.add_argument("--out", type=Path, required=True, metavar="DIR", help="folder for tables, figures, report")
-        parser.add_argument("--x", default="macs", help=f"{X_HELP} (default: %(default)s)")
-        parser.add_argument("--y", help=f"{Y_HELP} (default: the first)")
+        parser.add_argument("--x", default=DEFAULT_COST, help=f"{X_HELP} (default: %(default)s)")
+        parser.add_argument("--y", help=f"{Y_HELP} (default: {DEFAULT_PERFORMANCE})")
         parser.add_argument("--group", default="family", metavar="COLUMN", help="of models.csv (default: %(default)s)")
         return command, parser.parse_args()
     parser = argparse.ArgumentParser(prog=f"{Path(sys.argv[0]).name} {command}", formatter_class=layout)

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-import yolo_plugins
+import yolo_plugins.study
 from yolo_plugins.study.laws.power_law import fit_power_law
 from yolo_plugins.study.laws.prediction import law_of
 from yolo_plugins.study.tables.schema import COMPLEXITY, EPOCHS, FITS, MODELS, RUNS, read_table, write_table
@@ -60,7 +60,7 @@ def work_dirs(tmp_path_factory) -> Path:
         for key in ("params", "macs", "flops"):
             record["complexity"][key] = int(record["complexity"][key] * size)
         for row in record["epochs"]:
-            row["ap50"] = (0.3 + 0.01 * seed) * size**0.2 * math.exp(0.03 * (len(name) % 3))
+            row["scores"]["ap50"] = (0.3 + 0.01 * seed) * size**0.2 * math.exp(0.03 * (len(name) % 3))
         (folder / f"{name}_{seed}").mkdir(parents=True)
         (folder / f"{name}_{seed}" / "record.json").write_text(json.dumps(record))
     return folder
@@ -104,7 +104,7 @@ def test_published_figures_give_laws_figures_and_a_report(published):
     row = fits.query("x == 'macs' and y == 'ap50_95' and group == 'yolov5'").iloc[0]
     assert law_of(row).exponent == law.exponent
     low, high = law.exponent_interval.low, law.exponent_interval.high
-    assert re.search(rf"yolov5 +{law.exponent:.4f} \[{low:.4f}, {high:.4f}\], n = 5, 3 dof", printed)
+    assert re.search(rf"YOLOv5 +{law.exponent:.4f} \[{low:.4f}, {high:.4f}\], n = 5, 3 dof", printed)
     assert "saturating law: 5 points are too few" in printed
     assert (out / "report.html").read_text().count("yolov5x6") > 0
 
@@ -136,10 +136,10 @@ def test_predict_counts_a_config_and_tells_both_laws(published, tool):
     code, printed, _ = tool("predict", "yolov5_s_coco", "--fits", out)
     assert code == 0
     first, *rest = printed.splitlines()
-    assert first == ("yolov5_s_coco (yolov5): 8.217 G MACs and 7.235 M parameters, counted at 640 x 640 pixels")
+    assert first == ("yolov5_s_coco (YOLOv5): 7.235 million parameters and 16.43 GFLOPs, counted at 640 x 640 pixels")
     assert [line for line in rest if not line.startswith(" ")] == [
-        "ap50_95 by the law of yolov5 (n = 5):",
-        "ap50_95 by the law of all (n = 22):",
+        "AP50-95 by the law of YOLOv5 (n = 5):",
+        "AP50-95 by the law of all models (n = 22):",
     ]
     fits = read_table(out / "fits.csv", FITS)
     row = fits.query("x == 'macs' and y == 'ap50_95' and group == 'yolov5'").iloc[0]
@@ -147,23 +147,27 @@ def test_predict_counts_a_config_and_tells_both_laws(published, tool):
     assert f"expected    {expected.expected:.4g}; with 95 % probability within {expected.low:.4g} .. " in rest[1]
     attainable = row["upper_coefficient"] * 8216780800 ** row["upper_exponent"]
     assert f"attainable  {attainable:.4g} (quantile 0.9 of the group)" in rest[2]
-    assert "inside the fitted range, 2.25 G MACs .. 102.9 G MACs" in rest[3]
+    assert "inside the fitted range, 4.5 GFLOPs .. 205.7 GFLOPs" in rest[3]
 
 
 def test_predict_counts_at_the_size_of_the_study_and_says_what_is_beyond_it(studied, tool):
     out, _ = studied
     code, printed, _ = tool("predict", "yolov5_l_voc", "--fits", out, "--x", "params")
     assert code == 0
-    assert "3.374 G MACs and 46.24 M parameters, counted at 160 x 160 pixels" in printed  # a quarter of 320's MACs
-    assert "No law of the family yolov5 alone" in printed
-    assert "OUTSIDE the fitted range, 4.229 M parameters .. 38.06 M parameters" in printed
+    assert (
+        "46.24 million parameters and 6.748 GFLOPs, counted at 160 x 160 pixels" in printed
+    )  # a quarter of 320's MACs
+    assert "There is no law of YOLOv5 alone" in printed
+    assert "OUTSIDE the fitted range, 4.229 million parameters .. 38.06 million parameters" in printed
 
 
 def test_trained_models_are_compared_by_the_noise_of_seeds(studied, tool):
     code, printed, _ = tool("compare", "small", "huge", "--fits", studied[0])
     assert code == 0
     small, huge, verdict = printed.splitlines()
-    assert small.startswith("small (other): 0.263 G MACs; measured ap50 0.") and small.endswith("mean of 2 seeds")
+    assert small.startswith("small (other models): 0.5259 GFLOPs; measured AP50 0.") and small.endswith(
+        "mean of 2 seeds"
+    )
     assert huge.endswith("one seed")
     assert re.match(r"huge is better than small with probability 0\.9\d+, by the measured means", verdict)
     assert verdict.endswith("(sd 2.3 %); 1 degree of freedom")
@@ -175,14 +179,14 @@ def test_without_seeds_the_law_compares_and_says_so(published, tool):
     *models, reason, own, every = printed.splitlines()
     assert [line.split()[0] for line in models] == ["yolov5n", "yolov5x"]
     assert reason.startswith("No model was trained with several seeds")
-    assert "by the law of yolov5 alone, as if neither were trained; 3 degrees of freedom" in own
+    assert "by the law of YOLOv5 alone, as if neither were trained; 3 degrees of freedom" in own
     assert every.startswith("yolov5x is better than yolov5n with probability 0.9")
 
 
 def test_a_config_is_compared_with_what_a_model_measured(published, tool):
     code, printed, _ = tool("compare", "yolov4_tiny_coco", "yolov5x", "--fits", published[0])
     assert code == 0
-    assert "by the measured value and the law of scaled_yolov4; 3 degrees of freedom" in printed
+    assert "by the measured value and the law of Scaled-YOLOv4; 3 degrees of freedom" in printed
 
 
 @pytest.fixture
@@ -217,7 +221,7 @@ def tables(published, studied, tmp_path) -> Path:
         ("fits.csv", "fits.csv: laws are no study"),
         ("models.csv", "models.csv: no values of inverse_normalized_loss: give --y ap50 or --y ap50_95"),
         ("models.csv --y recall", "models.csv: no values of recall"),
-        ("models.csv --y ap50 --x speed", "--x speed: give macs, params, latency"),
+        ("models.csv --y ap50 --x speed", "--x speed: give params, macs, latency"),
         ("models.csv --y ap50 --x latency", "no law of ap50 against latency: 0 of at least 3 models"),
         ("models.csv --y ap50 --group colour", "there is no column 'colour' to group by"),
     ],
@@ -245,9 +249,16 @@ def test_a_fault_of_the_question_is_one_line(arguments, sentence, tables, tool):
     assert errors[0].startswith("error: ") and sentence in errors[0]
 
 
+def test_laws_of_a_quantity_that_is_gone_are_refused(tables, tool):
+    text = (tables / "fits.csv").read_text()
+    (tables / "fits.csv").write_text(text.replace("\nmacs,ap50_95,", "\nmacs,ap75,"))
+    code, _, errors = tool("compare", "yolov5n", "yolov5s", "--fits", ".")
+    assert (code, errors) == (1, ["error: fits.csv: ap75 or macs is known no longer: write it anew with frontier.py"])
+
+
 def test_a_missing_library_is_told_with_the_remedy(tables, tool, monkeypatch):
-    monkeypatch.delitem(sys.modules, "yolo_plugins.frontier", raising=False)
-    monkeypatch.delattr(yolo_plugins, "frontier", raising=False)
+    monkeypatch.delitem(sys.modules, "yolo_plugins.study.frontier", raising=False)
+    monkeypatch.delattr(yolo_plugins.study, "frontier", raising=False)
     monkeypatch.delitem(sys.modules, "yolo_plugins.study.report.page", raising=False)
     monkeypatch.setitem(sys.modules, "plotly.offline", None)
     code, _, errors = tool("models.csv", "--out", "out")

@@ -8,7 +8,7 @@ import pytest
 
 from yolo_plugins.study.laws.fits import fit_study, fits_table
 from yolo_plugins.study.report.page import Report
-from yolo_plugins.study.tables.schema import MODEL_METRICS
+from yolo_plugins.study.tables.quantities import performances
 
 _UNTRUSTED = 'other_<img src=x onerror="alert(1)">&_voc'
 _PARAMS = {  # of the models, millions
@@ -38,7 +38,7 @@ def models() -> pd.DataFrame:
     rows = []
     for family, members in _PARAMS.items():
         for model, millions in members.items():
-            noise = np.exp(random.normal(0, 0.03, len(MODEL_METRICS)))
+            noise = np.exp(random.normal(0, 0.03, len(performances())))
             ap50 = (0.4 if family == "yolov5" else 0.35) * millions**0.12
             levels = {"train_loss": 0.08 / ap50, "inverse_normalized_loss": 5 * ap50, "ap50": ap50}
             levels |= {"ap50_95": 0.6 * ap50, "recall": 0.9 * ap50}
@@ -47,8 +47,8 @@ def models() -> pd.DataFrame:
                 {
                     **{"model": model, "family": family, "input_h": 320, "input_w": 320},
                     **{"params": round(millions * 1e6), "macs": round(millions * 3e8), "latency_seconds": None},
-                    **{name: levels[name] * factor for name, factor in zip(MODEL_METRICS, noise, strict=True)},
-                    **{f"{name}_sd": 0.004 if seeds == 2 else None for name in MODEL_METRICS},
+                    **{name: levels[name] * factor for name, factor in zip(performances(), noise, strict=True)},
+                    **{f"{name}_sd": 0.004 if seeds == 2 else None for name in performances()},
                     **{"seeds": seeds, "source": None},
                 }
             )
@@ -100,6 +100,7 @@ def report(
         fits=fits_table(study.fits),
         x="macs",
         y="ap50",
+        group="family",
         front=study.front,
         notes=("One run was left out: <killed>.",),
         figures=(Path(figure),),

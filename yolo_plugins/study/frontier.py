@@ -8,28 +8,30 @@ import os
 import platform
 import shlex
 import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any
 
+import pandas as pd
+
+from yolo_plugins import __version__
 from yolo_plugins.errors import UsageError
-from yolo_plugins.study.laws.fits import ALL, NOT_YOLOV5, StudyFits, fit_study, fits_table, front_of, is_yolov5
-from yolo_plugins.study.report.caveats import COSTS, PERFORMANCES
+from yolo_plugins.study.laws.fits import GroupFit, StudyFits, fit_study, fits_table, front_of
 from yolo_plugins.study.report.figures import Trend, save_study
 from yolo_plugins.study.report.page import Report, write_report
 from yolo_plugins.study.tables import schema
 from yolo_plugins.study.tables.collect import collect, describe_differences, find_records, models_table
+from yolo_plugins.study.tables.families import ALL, drawn_groups, group_title
+from yolo_plugins.study.tables.quantities import DEFAULT_PERFORMANCE, QUANTITIES, costs, performances
 
-_DEFAULT_Y = "inverse_normalized_loss"  # the paper's
-_PACKAGES = ("yolo_plugins", "numpy", "scipy", "pandas", "matplotlib", "plotly")
+_PACKAGES = ("numpy", "scipy", "pandas", "matplotlib", "plotly")
 _TABLES = {"runs": schema.RUNS, "epochs": schema.EPOCHS, "complexity": schema.COMPLEXITY, "models": schema.MODELS}
 
 
 @dataclass(frozen=True)
 class Study:
-    """What is known of a study: pandas.DataFrames of the schemas of their names, None where there is none.
+    """What is known of a study: frames of the schemas of their names, None where there is none.
 
     Attributes:
         models: One row for each model.
@@ -39,10 +41,10 @@ class Study:
         notes: What was left out and what to know, a sentence each.
     """
 
-    models: Any
-    runs: Any = None
-    epochs: Any = None
-    complexity: Any = None
+    models: pd.DataFrame
+    runs: pd.DataFrame | None = None
+    epochs: pd.DataFrame | None = None
+    complexity: pd.DataFrame | None = None
     notes: tuple[str, ...] = ()
 
 
@@ -86,7 +88,7 @@ def analyse(sources: Sequence[Path], out: Path, x: str, y: str | None, group: st
     Args:
         sources: As for `read_study`.
         out: Folder for the files.
-        x: Cost of the headline, a key of `schema.X_COLUMNS`.
+        x: Cost of the headline.
         y: Performance of the headline; None for the paper's.
         group: Column of models.csv that divides the models.
 
@@ -98,8 +100,8 @@ def analyse(sources: Sequence[Path], out: Path, x: str, y: str | None, group: st
     """
     study = read_study(sources)
     told = ", ".join(map(str, sources))
-    if x not in schema.X_COLUMNS:
-        raise UsageError(f"--x {x}: give {', '.join(schema.X_COLUMNS)}")
+    if x not in costs():
+        raise UsageError(f"--x {x}: give {', '.join(costs())}")
     y = _headline_metric(study.models, y, told)
     try:
         fits = fit_study(study.models, x, y, group)
@@ -110,16 +112,18 @@ def analyse(sources: Sequence[Path], out: Path, x: str, y: str | None, group: st
         if (frame := getattr(study, kind)) is not None:
             schema.write_table(frame, out / known.name, known)
     schema.write_table(table, out / schema.FITS.name, schema.FITS)
-    figures = save_study(out / "figures", study.models, _trends(study, fits), study.epochs, _bars(study))
+    trends = _trends(study.models, fits)
+    figures = save_study(out / "figures", study.models, trends, study.epochs, _bars(study), group)
     notes = (*study.notes, *fits.notes)
     report = Report(
-        title=f"{PERFORMANCES[y]} against {COSTS[x]}: {len(study.models)} models",
+        title=f"{QUANTITIES[y].title} against {QUANTITIES[x].title}: {len(study.models)} models",
         models=study.models,
         runs=study.runs,
         epochs=study.epochs,
         fits=table,
         x=x,
         y=y,
+        group=group,
         front=fits.front,
         notes=notes,
         figures=tuple(path for path in figures if path.suffix == ".svg"),
@@ -130,37 +134,29 @@ def analyse(sources: Sequence[Path], out: Path, x: str, y: str | None, group: st
     return "\n".join([*_summarise(fits), *(f"note: {note}" for note in notes), f"Files in {out}; open report.html"])
 
 
-def _headline_metric(models: Any, y: str | None, told: str) -> str:
+def _headline_metric(models: pd.DataFrame, y: str | None, told: str) -> str:
     """The performance to be shown first: the given one or the paper's, if the table has it."""
-    present = [name for name in schema.MODEL_METRICS if models[name].notna().any()]
-    wanted = y or _DEFAULT_Y
+    present = [name for name in performances() if models[name].notna().any()]
+    wanted = y or DEFAULT_PERFORMANCE
     if wanted in present:
         return wanted
     raise UsageError(f"{told}: no values of {wanted}: give --y {' or --y '.join(present) or 'a table that has some'}")
 
 
-def _trends(study: Study, fits: StudyFits) -> dict[tuple[str, str], Trend]:
-    """What is drawn over the points of each pair of cost and performance: where there are two, the paper's lines."""
-    by_pair: dict[tuple[str, str], dict[str, Any]] = {}
+def _trends(models: pd.DataFrame, fits: StudyFits) -> dict[tuple[str, str], Trend]:
+    """What is drawn over the points of each pair of cost and performance."""
+    by_pair: dict[tuple[str, str], dict[str, GroupFit]] = {}
     for fit in fits.fits:
         by_pair.setdefault((fit.x, fit.y), {})[fit.group] = fit
     return {
         pair: Trend(
-            {group: found[group].law for group in _drawn(found)}, front_of(study.models, *pair), found[ALL].upper
+            {group: found[group].law for group in drawn_groups(list(found))}, front_of(models, *pair), found[ALL].upper
         )
         for pair, found in by_pair.items()
     }
 
 
-def _drawn(groups: Iterable[str]) -> list[str]:
-    """Groups that share no model: `not_yolov5` stands for those outside YOLOv5, `all` only where it is alone."""
-    narrow = [group for group in groups if group != ALL]
-    if NOT_YOLOV5 in narrow:
-        narrow = [group for group in narrow if group == NOT_YOLOV5 or is_yolov5(group)]
-    return narrow or [ALL]
-
-
-def _bars(study: Study) -> Any:
+def _bars(study: Study) -> pd.DataFrame | None:
     """The rows of complexity.csv that the bars show: the models as trained, with their parts; None without."""
     if study.complexity is None:
         return None
@@ -179,6 +175,7 @@ def _commands(study: Study) -> tuple[str, ...]:
 def _environment(study: Study) -> dict[str, str]:
     """Versions of the analysis; devices and versions of the trainings."""
     found = {"analysis: python": platform.python_version()}
+    found["analysis: yolo_plugins"] = __version__
     found |= {f"analysis: {name}": version(name) for name in _PACKAGES}
     if study.runs is not None:
         for column in ("device", "python", "torch", "mmdet", "yolo_plugins", "git_commit"):
@@ -186,20 +183,23 @@ def _environment(study: Study) -> dict[str, str]:
     return found
 
 
-def _of_runs(runs: Any, epochs: Any, complexity: Any, left_out: Sequence[str] = ()) -> Study:
+def _of_runs(
+    runs: pd.DataFrame, epochs: pd.DataFrame | None, complexity: pd.DataFrame, left_out: Sequence[str] = ()
+) -> Study:
     notes = (*(f"left out: {reason}" for reason in left_out), *describe_differences(runs))
     return Study(models_table(runs, complexity), runs, epochs, complexity, notes)
 
 
 def _summarise(fits: StudyFits) -> list[str]:
     """The headline's laws, a line each, and its front."""
-    lines = [f"{fits.y} against {fits.x}: exponent, 95 % interval (Student's t), models, residual degrees of freedom"]
-    width = max(map(len, fits.headline))
+    pair = f"{QUANTITIES[fits.y].title} against {QUANTITIES[fits.x].title}"
+    lines = [f"{pair}: exponent, 95 % interval (Student's t), models, residual degrees of freedom"]
+    width = max(len(group_title(group)) for group in fits.headline)
     for group, fit in fits.headline.items():
         interval = fit.law.exponent_interval
         error = f", leave-one-out error x {math.exp(fit.leave_one_out.rms):.3g}" if fit.leave_one_out else ""
         lines.append(
-            f"  {group:<{width}}  {fit.law.exponent:.4f} [{interval.low:.4f}, {interval.high:.4f}], n = {fit.law.n}, "
-            f"{fit.law.residual_dof} dof{error}"
+            f"  {group_title(group):<{width}}  {fit.law.exponent:.4f} [{interval.low:.4f}, {interval.high:.4f}], "
+            f"n = {fit.law.n}, {fit.law.residual_dof} dof{error}"
         )
     return [*lines, f"Pareto front: {', '.join(fits.front.names)}"]

@@ -5,12 +5,12 @@ It reads what `frontier.analyse` wrote. torch is loaded only where a config has 
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
-from yolo_plugins.config import find_config, input_size, load_config
+import pandas as pd
+
+from yolo_plugins.config import describe_config, find_config, input_size, load_config
 from yolo_plugins.errors import UsageError
 from yolo_plugins.faults import explain
-from yolo_plugins.study.laws.fits import ALL
 from yolo_plugins.study.laws.prediction import (
     Candidate,
     SeedNoise,
@@ -21,11 +21,8 @@ from yolo_plugins.study.laws.prediction import (
     seed_noise,
 )
 from yolo_plugins.study.tables import schema
-from yolo_plugins.study.tables.collect import family_of
-from yolo_plugins.study.tables.schema import X_COLUMNS
-
-_COUNTED = ("macs", "params")  # costs that a config has without being run
-_UNITS = {"macs": (1e-9, "G MACs"), "params": (1e-6, "M parameters"), "latency": (1e3, "ms")}
+from yolo_plugins.study.tables.families import ALL, family_of, group_title
+from yolo_plugins.study.tables.quantities import QUANTITIES, costs, of_source, performances
 
 
 @dataclass(frozen=True)
@@ -33,14 +30,14 @@ class Fitted:
     """What `frontier.analyse` wrote, for one pair of cost and performance.
 
     Attributes:
-        models: pandas.DataFrame of models.csv.
-        laws: pandas.DataFrame of the rows of fits.csv of the pair.
-        x: Cost, a key of `X_COLUMNS`.
+        models: models.csv.
+        laws: The rows of fits.csv of the pair.
+        x: Cost.
         y: Performance.
     """
 
-    models: Any
-    laws: Any
+    models: pd.DataFrame
+    laws: pd.DataFrame
     x: str
     y: str
 
@@ -65,6 +62,8 @@ def read_fits(folder: Path, x: str | None = None, y: str | None = None) -> Fitte
     if ALL not in set(laws["group"]):
         known = [f"--{axis} {', '.join(fits[axis].drop_duplicates())}" for axis in ("x", "y")]
         raise UsageError(f"{folder / schema.FITS.name}: no law of {y} against {x}: it has {' and '.join(known)}")
+    if x not in costs() or y not in performances():
+        raise UsageError(f"{folder / schema.FITS.name}: {y} or {x} is known no longer: write it anew with frontier.py")
     return Fitted(schema.read_table(folder / schema.MODELS.name, schema.MODELS), laws, x, y)
 
 
@@ -87,17 +86,18 @@ def predict(config: str, fits: Path, x: str | None, y: str | None) -> str:
     candidate, told = _count(config, fitted)
     lines = [told, *([f"In the study itself: {known[1]}"] if (known := _trained(candidate.name, fitted)) else [])]
     if own_group(fitted.laws, candidate.family) == ALL:
-        lines.append(f"No law of the family {candidate.family} alone: that of all models has to do.")
-    ranges = fitted.laws.set_index("group")
+        family = group_title(candidate.family)
+        lines.append(f"There is no law of {family} alone, nor of a group around it: that of all models has to do.")
+    ranges, title, cost = fitted.laws.set_index("group"), QUANTITIES[fitted.y].title, QUANTITIES[fitted.x]
     for forecast in predict_model(fitted.laws, candidate.family, candidate.cost):
         expected, row = forecast.prediction, ranges.loc[forecast.group]
         lines += [
-            f"{fitted.y} by the law of {forecast.group} (n = {forecast.n}):",
+            f"{title} by the law of {group_title(forecast.group)} (n = {forecast.n}):",
             f"  expected    {expected.expected:.4g}; with 95 % probability within {expected.low:.4g} .. "
             f"{expected.high:.4g}",
             f"  attainable  {forecast.attainable:.4g} (quantile {forecast.tau:g} of the group)",
-            f"  {'inside' if expected.inside else 'OUTSIDE'} the fitted range, {_tell_cost(row['x_min'], fitted.x)} .. "
-            f"{_tell_cost(row['x_max'], fitted.x)}" + ("" if expected.inside else ": the law is taken beyond its data"),
+            f"  {'inside' if expected.inside else 'OUTSIDE'} the fitted range, {cost.tell(row['x_min'])} .. "
+            f"{cost.tell(row['x_max'])}" + ("" if expected.inside else ": the law is taken beyond its data"),
         ]
     return "\n".join(lines)
 
@@ -135,22 +135,20 @@ def _trained(name: str, fitted: Fitted) -> tuple[Candidate, str] | None:
     rows = fitted.models[fitted.models["model"] == Path(name).name.removesuffix(".py")]
     if rows.empty:
         return None
-    row = rows.iloc[0].astype(object)
-    cost, measured, seeds = (
-        None if row.isna()[name] else row[name] for name in (X_COLUMNS[fitted.x], fitted.y, "seeds")
-    )
+    row, x = rows.iloc[0].astype(object), QUANTITIES[fitted.x]
+    cost, measured, seeds = (None if row.isna()[name] else row[name] for name in (x.column, fitted.y, "seeds"))
     if cost is None:
-        raise UsageError(f"models.csv has no {X_COLUMNS[fitted.x]} of {row['model']}: give --x macs or --x params")
-    told = "not measured" if measured is None else f"measured {fitted.y} {measured:.4g}"
+        raise UsageError(f"models.csv has no {x.column} of {row['model']}: give {_counted_options()}")
+    told = "not measured" if measured is None else f"measured {QUANTITIES[fitted.y].title} {measured:.4g}"
     runs = "" if seeds is None else f", mean of {seeds} seeds" if seeds > 1 else ", one seed"
     candidate = Candidate(row["model"], row["family"], float(cost), measured, seeds)
-    return candidate, f"{row['model']} ({row['family']}): {_tell_cost(cost, fitted.x)}; {told}{runs}"
+    return candidate, f"{row['model']} ({group_title(row['family'])}): {x.tell(cost)}; {told}{runs}"
 
 
 def _count(config_name: str, fitted: Fitted) -> tuple[Candidate, str]:
     """A config that is built and counted, at the size of the study if it has one, and a sentence on it."""
-    if fitted.x not in _COUNTED:
-        raise UsageError(f"{config_name}: its {fitted.x} cannot be counted: give --x {' or --x '.join(_COUNTED)}")
+    if QUANTITIES[fitted.x].source != "counted":
+        raise UsageError(f"{config_name}: its {fitted.x} cannot be counted: give {_counted_options()}")
     path = find_config(config_name)
     config = load_config(str(path))
     sizes = fitted.models[["input_h", "input_w"]].drop_duplicates().to_numpy().tolist()
@@ -165,9 +163,9 @@ def _count(config_name: str, fitted: Fitted) -> tuple[Candidate, str]:
         if sentence is None:
             raise
         raise UsageError(f"{path}: {sentence}") from error
-    family = family_of({part: config.model[part].type for part in ("backbone", "neck")})
-    costs = " and ".join(_tell_cost(counts[name], name) for name in _COUNTED)
-    told = f"{path.stem} ({family}): {costs}, counted at {height} x {width} pixels"
+    family = family_of(describe_config(config)["modules"])
+    costs = " and ".join(row.tell(counts[row.name]) for row in of_source("counted"))
+    told = f"{path.stem} ({group_title(family)}): {costs}, counted at {height} x {width} pixels"
     return Candidate(path.stem, family, counts[fitted.x]), told
 
 
@@ -178,13 +176,13 @@ def _tell(verdict: Verdict, first: str, second: str, noise: SeedNoise | None) ->
         better, worse, probability = second, first, 1 - probability
     basis = {
         "seeds": f"by the measured means and the noise of the seeds{noise and f' (sd {100 * noise.sd:.2g} %)'}",
-        "measured": f"by the measured value and the law of {verdict.group}",
-        "law": f"by the law of {verdict.group} alone, as if neither were trained",
+        "measured": f"by the measured value and the law of {group_title(verdict.group)}",
+        "law": f"by the law of {group_title(verdict.group)} alone, as if neither were trained",
     }[verdict.basis]
     freedom = f"{verdict.dof} degree{'s' if verdict.dof > 1 else ''} of freedom"
     return f"{better} is better than {worse} with probability {probability:.3g}, {basis}; {freedom}"
 
 
-def _tell_cost(value: float, x: str) -> str:
-    factor, unit = _UNITS[x]
-    return f"{value * factor:.4g} {unit}"
+def _counted_options() -> str:
+    """The costs that a config has without being run, as options."""
+    return " or ".join(f"--x {row.name}" for row in of_source("counted"))

@@ -8,7 +8,7 @@ import pandas as pd
 import pytest
 from scipy import stats
 
-from yolo_plugins.study.laws.fits import ALL, NOT_YOLOV5, GroupFit, fit_groups, fits_table
+from yolo_plugins.study.laws.fits import GroupFit, fit_groups, fits_table
 from yolo_plugins.study.laws.power_law import Line, fit_power_law
 from yolo_plugins.study.laws.prediction import (
     Candidate,
@@ -20,6 +20,7 @@ from yolo_plugins.study.laws.prediction import (
     seed_noise,
 )
 from yolo_plugins.study.tables.csv_table import make_table
+from yolo_plugins.study.tables.families import ALL, NOT_YOLOV5
 from yolo_plugins.study.tables.schema import MODELS
 
 EXPONENT, NOISE = 0.1, 0.05

@@ -7,16 +7,15 @@ import pytest
 from matplotlib.figure import Figure
 
 from yolo_plugins.study.report.figure_style import (
-    GREEN,
-    ORANGE,
+    axis_label,
     column_figure,
-    flops_label,
     group_styles,
     model_styles,
     save_figure,
     short_names,
     use_log_scale,
 )
+from yolo_plugins.study.tables.families import GREEN, ORANGE
 
 
 def test_thirteen_models_differ_in_marker_alone_and_neighbours_in_line_style_too():
@@ -68,7 +67,7 @@ def test_names_lose_only_an_ending_that_all_models_share(models, short):
     ],
 )
 def test_the_label_of_flops_tells_the_input_size(sizes, label):
-    assert flops_label(pd.DataFrame({"input_h": sizes, "input_w": sizes})) == label
+    assert axis_label("macs", pd.DataFrame({"input_h": sizes, "input_w": sizes})) == label
 
 
 @pytest.mark.parametrize(

@@ -8,8 +8,9 @@ from matplotlib.colors import to_hex
 from yolo_plugins.study.laws.alternative_laws import UpperQuantile
 from yolo_plugins.study.laws.pareto import pareto_front
 from yolo_plugins.study.laws.power_law import fit_power_law
-from yolo_plugins.study.report.figure_style import GREEN, ORANGE, column_figure
+from yolo_plugins.study.report.figure_style import column_figure
 from yolo_plugins.study.report.figure_trends import Trend, draw_power_laws, draw_scatter
+from yolo_plugins.study.tables.families import GREEN, ORANGE
 
 MACS = [1e9, 2e9, 4e9, 8e9, 1e9, 4e9, 16e9]
 LOSSES = [4.0, 4.4, 4.7, 5.2, 3.6, 3.5, 4.1]
@@ -113,9 +114,9 @@ def test_the_legend_tells_exponent_interval_models_and_degrees_of_freedom(axes, 
     found = laws(models)
     draw_power_laws(axes, models, "macs", "inverse_normalized_loss", Trend(found))
     exponent, interval = found["other"].exponent, found["other"].exponent_interval
-    other, yolov5 = legend(axes)
-    assert other == f"other: {exponent:.3f} [{interval.low:.3f}, {interval.high:.3f}], n = 4, 2 dof"
-    assert yolov5.endswith("n = 3, 1 dof, t = 12.7")
+    yolov5, other = legend(axes)
+    assert other == f"other models: {exponent:.3f} [{interval.low:.3f}, {interval.high:.3f}], n = 4, 2 dof"
+    assert yolov5.startswith("YOLOv5: ") and yolov5.endswith("n = 3, 1 dof, t = 12.7")
     assert axes.get_legend().get_title().get_text() == "exponents of power laws, with 95 % intervals by t"
 
 
@@ -127,21 +128,20 @@ def test_the_legend_stands_above_the_data(axes, models):
     assert legend_box.x1 <= axes.figure.bbox.x1
 
 
-def test_a_law_of_all_models_beside_those_of_its_parts_has_no_band(axes, models):
-    found = laws(models, groups=("all", "yolov5", "other"))
-    draw_power_laws(axes, models, "macs", "inverse_normalized_loss", Trend(found))
-    colors = {to_hex(band.get_facecolor()[0]).upper() for band in axes.collections if len(band.get_facecolor())}
-    assert colors == {ORANGE, GREEN}
-    assert [text.split(":")[0] for text in legend(axes)] == ["all", "other", "yolov5"]
-
-
-def test_models_of_no_law_are_drawn_as_such(axes, models):
+def test_a_family_without_a_line_is_named_by_its_marker(axes, models):
     draw_power_laws(axes, models, "macs", "inverse_normalized_loss", Trend(laws(models, groups=("other",))))
-    assert legend(axes)[1] == "without a law"
+    assert legend(axes)[1] == "YOLOv5"
+    assert len(line(axes, ORANGE, "None")) == 3
     assert len([text for text in axes.texts if text.get_text()]) == len(models)
 
 
-def test_the_front_is_the_best_value_for_each_cost_up_to_the_dearest_model(axes, models):
+def test_points_are_of_the_column_that_divides_the_models(axes, models):
+    models = models.assign(input_h=[320] * 3 + [640] * 4)
+    draw_power_laws(axes, models, "macs", "inverse_normalized_loss", Trend({}), "input_h")
+    assert legend(axes) == ["320", "640"]
+
+
+def test_the_front_is_the_best_value_for_each_cost_up_to_the_costliest_model(axes, models):
     front = pareto_front(MACS, LOSSES, list(models["model"]))
     draw_power_laws(axes, models, "macs", "inverse_normalized_loss", Trend(laws(models), front))
     steps = next(line for line in axes.lines if line.get_label() == "Pareto front").get_xydata()

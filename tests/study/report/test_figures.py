@@ -152,7 +152,7 @@ def test_a_study_is_drawn_as_far_as_its_tables_go(table, models, epochs, tmp_pat
     assert [path.name for path in paths] == [f"{stem}.{form}" for stem in stems for form in ("png", "svg")]
     assert sorted(paths) == sorted((tmp_path / "figures").iterdir())
     texts = {path.stem: path.read_text() for path in paths if path.suffix == ".svg"}
-    assert f"other: {law.exponent:.3f} [" in texts["ap50_vs_macs"]
+    assert f"other models: {law.exponent:.3f} [" in texts["ap50_vs_macs"]
     assert "exponent" not in texts["ap50_vs_params"]
 
 

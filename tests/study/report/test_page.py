@@ -12,6 +12,7 @@ import pytest
 from yolo_plugins.study.report import interactive
 from yolo_plugins.study.report.page import Report, write_report
 from yolo_plugins.study.tables.csv_table import read_table, write_table
+from yolo_plugins.study.tables.quantities import QUANTITIES, curves
 from yolo_plugins.study.tables.schema import FITS
 
 
@@ -81,8 +82,8 @@ def test_tables_hold_every_model_with_full_numbers_to_sort_by(page, models):
 
 def test_columns_without_a_value_are_left_out(page):
     labels = [label for _, label in page.all("button")]
-    assert {"parameters (M)", "GFLOPs", "AP50", "seeds"} <= set(labels)
-    assert not {"latency (ms)", "source", "input (px)"} & set(labels)
+    assert {"million parameters", "GFLOPs", "AP50", "seeds"} <= set(labels)
+    assert not {"ms latency", "source", "input (px)"} & set(labels)
 
 
 def test_downloads_are_the_tables_themselves(page, report):
@@ -111,16 +112,16 @@ def test_figures_are_within_the_page(page, report):
 
 def test_every_law_of_the_headline_has_its_caveats(page):
     assert [title for _, title in page.all("h3")][:3] == [
-        f"Law of {group}" for group in ("all models", "other backbones", "YOLOv5")
+        f"Law of {group}" for group in ("all models", "other models", "YOLOv5")
     ]
     assert "t(0.975) = 12.7" in words(page)
 
 
-def test_plots_cover_every_cost_and_performance_that_models_have(text):
+def test_plots_cover_every_cost_and_performance_that_models_have(text, report):
     data = next(body for attributes, body in Page(text).all("script") if attributes.get("id") == "plots")
     plots = json.loads(data, parse_constant=lambda name: pytest.fail(f"{name} is no JSON"))
     assert len(plots["scatter"]) == 2 * 5
-    assert set(plots["curves"]) == set(interactive.CURVES)
+    assert set(plots["curves"]) == set(curves(report.epochs))
 
 
 def test_commands_and_environment_are_told(page, report):
@@ -159,7 +160,7 @@ def test_scatter_has_a_marker_for_each_model_and_a_line_for_each_law(report):
     assert sum(len(trace.x) for trace in markers) == len(report.models)
     assert max(max(trace.x) for trace in markers) == pytest.approx(2e-9 * report.models["macs"].max())
     shown = [trace.name for trace in figure.data if trace.visible is True and trace.name]
-    assert [name.split(":")[0] for name in shown] == ["other backbones", "YOLOv5"]
+    assert [name.split(":")[0] for name in shown] == ["other models", "YOLOv5"]
 
 
 def test_hover_texts_escape_what_plotly_would_read_as_markup(report):
@@ -170,7 +171,7 @@ def test_hover_texts_escape_what_plotly_would_read_as_markup(report):
 
 
 def test_curve_is_the_mean_over_seeds_of_the_validated_epochs(report):
-    figure = interactive.draw_curves(report.epochs, "ap50")
+    figure = interactive.draw_curves(report.epochs, QUANTITIES["ap50"])
     curve = next(trace for trace in figure.data if trace.name == "yolov5_n")
     rows = report.epochs[(report.epochs["model"] == "yolov5_n_voc") & (report.epochs["epoch"] == 12)]
     assert list(curve.x) == [3, 6, 9, 12]

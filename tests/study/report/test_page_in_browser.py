@@ -84,7 +84,7 @@ def test_browser_itself_refuses_a_request_to_a_network(browser):
 
 def test_header_sorts_numbers_as_numbers_then_the_other_way_round(browser, models):
     button = find_all(browser, "#models thead button")[2]
-    assert button.text.startswith("parameters")
+    assert button.text.startswith("million parameters")
     ordered = [f"{params / 1e6:.2f}" for params in sorted(models["params"])]
     for direction, expected in (("ascending", ordered), ("descending", ordered[::-1])):
         button.click()

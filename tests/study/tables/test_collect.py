@@ -9,7 +9,7 @@ import pytest
 
 from yolo_plugins.errors import UsageError
 from yolo_plugins.record import RECORD_VERSION, EpochRow, Record
-from yolo_plugins.study.tables.collect import collect, describe_differences, family_of, find_records, models_table
+from yolo_plugins.study.tables.collect import collect, describe_differences, find_records, models_table
 from yolo_plugins.study.tables.schema import COMPLEXITY, EPOCHS, MODELS, RUNS, read_table, write_table
 
 EXAMPLE = json.loads((Path(__file__).parents[1] / "record.json").read_text())  # of a training of two epochs
@@ -81,6 +81,24 @@ def test_a_run_becomes_a_row_of_its_last_epoch(study):
         **{"device": "AMD EPYC", "git_commit": EXAMPLE["git"]["commit"], "git_dirty": False, "timm": "1.0.31"},
     }
     assert row[list(expected)].to_dict() == expected
+
+
+def test_a_whole_detector_may_lack_parts_and_is_of_no_family(study):
+    path = study("a", modules={"detector": "mmdet.RetinaNet"}, complexity__params_neck=None)
+    collected = collect([path])
+    assert collected.runs.loc[0, "family"] == "other" and collected.runs["backbone"].isna().all()
+    assert collected.complexity["params_neck"].isna().all()
+
+
+def test_terms_of_a_loss_and_scores_have_columns_of_their_own_even_under_a_name_that_is_taken(study):
+    epochs = [
+        row | {"losses": {"lr": -1.0, "box": 0.5, "train_loss": 9.0}, "scores": {"lr": 0.5, "ap50": 0.25}}
+        for row in EXAMPLE["epochs"]
+    ]
+    table = collect([study("a", epochs=epochs)]).epochs
+    assert table["lr"].tolist() == [row["lr"] for row in EXAMPLE["epochs"]]
+    assert table["train_loss"].tolist() == [row["train_loss"] for row in EXAMPLE["epochs"]]
+    assert (table.loc[0, "loss_lr"], table.loc[0, "box"], table.loc[0, "ap50"]) == (-1.0, 0.5, 0.25)
 
 
 def test_best_score_stands_apart_from_the_last(study):
@@ -208,21 +226,6 @@ def test_counts_that_differ_between_seeds_are_refused_by_both_names(study):
     first, second = study("a"), study("b", seed=1, complexity__macs=7)
     with pytest.raises(UsageError, match=rf"{first} and {second} count {MODEL} differently \(262,952,000 and 7 MACs"):
         collect([first, second])
-
-
-@pytest.mark.parametrize(
-    ("backbone", "neck", "family"),
-    [
-        ("YOLOv5CSP", "YOLOv5PAFPN", "yolov5"),
-        ("yolo_plugins.YOLOv5CSP", "yolo_plugins.YOLOv5PAFPN", "yolov5"),
-        ("YOLOv4CSP", "YOLOv4CSPPAN", "scaled_yolov4"),
-        ("YOLOv4Tiny", "YOLOv4TinyFPN", "scaled_yolov4"),
-        ("YOLOv4CSP", "YOLOv5PAFPN", "other"),
-        ("PyramidBackbone(mmpretrain.ResNet)", "YOLOv5PAFPN", "other"),
-    ],
-)
-def test_family_is_a_backbone_on_its_own_neck(backbone, neck, family):
-    assert family_of({"backbone": backbone, "neck": neck}) == family
 
 
 def test_models_are_means_and_deviations_over_seeds_with_their_costs(study):

@@ -17,12 +17,10 @@ from yolo_plugins.study.laws import alternative_laws, power_law
 from yolo_plugins.study.laws.pareto import ParetoFront, pareto_front
 from yolo_plugins.study.laws.power_law import Interval, PowerLaw
 from yolo_plugins.study.tables.csv_table import make_table
-from yolo_plugins.study.tables.schema import FITS, MODEL_METRICS, X_COLUMNS, has_both
+from yolo_plugins.study.tables.families import ALL, NOT_YOLOV5, group_title, is_yolov5
+from yolo_plugins.study.tables.quantities import QUANTITIES, costs, performances
+from yolo_plugins.study.tables.schema import FITS, has_both
 
-SMALLER_IS_BETTER = frozenset({"train_loss"})
-ALL = "all"
-NOT_YOLOV5 = "not_yolov5"
-_YOLOV5 = "yolov5"
 _FEWEST = 3  # models of a line: two points leave no residual
 _LISTED = 3  # pairs that a note lists; more are counted
 _QUANTILE = 0.9  # share of the models that stays below what one can attain
@@ -33,8 +31,8 @@ class GroupFit:
     """The law of one group of models and what is known of its reliability; None where that cannot be computed.
 
     Attributes:
-        x: Cost, a key of `X_COLUMNS`.
-        y: Performance, one of `MODEL_METRICS`.
+        x: Name of a cost.
+        y: Name of a performance.
         group: `ALL`, a value of the group's column, or `NOT_YOLOV5`.
         law: The least-squares line in ln x, ln y.
         robust: The Theil-Sen line.
@@ -88,8 +86,8 @@ def fit_study(models: pd.DataFrame, x: str, y: str, group: str = "family") -> St
 
     Args:
         models: Of the schema MODELS.
-        x: Cost of the headline, a key of `X_COLUMNS`.
-        y: Performance of the headline, one of `MODEL_METRICS`.
+        x: Cost of the headline.
+        y: Performance of the headline.
         group: Column that divides the models.
 
     Raises:
@@ -98,10 +96,9 @@ def fit_study(models: pd.DataFrame, x: str, y: str, group: str = "family") -> St
     if group not in models or models[group].isna().any():
         filled = [column for column in models if models[column].notna().all()]
         raise ValueError(f"there is no column {group!r} to group by; filled are {', '.join(filled)}")
-    pairs = [
-        (x, y),
-        *((a, b) for b in MODEL_METRICS for a in X_COLUMNS if (a, b) != (x, y) and has_both(models, a, b).any()),
-    ]
+    known = sorted(costs(), key=lambda cost: cost != x)  # the headline's first
+    others = ((a, b) for b in performances() for a in known if (a, b) != (x, y))
+    pairs = [(x, y), *(pair for pair in others if has_both(models, *pair).any())]
     fits: list[GroupFit] = []
     reasons: dict[str, list[str]] = {}
     for pair in pairs:
@@ -113,7 +110,7 @@ def fit_study(models: pd.DataFrame, x: str, y: str, group: str = "family") -> St
             found, notes = [], [f"no fit: {error}"]
         fits += found
         for note in notes:
-            reasons.setdefault(note, []).append(f"{pair[1]} on {pair[0]}")
+            reasons.setdefault(note, []).append(_tell_pair(*pair))
     told = tuple(note + _tell_where(where, len(pairs)) for note, where in reasons.items())
     return StudyFits(x, y, tuple(fits), front_of(models, x, y), told)
 
@@ -123,8 +120,8 @@ def fit_groups(models: pd.DataFrame, x: str, y: str, group: str = "family") -> t
 
     Args:
         models: Of the schema MODELS.
-        x: Key of `X_COLUMNS`.
-        y: One of `MODEL_METRICS`.
+        x: Name of a cost.
+        y: Name of a performance.
         group: Column that divides the models, null in no row.
 
     Returns:
@@ -146,14 +143,15 @@ def fit_groups(models: pd.DataFrame, x: str, y: str, group: str = "family") -> t
             remarks = [f"no line: {error}"]
         for remark in remarks:
             groups.setdefault(remark, []).append(name)
-    return fits, notes + [f"{', '.join(names)}: {remark}" for remark, names in groups.items()]
+    told = [f"{', '.join(map(group_title, names))}: {remark}" for remark, names in groups.items()]
+    return fits, notes + told
 
 
 def front_of(models: pd.DataFrame, x: str, y: str) -> ParetoFront:
     """The models that no other beats in cost and performance; arguments as in `fit_groups`."""
     points, _ = _points(models, x, y)
-    cost, value, names = (points[column].tolist() for column in (X_COLUMNS[x], y, "model"))
-    return pareto_front(cost, value, names, maximize=y not in SMALLER_IS_BETTER)
+    cost, value, names = (points[column].tolist() for column in (QUANTITIES[x].column, y, "model"))
+    return pareto_front(cost, value, names, maximize=QUANTITIES[y].larger_is_better)
 
 
 def fits_table(fits: Iterable[GroupFit]) -> pd.DataFrame:
@@ -165,9 +163,8 @@ def fits_table(fits: Iterable[GroupFit]) -> pd.DataFrame:
     return make_table(((f"law of {fit.group}, {fit.y} on {fit.x}", _row(fit)) for fit in fits), FITS)
 
 
-def is_yolov5(family: object) -> bool:
-    """Whether a family is YOLOv5, or a release of it followed by a word, as `yolov5_p6`."""
-    return f"{family}_".startswith(f"{_YOLOV5}_")
+def _tell_pair(x: str, y: str) -> str:
+    return f"{QUANTITIES[y].title} on {QUANTITIES[x].title}"
 
 
 def _tell_where(pairs: list[str], total: int) -> str:
@@ -181,7 +178,8 @@ def _points(models: pd.DataFrame, x: str, y: str) -> tuple[pd.DataFrame, list[st
     """The models that have both numbers, and a sentence on those that have not."""
     complete = has_both(models, x, y)
     missing = ", ".join(models.loc[~complete, "model"])
-    return models[complete], [f"without {y} or {x}, left out: {missing}"] if missing else []
+    note = f"without {QUANTITIES[y].title} or {QUANTITIES[x].title}, left out: {missing}"
+    return models[complete], [note] if missing else []
 
 
 def _members(groups: pd.Series) -> dict[str, pd.Series]:
@@ -198,7 +196,7 @@ def _fit(points: pd.DataFrame, x: str, y: str) -> PowerLaw:
     if len(points) < _FEWEST:
         names = ", ".join(points["model"])
         raise ValueError(f"{len(points)} of at least {_FEWEST} models that a line needs{names and f' ({names})'}")
-    law = power_law.fit_power_law(*(points[column].tolist() for column in (X_COLUMNS[x], y, "model")))
+    law = power_law.fit_power_law(*(points[column].tolist() for column in (QUANTITIES[x].column, y, "model")))
     with np.errstate(over="ignore", invalid="ignore"):
         ends = law.coefficient_interval
     if not np.isfinite([law.coefficient, ends.low, ends.high]).all():
@@ -232,7 +230,7 @@ def _examine(points: pd.DataFrame, others: pd.DataFrame, key: tuple[str, str, st
         *key,
         law,
         alternative_laws.theil_sen(law),
-        alternative_laws.upper_quantile(law, 1 - _QUANTILE if y in SMALLER_IS_BETTER else _QUANTILE),
+        alternative_laws.upper_quantile(law, _QUANTILE if QUANTITIES[y].larger_is_better else 1 - _QUANTILE),
         attempt("leave-one-out errors", power_law.leave_one_out, law),
         attempt("bootstrap interval", power_law.bootstrap_exponent, law),
         attempt("saturating law", alternative_laws.fit_saturating, law),

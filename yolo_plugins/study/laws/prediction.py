@@ -11,8 +11,9 @@ from dataclasses import dataclass, fields, replace
 import pandas as pd
 from scipy import stats
 
-from yolo_plugins.study.laws.fits import ALL, NOT_YOLOV5, SMALLER_IS_BETTER, is_yolov5
 from yolo_plugins.study.laws.power_law import Line, Prediction
+from yolo_plugins.study.tables.families import ALL, NOT_YOLOV5, is_yolov5
+from yolo_plugins.study.tables.quantities import QUANTITIES
 
 
 @dataclass(frozen=True)
@@ -24,7 +25,7 @@ class Candidate:
         family: As in models.csv.
         cost: Its params, MACs or seconds.
         measured: Its performance, mean over its seeds; None for one that was not trained.
-        seeds: Runs behind that mean; None where that is not known.
+        seeds: Runs that the mean is over; None where that is not known.
     """
 
     name: str
@@ -40,7 +41,7 @@ class Forecast:
 
     Attributes:
         group: Whose law it is.
-        n: Models behind the law.
+        n: Models that the law is fitted to.
         prediction: Median, 95 % interval of one new model, and whether its cost is within the fitted range.
         attainable: What the group's quantile line gives at this cost: what its good models reach.
         tau: The quantile of that line.
@@ -63,7 +64,7 @@ class Verdict:
         group: Whose law it is; empty for `seeds`.
         log_ratio: ln of the first model's performance over the second's, measured or expected.
         stderr: Its standard error.
-        dof: Degrees of freedom behind the standard error.
+        dof: Degrees of freedom of the standard error.
         probability: Of the first being better.
     """
 
@@ -156,7 +157,7 @@ def compare_models(
     Returns:
         One verdict, or one of the law of their own group, where they share one, and one of the law of all models.
     """
-    sign = -1 if y in SMALLER_IS_BETTER else 1
+    sign = 1 if QUANTITIES[y].larger_is_better else -1
     if first.measured is None and second.measured is not None:
         return [_turned(verdict) for verdict in compare_models(fits, noise, y, second, first)]
     if first.measured is not None and second.measured is None:

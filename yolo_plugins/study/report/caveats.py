@@ -9,35 +9,15 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 import pandas as pd
 from scipy import stats
 
-from yolo_plugins.study.laws.fits import ALL, NOT_YOLOV5, SMALLER_IS_BETTER, is_yolov5
 from yolo_plugins.study.laws.power_law import LEVEL
-from yolo_plugins.study.tables.schema import X_COLUMNS, has_both
+from yolo_plugins.study.tables.families import group_title
+from yolo_plugins.study.tables.quantities import QUANTITIES
+from yolo_plugins.study.tables.schema import has_both
 
-COSTS = {"params": "parameters", "macs": "FLOPs", "latency": "latency"}
-PERFORMANCES = {
-    "inverse_normalized_loss": "inverse normalised loss",
-    "ap50": "AP50",
-    "ap50_95": "AP50-95",
-    "recall": "recall",
-    "train_loss": "training loss",
-}
 _MUCH_INFLUENCE = 1.0  # Cook's distance; Cook & Weisberg, "Residuals and Influence in Regression" (1982)
 _DECISIVE_AICC = 2.0  # laws within it are both supported; Burnham & Anderson, "Model Selection" (2002)
-_GROUPS = {
-    ALL: "all models",
-    NOT_YOLOV5: "models outside YOLOv5",
-    "yolov5": "YOLOv5",
-    "yolov5_p6": "YOLOv5-P6",
-    "scaled_yolov4": "Scaled-YOLOv4",
-    "other": "other backbones",
-}
 _ROBUST_POINTS = 4  # of fewer, one outlier moves the median of the slopes of all pairs
 _SIGNIFICANT = 1 - LEVEL
-
-
-def group_title(group: str) -> str:
-    """How a family or a group of fits.csv is called in a sentence; by its own name where the study has no other."""
-    return _GROUPS.get(group, group)
 
 
 def plain(value: float) -> str:
@@ -45,29 +25,13 @@ def plain(value: float) -> str:
     return f"{float(f'{value:.3g}'):,.12g}"
 
 
-def drawn_groups(groups: Sequence[str]) -> tuple[str, ...]:
-    """The groups of the study's two lines, as far as there are: the models outside YOLOv5 (green), YOLOv5 (orange).
-
-    Args:
-        groups: Those with a law; without `ALL` none is drawn.
-
-    Returns:
-        The green group, which is `ALL` where nothing narrower has a law, then the orange one.
-    """
-    outside = [group for group in groups if group != ALL and not is_yolov5(group)]
-    if ALL not in groups:
-        return ()
-    green = NOT_YOLOV5 if NOT_YOLOV5 in outside else outside[0] if len(outside) == 1 else ALL
-    return (green, *(group for group in groups if group == "yolov5"))
-
-
 def tell_law(fit: pd.Series) -> str:
     """The exponent of a row of fits.csv, its interval, and what twice the cost goes with."""
-    cost, performance = COSTS[fit["x"]], PERFORMANCES[fit["y"]]
+    cost, performance = QUANTITIES[fit["x"]].title, QUANTITIES[fit["y"]].title
     interval = f"95 % interval {plain(fit['exponent_low'])} to {plain(fit['exponent_high'])}"
-    law = f"{performance} goes with {cost} to the power {plain(fit['exponent'])} ({interval}, {fit['n']} models)"
+    law = f"{performance} scales as {cost} to the power {plain(fit['exponent'])} ({interval}, {fit['n']} models)"
     if fit["exponent_low"] <= 0 <= fit["exponent_high"]:
-        return f"{law}. The interval holds zero: the data do not show that {performance} changes with {cost}."
+        return f"{law}. The interval contains zero: the data do not show that {performance} changes with {cost}."
     factors = [plain(2 ** fit[name]) for name in ("exponent", "exponent_low", "exponent_high")]
     return f"{law}: twice the {cost} goes with {factors[0]} times the {performance} ({factors[1]} to {factors[2]})."
 
@@ -89,24 +53,25 @@ def tell_caveats(fit: pd.Series) -> tuple[str, ...]:
 def tell_choice(fits: pd.DataFrame, x: str, group: str) -> str:
     """How much the exponent of a group against one cost moves with the choice of the performance."""
     rows = fits[(fits["x"] == x) & (fits["group"] == group)].sort_values("exponent")
-    values = [f"{plain(fit['exponent'])} for {PERFORMANCES[fit['y']]}" for _, fit in rows.iterrows()]
+    values = [f"{plain(fit['exponent'])} for {QUANTITIES[fit['y']].title}" for _, fit in rows.iterrows()]
     return (
-        f"The exponent depends on what is called performance. Against {COSTS[x]}, over {group_title(group)}, it is "
-        f"{join_words(values)}."
+        "The exponent depends on what is called performance. "
+        f"Against {QUANTITIES[x].title}, over {group_title(group)}, it is {join_words(values)}."
     )
 
 
 def tell_best(models: pd.DataFrame, front: Sequence[str], x: str, y: str) -> str:
     """The best models, the costliest, and the Pareto front of the headline, a sentence each."""
     points = models[has_both(models, x, y)].set_index("model")
-    best = points[y].min() if y in SMALLER_IS_BETTER else points[y].max()
+    best = points[y].max() if QUANTITIES[y].larger_is_better else points[y].min()
     winners = list(points.index[points[y] == best])
-    costliest = points[X_COLUMNS[x]].idxmax()
+    costliest = points[QUANTITIES[x].column].idxmax()
     own = "" if costliest in winners else f" with {plain(points.loc[costliest, y])}"
     others = "one is" if len(front) == 1 else f"{len(front)} are"
     return (
-        f"The best {PERFORMANCES[y]}, {plain(best)}, is that of {join_words(winners)}. Highest in {COSTS[x]} is "
-        f"{costliest}{own}. Of {len(points)} models, {others} on the Pareto front: {join_words(front)}."
+        f"The best {QUANTITIES[y].title}, {plain(best)}, is that of {join_words(winners)}. "
+        f"The costliest by {QUANTITIES[x].title} is {costliest}{own}. "
+        f"Of {len(points)} models, {others} on the Pareto front: {join_words(front)}."
     )
 
 
@@ -145,7 +110,7 @@ def _influence(fit: pd.Series) -> Iterator[str]:
 def _leave_one_out(fit: pd.Series) -> Iterator[str]:
     if pd.notna(fit["loo_rms"]):
         yield (
-            f"Predicted from the other models, {PERFORMANCES[fit['y']]} is off by a factor of "
+            f"Predicted from the other models, {QUANTITIES[fit['y']].title} is off by a factor of "
             f"{plain(math.exp(fit['loo_rms']))} (root mean square of the logarithm); worst for {fit['loo_worst']}."
         )
 
@@ -156,7 +121,7 @@ def _robustness(fit: pd.Series) -> Iterator[str]:
     slope = fit["theil_sen_exponent"]
     inside = fit["exponent_low"] <= slope <= fit["exponent_high"]
     yield (
-        f"The Theil-Sen exponent, which no single model can carry away, is {plain(slope)} "
+        f"The Theil-Sen exponent, which no single model can move far, is {plain(slope)} "
         f"({plain(fit['theil_sen_low'])} to {plain(fit['theil_sen_high'])}): "
         + ("within the interval." if inside else "outside the interval, so a few models bend the line.")
     )

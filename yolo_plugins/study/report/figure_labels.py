@@ -14,7 +14,7 @@ from matplotlib.text import Annotation
 from numpy.typing import NDArray
 from scipy.optimize import isotonic_regression
 
-from yolo_plugins.study.report.figure_style import Style
+from yolo_plugins.study.tables.families import Style
 
 _Array = NDArray[np.float64]  # points (..., x y) or boxes (..., left bottom right top), in points of the canvas
 

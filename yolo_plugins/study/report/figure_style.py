@@ -8,7 +8,6 @@ import io
 import itertools
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -27,10 +26,10 @@ from matplotlib.ticker import (
     ScalarFormatter,
 )
 
-from yolo_plugins.costs.utilization import flops_of
 from yolo_plugins.files import write_atomically
+from yolo_plugins.study.tables.families import GREEN, GROUPS, NOT_YOLOV5, ORANGE, Style
+from yolo_plugins.study.tables.quantities import QUANTITIES, with_unit
 
-GREEN, ORANGE = "#009E73", "#D55E00"
 COLORS = ("#0072B2", ORANGE, GREEN, "#CC79A7", "#000000", "#56B4E9", "#E69F00")
 MARKERS = ("o", "s", "^", "D", "v", "P", "X", "<", ">", "p", "*", "h", "d")
 LINE_STYLES = ("-", "--", "-.", (0, (1, 1)))
@@ -56,33 +55,6 @@ _STYLE: Any = {  # sizes in points: the small print of a journal
 _REPRODUCIBLE: Any = {"svg.fonttype": "none", "svg.hashsalt": "yolo_plugins"}  # text stays text; ids do not change
 
 
-@dataclass(frozen=True)
-class Quantity:
-    """How a column is shown.
-
-    Attributes:
-        column: Of the table of models.
-        label: Of the axis, with the unit.
-        scale: Factor from the column's unit to the axis's.
-    """
-
-    column: str
-    label: str
-    scale: float = 1.0
-
-
-QUANTITIES = {
-    "params": Quantity("params", "parameters (millions)", 1e-6),
-    "macs": Quantity("macs", "FLOPs (billions)", flops_of(1) * 1e-9),  # `flops_label` adds the input size
-    "latency": Quantity("latency_seconds", "latency (milliseconds)", 1e3),
-    "inverse_normalized_loss": Quantity("inverse_normalized_loss", "inverse normalised loss"),
-    "ap50": Quantity("ap50", "AP50"),
-    "ap50_95": Quantity("ap50_95", "AP50-95"),
-    "recall": Quantity("recall", "recall at the maximum of F1"),
-    "train_loss": Quantity("train_loss", "training loss"),
-}
-
-
 @contextmanager
 def column_figure(height: float) -> Iterator[tuple[Figure, Axes]]:
     """A figure and its axes, as wide as a printed column, 3.5 inches; draw and save it within the context.
@@ -95,22 +67,6 @@ def column_figure(height: float) -> Iterator[tuple[Figure, Axes]]:
         yield figure, figure.subplots()
 
 
-@dataclass(frozen=True)
-class Style:
-    """Colour, line style and marker of a model's curve or of a group of models; names are matplotlib's."""
-
-    color: str
-    linestyle: Any
-    marker: str
-
-
-_OTHERS = Style(GREEN, "--", "s")
-_GROUP_STYLES = {
-    "yolov5": Style(ORANGE, "-", "o"),
-    "other": _OTHERS,
-    "not_yolov5": _OTHERS,
-    "all": Style("#000000", ":", "x"),
-}
 _FREE_STYLES = (
     Style("#0072B2", "-.", "^"),
     Style("#CC79A7", (0, (5, 1, 1, 1, 1, 1)), "D"),
@@ -129,10 +85,11 @@ def model_styles(models: Iterable[str]) -> dict[str, Style]:
 
 def group_styles(groups: Iterable[str]) -> dict[str, Style]:
     """Each group's own style; the paper's two lines are orange (YOLOv5) and green (the models outside it)."""
-    groups = sorted(set(groups))
-    is_green_free = not {"other", "not_yolov5"} & set(groups)
-    free = itertools.cycle((_OTHERS, *_FREE_STYLES) if is_green_free else _FREE_STYLES)
-    return {group: _GROUP_STYLES.get(group) or next(free) for group in groups}
+    names = sorted(set(groups))
+    fixed = {name: GROUPS[name].style if name in GROUPS else None for name in names}
+    outside = GROUPS[NOT_YOLOV5].style
+    free = itertools.cycle(style for style in (outside, *_FREE_STYLES) if style and style not in fixed.values())
+    return {name: style or next(free) for name, style in fixed.items()}
 
 
 def short_names(models: Iterable[str]) -> dict[str, str]:
@@ -144,17 +101,20 @@ def short_names(models: Iterable[str]) -> dict[str, str]:
     return dict(zip(models, stems, strict=True))
 
 
-def flops_label(table: pd.DataFrame) -> str:
-    """Label of an axis of FLOPs, with the size of the image that they were counted for.
+def axis_label(name: str, table: pd.DataFrame) -> str:
+    """Label of the axis of a quantity, with its unit and, where it matters, the size of the images that it holds for.
 
     Args:
+        name: Of the quantity.
         table: Rows with `input_h` and `input_w`, pixels.
     """
+    quantity = QUANTITIES[name]
+    if not quantity.per_input:
+        return with_unit(quantity.axis_title, quantity.axis_unit)
     sizes = table[["input_h", "input_w"]].drop_duplicates().to_numpy()
-    if len(sizes) > 2:
-        return "FLOPs at each model's own input size (billions)"
-    pixels = " or ".join(f"{height} x {width}" for height, width in sizes)
-    return f"FLOPs at {pixels} pixels (billions)"
+    pixels = " or ".join(f"{height} x {width}" for height, width in sizes) + " pixels"
+    where = "each model's own input size" if len(sizes) > 2 else pixels
+    return with_unit(f"{quantity.axis_title} at {where}", quantity.axis_unit)
 
 
 def log_locator(low: float, high: float) -> Locator:

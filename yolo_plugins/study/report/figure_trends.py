@@ -3,7 +3,7 @@
 After Chai & Zhao, "YOLOv5 with different backbones", whose figures have the points and two of the lines.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any
@@ -18,17 +18,11 @@ from yolo_plugins.study.laws.alternative_laws import UpperQuantile
 from yolo_plugins.study.laws.pareto import ParetoFront
 from yolo_plugins.study.laws.power_law import PowerLaw
 from yolo_plugins.study.report.figure_labels import label_points
-from yolo_plugins.study.report.figure_style import (
-    QUANTITIES,
-    Style,
-    flops_label,
-    group_styles,
-    short_names,
-    use_log_scale,
-)
+from yolo_plugins.study.report.figure_style import axis_label, group_styles, short_names, use_log_scale
+from yolo_plugins.study.tables.families import Style, group_title
+from yolo_plugins.study.tables.quantities import QUANTITIES
 from yolo_plugins.study.tables.schema import has_both
 
-_NO_LAW = "without a law"  # the group of a model that no law was fitted on
 _LEGEND = "exponents of power laws, with 95 % intervals by t"
 _ROOM = 0.1  # of the span of the points, left free at each end of both axes
 _CURVE_POINTS = 200
@@ -42,7 +36,7 @@ class Trend:
     """What is known of one pair of performance and cost, to be drawn over the models.
 
     Attributes:
-        laws: Group to its power law.
+        laws: Group to its power law, of groups that share no model.
         front: The models that no other beats in both.
         upper: The line that few models exceed.
     """
@@ -52,40 +46,38 @@ class Trend:
     upper: UpperQuantile | None = None
 
 
-def draw_scatter(axes: Axes, models: pd.DataFrame, x: str, y: str) -> Axes:
+def draw_scatter(axes: Axes, models: pd.DataFrame, x: str, y: str, group: str = "family") -> Axes:
     """Performance against cost, each model with its name; bars are the standard deviation over seeds.
 
     Args:
         axes: Where to draw; its figure has its final size, because names are fitted to it.
         models: Rows of models.csv.
-        x: Cost, a key of `QUANTITIES`; on a log scale.
-        y: Performance, a key of `QUANTITIES`.
+        x: Name of a cost; on a log scale.
+        y: Name of a performance.
+        group: Column that divides the models.
 
     Raises:
         ValueError: No model has both.
     """
-    points = _points(models, x, y)
-    styles = group_styles(points["group"])
+    points = _points(models, x, y, group)
+    styles = _styles(models, group)
     _draw_points(axes, points, styles)
     axes.set(xlim=_span(points["x"], log=True), ylim=_span(points["y"], log=False))
     use_log_scale(axes.xaxis)
-    _explain(axes, models, (x, y), _entries(styles, points, {}), "family")
+    _explain(axes, models, (x, y), _entries(styles, points, {}), group)
     return _name_points(axes, points)
 
 
-def draw_power_laws(axes: Axes, models: pd.DataFrame, x: str, y: str, trend: Trend) -> Axes:
-    """Performance against cost, both on log scales, with each group's power law and the 95 % band of its mean.
+def draw_power_laws(axes: Axes, models: pd.DataFrame, x: str, y: str, trend: Trend, group: str = "family") -> Axes:
+    """Performance against cost, both on log scales, with power laws and the 95 % bands of their means.
 
-    Lines end where their models end; a group whose every model is in a smaller group too has no band. The YOLOv5
-    family is orange, the models outside it are green, as in the paper; the legend tells exponent, 95 % t interval,
-    models and residual degrees of freedom. Arguments as in `draw_scatter`.
+    Lines end where their models end. The YOLOv5 family is orange, the models outside it are green, as in the paper; the
+    legend tells exponent, 95 % t interval, models and residual degrees of freedom. Arguments as in `draw_scatter`.
     """
-    points = _points(models, x, y)
-    points["group"] = _smallest_groups(points["model"], trend.laws)
-    styles = group_styles([*trend.laws, *points["group"]])
-    scales = np.array([QUANTITIES[x].scale, QUANTITIES[y].scale])
-    smallest = set(points["group"])
-    curves = [_draw_law(axes, law, styles[group], scales, group in smallest) for group, law in trend.laws.items()]
+    points = _points(models, x, y, group)
+    styles = _styles(models, group, trend.laws)
+    scales = np.array([QUANTITIES[x].scale, 1.0])
+    curves = [_draw_law(axes, law, styles[name], scales) for name, law in trend.laws.items()]
     if trend.front is not None:
         curves.append(_draw_front(axes, trend.front, scales, points["x"].max()))
     if trend.upper is not None:
@@ -98,30 +90,29 @@ def draw_power_laws(axes: Axes, models: pd.DataFrame, x: str, y: str, trend: Tre
     return _name_points(axes, points, curves)
 
 
-def _points(models: pd.DataFrame, x: str, y: str) -> pd.DataFrame:
-    """Columns model, group (the family), x, y and sd, the last three in the units of the axes."""
+def _styles(models: pd.DataFrame, group: str, laws: Iterable[str] = ()) -> dict[str, Style]:
+    """Styles of the groups with a line, then of the others that have models."""
+    names = dict.fromkeys([*laws, *sorted(models[group].astype(str).unique())])
+    styles = group_styles(names)
+    return {name: styles[name] for name in names}
+
+
+def _points(models: pd.DataFrame, x: str, y: str, group: str) -> pd.DataFrame:
+    """Columns model, group, x, y and sd, the last three in the units of the axes."""
     models = models[has_both(models, x, y)]
     if models.empty:
         raise ValueError(f"no model has both {x} and {y}: there is nothing to draw")
-    cost, performance = QUANTITIES[x], QUANTITIES[y]
-    spread = models.get(f"{performance.column}_sd", pd.Series(np.nan, models.index))
+    cost = QUANTITIES[x]
+    spread = models.get(f"{y}_sd", pd.Series(np.nan, models.index))
     return pd.DataFrame(
         {
             "model": models["model"],
-            "group": models["family"],
+            "group": models[group].astype(str),
             "x": models[cost.column].astype(float) * cost.scale,
-            "y": models[performance.column].astype(float) * performance.scale,
-            "sd": spread.astype(float).fillna(0) * performance.scale,
+            "y": models[y].astype(float),
+            "sd": spread.astype(float).fillna(0),
         }
     )
-
-
-def _smallest_groups(models: pd.Series, laws: Mapping[str, PowerLaw]) -> pd.Series:
-    """For each model, of the groups that its law was fitted on, the one of fewest models."""
-    groups: dict[str, str] = {}
-    for group, law in sorted(laws.items(), key=lambda item: -item[1].n):
-        groups |= dict.fromkeys(law.names, group)
-    return models.map(groups).fillna(_NO_LAW)
 
 
 def _span(values: pd.Series, log: bool) -> tuple[float, float]:
@@ -139,14 +130,11 @@ def _draw_points(axes: Axes, points: pd.DataFrame, styles: Mapping[str, Style]) 
         axes.errorbar(rows["x"], rows["y"], rows["sd"], fmt=marker, color=color, elinewidth=0.7, zorder=3)
 
 
-def _draw_law(
-    axes: Axes, law: PowerLaw, style: Style, scales: NDArray[np.float64], banded: bool
-) -> NDArray[np.float64]:
-    """Draws a line, `banded` or bare, over the range of its models, and returns points along it."""
+def _draw_law(axes: Axes, law: PowerLaw, style: Style, scales: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Draws a line and its band over the range of its models, and returns points along it."""
     costs = np.geomspace(law.x_min, law.x_max, _CURVE_POINTS)
     curve, band = np.column_stack([costs, law.expected(costs)]) * scales, law.mean_interval(costs)
-    if banded:
-        axes.fill_between(curve[:, 0], band.low * scales[1], band.high * scales[1], color=style.color, **_BAND)
+    axes.fill_between(curve[:, 0], band.low * scales[1], band.high * scales[1], color=style.color, **_BAND)
     axes.plot(*curve.T, color=style.color, linestyle=style.linestyle, zorder=2)
     return curve
 
@@ -170,7 +158,7 @@ def _draw_upper(axes: Axes, upper: UpperQuantile, scales: NDArray[np.float64], c
 
 
 def _entries(styles: Mapping[str, Style], points: pd.DataFrame, laws: Mapping[str, PowerLaw]) -> list[Line2D]:
-    """The legend's entries of the groups: a line where there is a law, a marker where there are points."""
+    """The legend's entries of the groups: a line where one is drawn, a marker where there are points."""
     marked = set(points["group"])
     return [
         Line2D(
@@ -179,23 +167,24 @@ def _entries(styles: Mapping[str, Style], points: pd.DataFrame, laws: Mapping[st
             color=style.color,
             linestyle=style.linestyle if group in laws else "",
             marker=style.marker if group in marked else "",
-            label=_describe(group, laws[group]) if group in laws else group,
+            label=_describe(group, laws[group]) if group in laws else group_title(group),
         )
         for group, style in styles.items()
+        if group in laws or group in marked
     ]
 
 
 def _describe(group: str, law: PowerLaw) -> str:
-    """For instance `other: 0.062 [0.012, 0.112], n = 7, 5 dof`."""
+    """For instance `YOLOv5: 0.062 [0.012, 0.112], n = 7, 5 dof`."""
     interval = law.exponent_interval
-    text = f"{group}: {law.exponent:.3f} [{interval.low:.3f}, {interval.high:.3f}], n = {law.n}, "
+    text = f"{group_title(group)}: {law.exponent:.3f} [{interval.low:.3f}, {interval.high:.3f}], n = {law.n}, "
     return text + f"{law.residual_dof} dof" + (", t = 12.7" if law.residual_dof == 1 else "")
 
 
 def _explain(axes: Axes, models: pd.DataFrame, quantities: tuple[str, str], entries: list[Line2D], title: str) -> None:
     """Labels the axes, and puts the legend above them, where it hides nothing."""
-    labels = [flops_label(models) if name == "macs" else QUANTITIES[name].label for name in quantities]
-    axes.set(xlabel=labels[0], ylabel=labels[1])
+    xlabel, ylabel = (axis_label(name, models) for name in quantities)
+    axes.set(xlabel=xlabel, ylabel=ylabel)
     axes.spines[["top", "right"]].set_visible(False)
     handles = [*entries, *axes.get_legend_handles_labels()[0]]
     axes.legend(

@@ -16,11 +16,11 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
+from yolo_plugins.costs.utilization import flops_of
 from yolo_plugins.study.report.figure_labels import label_line_ends
 from yolo_plugins.study.report.figure_style import (
-    QUANTITIES,
+    axis_label,
     column_figure,
-    flops_label,
     model_styles,
     save_figure,
     save_png,
@@ -28,6 +28,7 @@ from yolo_plugins.study.report.figure_style import (
     use_log_scale,
 )
 from yolo_plugins.study.report.figure_trends import Trend, draw_power_laws, draw_scatter
+from yolo_plugins.study.tables.quantities import QUANTITIES, costs, curves, performances
 from yolo_plugins.study.tables.schema import has_both
 
 __all__ = [
@@ -46,8 +47,6 @@ __all__ = [
 ]
 
 _PART_COLORS = {"backbone": "#0072B2", "neck": "#E69F00", "head": "#F0E442"}
-_COSTS = ("params", "macs", "latency")
-_PERFORMANCES = ("inverse_normalized_loss", "train_loss", "ap50", "ap50_95", "recall")
 _CURVES_INCHES, _TREND_INCHES, _LINE_INCHES = 2.8, 3.0, 0.14  # heights; the last of a line of text
 _Drawing = tuple[float, Callable[[Axes], Axes]]  # height of the figure in inches, what draws on its axes
 _MARKERS_PER_CURVE = 6
@@ -63,16 +62,16 @@ def draw_loss(axes: Axes, epochs: pd.DataFrame) -> Axes:
     """
     ends = _draw_curves(axes, epochs, "train_loss")
     use_log_scale(axes.yaxis)
-    return _name_curves(axes, epochs, ends, "training loss")
+    return _name_curves(axes, epochs, ends, axis_label("train_loss", epochs))
 
 
 def draw_metric_curve(axes: Axes, epochs: pd.DataFrame, metric: str) -> Axes:
-    """AP50, AP50-95 or recall per epoch; lines join the validated epochs, otherwise as `draw_loss`.
+    """A score per epoch; lines join the validated epochs, otherwise as `draw_loss`.
 
     Args:
         axes: As in `draw_loss`.
         epochs: Rows of epochs.csv.
-        metric: Column of epochs.csv, a key of `QUANTITIES`.
+        metric: Name of the score.
 
     Raises:
         ValueError: No epoch was validated.
@@ -81,7 +80,7 @@ def draw_metric_curve(axes: Axes, epochs: pd.DataFrame, metric: str) -> Axes:
         raise ValueError(f"no epoch has a value of {metric}: there is no curve to draw")
     ends = _draw_curves(axes, epochs, metric)
     axes.set_ylim(bottom=0)
-    return _name_curves(axes, epochs, ends, QUANTITIES[metric].label)
+    return _name_curves(axes, epochs, ends, axis_label(metric, epochs))
 
 
 def draw_epoch_seconds(axes: Axes, epochs: pd.DataFrame) -> Axes:
@@ -98,7 +97,7 @@ def draw_epoch_seconds(axes: Axes, epochs: pd.DataFrame) -> Axes:
     axes.barh(rows, seconds["mean"], color="#56B4E9", edgecolor="black", linewidth=0.4)
     axes.hlines(rows, seconds["min"], seconds["max"], color="black", linewidth=0.8)
     _finish_bars(axes, seconds.index, seconds["max"], [f"{value:,.1f}" for value in seconds["mean"]])
-    axes.set_xlabel("training time of an epoch (seconds)")
+    axes.set_xlabel(axis_label("train_seconds", epochs))
     return axes
 
 
@@ -109,12 +108,12 @@ def draw_params(axes: Axes, table: pd.DataFrame) -> Axes:
         axes: Where to draw.
         table: Rows of complexity.csv, one for each model.
     """
-    return _draw_parts(axes, table, "params", 1e6, "parameters (millions)")
+    return _draw_parts(axes, table, "params", QUANTITIES["params"].scale, axis_label("params", table))
 
 
 def draw_flops(axes: Axes, table: pd.DataFrame) -> Axes:
     """Bars of the floating-point operations for one image; arguments as in `draw_params`."""
-    return _draw_parts(axes, table, "flops", 1e9, flops_label(table))
+    return _draw_parts(axes, table, "flops", QUANTITIES["macs"].scale / flops_of(1), axis_label("macs", table))
 
 
 def save_complexity(table: pd.DataFrame, path: str | Path) -> None:
@@ -140,11 +139,12 @@ def save_study(
     trends: Mapping[tuple[str, str], Trend],
     epochs: pd.DataFrame | None = None,
     complexity: pd.DataFrame | None = None,
+    group: str = "family",
 ) -> list[Path]:
     """Writes every figure that the tables have data for, as PNG and SVG.
 
-    They are `loss`, `epoch_seconds`, `ap50`, `ap50_95`, `params`, `flops`, and `<performance>_vs_<cost>` for each pair
-    that some model has: with power laws where `trends` has the pair, else points alone.
+    They are `loss`, `epoch_seconds`, `params`, `flops`, the curve of each performance that is a score, by its name, and
+    `<performance>_vs_<cost>` for each pair that some model has: with laws where `trends` has it, else points alone.
 
     Args:
         folder: Made where it is not there.
@@ -152,6 +152,7 @@ def save_study(
         trends: (cost, performance) to what is drawn over the points.
         epochs: Rows of epochs.csv.
         complexity: Rows of complexity.csv of the train form, one for each model.
+        group: Column of models.csv that divides the models.
 
     Returns:
         The files.
@@ -164,9 +165,9 @@ def save_study(
         height = _bars_height(len(complexity))
         drawings["params"] = height, partial(draw_params, table=complexity)
         drawings["flops"] = height, partial(draw_flops, table=complexity)
-    for y, x in itertools.product(_PERFORMANCES, _COSTS):
+    for y, x in itertools.product(performances(), costs()):
         if has_both(models, x, y).any():
-            drawings[f"{y}_vs_{x}"] = _pair_drawing(models, x, y, trends.get((x, y)))
+            drawings[f"{y}_vs_{x}"] = _pair_drawing(models, x, y, trends.get((x, y)), group)
     paths = []
     for name, (height, draw) in drawings.items():
         with column_figure(height) as (figure, axes):
@@ -175,11 +176,12 @@ def save_study(
     return paths
 
 
-def _pair_drawing(models: pd.DataFrame, x: str, y: str, trend: Trend | None) -> _Drawing:
+def _pair_drawing(models: pd.DataFrame, x: str, y: str, trend: Trend | None, group: str) -> _Drawing:
     if trend is None:
-        return _TREND_INCHES, partial(draw_scatter, models=models, x=x, y=y)
-    height = _TREND_INCHES + _LINE_INCHES * len(trend.laws)
-    return height, partial(draw_power_laws, models=models, x=x, y=y, trend=trend)
+        return _TREND_INCHES, partial(draw_scatter, models=models, x=x, y=y, group=group)
+    entries = len({*trend.laws, *models[group].astype(str)})
+    draw = partial(draw_power_laws, models=models, x=x, y=y, trend=trend, group=group)
+    return _TREND_INCHES + _LINE_INCHES * entries, draw
 
 
 def _epoch_drawings(epochs: pd.DataFrame) -> dict[str, _Drawing]:
@@ -188,8 +190,8 @@ def _epoch_drawings(epochs: pd.DataFrame) -> dict[str, _Drawing]:
         "loss": (_CURVES_INCHES, partial(draw_loss, epochs=epochs)),
         "epoch_seconds": (_bars_height(epochs["model"].nunique()), partial(draw_epoch_seconds, epochs=epochs)),
     }
-    for metric in ("ap50", "ap50_95"):
-        if metric in epochs and epochs[metric].notna().any():
+    for metric, quantity in curves(epochs).items():
+        if quantity.role == "performance" and quantity.source == "score" and epochs[metric].notna().any():
             drawings[metric] = _CURVES_INCHES, partial(draw_metric_curve, epochs=epochs, metric=metric)
     return drawings
 
@@ -227,15 +229,15 @@ def _name_curves(axes: Axes, epochs: pd.DataFrame, ends: Mapping[str, tuple[floa
     return axes
 
 
-def _draw_parts(axes: Axes, table: pd.DataFrame, quantity: str, unit: float, label: str) -> Axes:
-    """Horizontal bars of a quantity, with the total after each."""
+def _draw_parts(axes: Axes, table: pd.DataFrame, quantity: str, scale: float, label: str) -> Axes:
+    """Horizontal bars of a quantity, with the total after each; a part that a model has not is empty."""
     table = table.sort_values(quantity)
     rows, start = range(len(table)), 0.0
     for part, color in _PART_COLORS.items():
-        width = (table[f"{quantity}_{part}"] / unit).to_numpy()
+        width = (table[f"{quantity}_{part}"].astype(float).fillna(0) * scale).to_numpy()
         axes.barh(rows, width, left=start, color=color, edgecolor="black", linewidth=0.4, label=part)
         start = start + width
-    totals = table[quantity] / unit
+    totals = table[quantity] * scale
     _finish_bars(axes, table["model"], totals, [f"{total:.2f}" for total in totals])
     axes.set_xlabel(label)
     axes.legend(loc="lower center", bbox_to_anchor=(0.5, 1), ncols=len(_PART_COLORS), frameon=False)

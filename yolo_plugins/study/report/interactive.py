@@ -12,30 +12,13 @@ import numpy as np
 import pandas as pd
 import plotly.graph_objects as go
 
-from yolo_plugins.costs.utilization import flops_of
-from yolo_plugins.study.laws.fits import ALL
 from yolo_plugins.study.laws.prediction import law_of
-from yolo_plugins.study.report.caveats import drawn_groups, group_title, plain
-from yolo_plugins.study.report.figure_style import (
-    QUANTITIES,
-    Style,
-    flops_label,
-    group_styles,
-    log_locator,
-    model_styles,
-    short_names,
-)
-from yolo_plugins.study.tables.schema import X_COLUMNS, has_both
+from yolo_plugins.study.report.caveats import plain
+from yolo_plugins.study.report.figure_style import axis_label, group_styles, log_locator, model_styles, short_names
+from yolo_plugins.study.tables.families import ALL, Style, drawn_groups, group_title
+from yolo_plugins.study.tables.quantities import QUANTITIES, Quantity, costs, performances, with_unit
+from yolo_plugins.study.tables.schema import has_both
 
-CURVES = {
-    "train_loss": "training loss",
-    "ap50": "AP50",
-    "ap50_95": "AP50-95",
-    "precision": "precision",
-    "recall": "recall",
-    "train_seconds": "training seconds",
-    "lr": "learning rate",
-}
 _SYMBOLS = {  # plotly's names of matplotlib's markers
     **{"o": "circle", "s": "square", "^": "triangle-up", "v": "triangle-down", "<": "triangle-left"},
     **{">": "triangle-right", "D": "diamond", "d": "diamond-tall", "P": "cross", "X": "x", "x": "x"},
@@ -58,44 +41,48 @@ _LAYOUT: dict[str, Any] = {
 _AXIS: dict[str, Any] = {"gridcolor": "#e3e3e3", "linecolor": "#1a1a1a", "zeroline": False, "ticks": "outside"}
 
 
-def draw_scatter(models: pd.DataFrame, fits: pd.DataFrame, x: str, y: str, front: Sequence[str]) -> go.Figure:
+def draw_scatter(
+    models: pd.DataFrame, fits: pd.DataFrame, x: str, y: str, front: Sequence[str], group: str = "family"
+) -> go.Figure:
     """Models by cost and performance on logarithmic axes, the laws with their bands, the Pareto front.
 
     Args:
         models: Of the schema MODELS.
         fits: Of the schema FITS; the rows of another cost or performance are passed over.
-        x: Cost, a key of `X_COLUMNS`.
-        y: Performance, a column of the models.
+        x: Name of a cost.
+        y: Name of a performance.
         front: Names of the models on the Pareto front, by rising cost.
+        group: Column that divides the models.
     """
     points = models[has_both(models, x, y)]
     laws = fits[(fits["x"] == x) & (fits["y"] == y)]
-    styles = group_styles({*models["family"], *fits["group"]})
+    styles = group_styles({*models[group].astype(str), *laws["group"]})
     drawn = drawn_groups(list(laws["group"]))
     traces = [trace for _, fit in laws.iterrows() for trace in _law_traces(fit, styles, fit["group"] in drawn)]
     traces += [_upper_trace(fit) for _, fit in laws[laws["group"] == ALL].iterrows()]
     traces.append(_front_trace(points.set_index("model").loc[list(front)], short_names(models["model"]), x, y))
-    families = points.groupby("family", sort=True)
-    traces += [_family_trace(members, x, y, styles[str(family)]) for family, members in families]
-    costs = points[X_COLUMNS[x]] * QUANTITIES[x].scale
+    groups = points.groupby(points[group].astype(str), sort=True)
+    traces += [_points_trace(members, x, y, str(name), styles[str(name)]) for name, members in groups]
+    scaled = points[QUANTITIES[x].column] * QUANTITIES[x].scale
     return go.Figure(
         traces,
         {
             **_LAYOUT,
-            "xaxis": _log_axis(costs, flops_label(points) if x == "macs" else QUANTITIES[x].label, 0.12),
-            "yaxis": _log_axis(points[y], QUANTITIES[y].label, 0.25),
+            "xaxis": _log_axis(scaled, axis_label(x, points), 0.12),
+            "yaxis": _log_axis(points[y], axis_label(y, points), 0.25),
             "hovermode": "closest",
         },
     )
 
 
-def draw_curves(epochs: pd.DataFrame, column: str) -> go.Figure:
+def draw_curves(epochs: pd.DataFrame, quantity: Quantity) -> go.Figure:
     """A quantity at each epoch, a line for each model: the mean over its seeds.
 
     Args:
         epochs: Of the schema EPOCHS; epochs where the quantity is null are passed over.
-        column: One of `CURVES`.
+        quantity: One of their `curves`.
     """
+    column = quantity.column
     means = epochs.dropna(subset=column).groupby(["model", "epoch"])[column].mean().reset_index()
     names = short_names(means["model"])
     traces = [
@@ -109,10 +96,11 @@ def draw_curves(epochs: pd.DataFrame, column: str) -> go.Figure:
         )
         for model, style in model_styles(means["model"]).items()
     ]
-    start = "normal" if column == "train_loss" else "tozero"  # a loss stays far from zero
+    start = "normal" if quantity.source == "loss" else "tozero"  # a loss stays far from zero
+    label = html.escape(with_unit(quantity.axis_title, quantity.axis_unit), quote=False)
     layout = {
         "xaxis": {**_AXIS, "title": {"text": "epoch"}, "rangemode": "tozero"},
-        "yaxis": {**_AXIS, "title": {"text": CURVES[column]}, "rangemode": start, "automargin": True},
+        "yaxis": {**_AXIS, "title": {"text": label}, "rangemode": start, "automargin": True},
         "hovermode": "closest",
     }
     return go.Figure(traces, {**_LAYOUT, **layout})
@@ -124,14 +112,14 @@ def describe_model(model: pd.Series) -> list[str]:
     Args:
         model: A row of the schema MODELS.
     """
-    size = f"{model['input_h']} x {model['input_w']} px"
-    lines = [model["model"], model["family"], f"{model['params'] / 1e6:.2f} M parameters"]
-    lines.append(f"{flops_of(model['macs']) / 1e9:.2f} GFLOPs at {size}")
-    if pd.notna(model["latency_seconds"]):
-        lines.append(f"latency {model['latency_seconds'] * 1e3:.2f} ms")
-    for name in (name for name in QUANTITIES if name not in X_COLUMNS):
+    size = f" at {model['input_h']} x {model['input_w']} px"
+    lines = [model["model"], group_title(model["family"])]
+    for row in costs().values():
+        if pd.notna(model[row.column]):
+            lines.append(row.tell(model[row.column]) + (size if row.per_input else ""))
+    for name, row in performances().items():
         if pd.notna(model[name]):
-            lines.append(f"{QUANTITIES[name].label} {tell_value(model, name)}")
+            lines.append(f"{row.axis_title} {tell_value(model, name)}")
     return lines
 
 
@@ -191,7 +179,7 @@ def _upper_trace(fit: pd.Series) -> go.Scatter:
 
 def _front_trace(front: pd.DataFrame, names: dict[str, str], x: str, y: str) -> go.Scatter:
     return go.Scatter(
-        x=(front[X_COLUMNS[x]] * QUANTITIES[x].scale).tolist(),
+        x=(front[QUANTITIES[x].column] * QUANTITIES[x].scale).tolist(),
         y=front[y].tolist(),
         **{"mode": "lines+text", "name": "Pareto front", "hoverinfo": "skip", "cliponaxis": False},
         text=[
@@ -206,7 +194,7 @@ def _front_trace(front: pd.DataFrame, names: dict[str, str], x: str, y: str) -> 
 
 def _have_room(front: pd.DataFrame, x: str, y: str) -> list[bool]:
     """Which models of the front are far enough from the last named one for a name of their own."""
-    places = np.log(front[[X_COLUMNS[x], y]].to_numpy(float))
+    places = np.log(front[[QUANTITIES[x].column, y]].to_numpy(float))
     shares = (places - places.min(0)) / np.maximum(np.ptp(places, axis=0), np.finfo(float).eps)
     last, shown = np.full(2, -np.inf), []
     for share in shares:
@@ -215,13 +203,13 @@ def _have_room(front: pd.DataFrame, x: str, y: str) -> list[bool]:
     return shown
 
 
-def _family_trace(points: pd.DataFrame, x: str, y: str, style: Style) -> go.Scatter:
+def _points_trace(points: pd.DataFrame, x: str, y: str, group: str, style: Style) -> go.Scatter:
     rows = [row for _, row in points.iterrows()]
     return go.Scatter(
-        x=(points[X_COLUMNS[x]] * QUANTITIES[x].scale).tolist(),
+        x=(points[QUANTITIES[x].column] * QUANTITIES[x].scale).tolist(),
         y=points[y].tolist(),
         mode="markers",
-        name=html.escape(group_title(points["family"].iloc[0]), quote=False),
+        name=html.escape(group_title(group), quote=False),
         marker={
             **{"color": style.color, "symbol": _SYMBOLS[style.marker], "size": 11},
             "line": {"color": "white", "width": 1},

@@ -5,6 +5,7 @@ users, so everything that enters the page is escaped.
 """
 
 import base64
+import itertools
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -18,23 +19,14 @@ from plotly.offline import get_plotlyjs
 
 from yolo_plugins.costs.utilization import flops_of, is_known, utilization
 from yolo_plugins.files import write_atomically
-from yolo_plugins.study.laws.fits import SMALLER_IS_BETTER, front_of
+from yolo_plugins.study.laws.fits import front_of
 from yolo_plugins.study.laws.pareto import ParetoFront
 from yolo_plugins.study.laws.prediction import law_of
-from yolo_plugins.study.report.caveats import (
-    COSTS,
-    PERFORMANCES,
-    drawn_groups,
-    group_title,
-    join_words,
-    plain,
-    tell_best,
-    tell_caveats,
-    tell_choice,
-    tell_law,
-)
-from yolo_plugins.study.report.interactive import CURVES, draw_curves, draw_scatter, tell_value
-from yolo_plugins.study.tables.schema import X_COLUMNS, has_both
+from yolo_plugins.study.report.caveats import join_words, plain, tell_best, tell_caveats, tell_choice, tell_law
+from yolo_plugins.study.report.interactive import draw_curves, draw_scatter, tell_value
+from yolo_plugins.study.tables.families import drawn_groups, group_title, reference_group
+from yolo_plugins.study.tables.quantities import QUANTITIES, Quantity, costs, curves, of_source, performances
+from yolo_plugins.study.tables.schema import has_both
 
 _TEMPLATES = Path(__file__).parent / "templates"
 _NONE = "–"  # of a cell without a value
@@ -52,6 +44,7 @@ class Report:
         fits: Of the schema FITS, with the headline's law of all models.
         x: Cost of the headline.
         y: Performance of the headline.
+        group: Column that divides the models.
         front: Models that no other beats in the headline's cost and performance.
         notes: What was left out and why, a sentence each.
         figures: SVG files, shown in this order; a file's stem is its caption.
@@ -66,6 +59,7 @@ class Report:
     fits: pd.DataFrame
     x: str
     y: str
+    group: str
     front: ParetoFront
     notes: tuple[str, ...]
     figures: tuple[Path, ...]
@@ -114,17 +108,17 @@ def write_report(path: str | Path, report: Report) -> None:
     page = environment.get_template("report.html.j2").render(
         report=report,
         summary=_summary(report),
-        costs=_choices(report.models, COSTS),
-        performances=_choices(report.models, PERFORMANCES),
-        curves=_curves(report),
+        costs=_titles(_present(report.models, costs())),
+        performances=_titles(_present(report.models, performances())),
+        curves=_titles(_curves(report)),
         plots=_plots(report),
         models_table=_models_table(report),
         fits_table=_fits_table(_headline(report), "Laws of the headline"),
         all_fits_table=_fits_table(report.fits, "All laws"),
         runs_table=None if report.runs is None else _runs_table(report.runs, report.models),
         laws=[(group_title(fit["group"]), tell_law(fit), tell_caveats(fit)) for _, fit in _headline(report).iterrows()],
-        compared_law=group_title(_green_group(report)),
-        choice_of_performance=tell_choice(report.fits, report.x, _green_group(report)),
+        compared_law=group_title(_reference(report)),
+        choice_of_performance=tell_choice(report.fits, report.x, _reference(report)),
         images=[
             (path.stem.replace("_", " "), _data_uri(path.read_bytes(), "image/svg+xml")) for path in report.figures
         ],
@@ -139,73 +133,77 @@ def _headline(report: Report) -> pd.DataFrame:
     return report.fits[(report.fits["x"] == report.x) & (report.fits["y"] == report.y)]
 
 
-def _green_group(report: Report) -> str:
-    return drawn_groups(list(_headline(report)["group"]))[0]
+def _reference(report: Report) -> str:
+    return reference_group(list(_headline(report)["group"]))
 
 
 def _summary(report: Report) -> list[str]:
-    """What was measured, what the study's two lines say, and which models are best."""
+    """What was measured, what the study's lines say, and which models are best."""
     models, fits = report.models, _headline(report).set_index("group", drop=False)
-    units = {"million parameters": models["params"] / 1e6, "GFLOPs": flops_of(models["macs"]) / 1e9}
-    sizes = " and ".join(f"{plain(size.min())} to {plain(size.max())} {unit}" for unit, size in units.items())
+    sizes = " and ".join(_span(models[row.column] * row.scale, row.spoken_unit) for row in of_source("counted"))
     runs = "" if report.runs is None else f", trained in {len(report.runs)} runs"
     laws = [f"Over {group_title(group)}, {tell_law(fits.loc[group])}" for group in drawn_groups(list(fits["group"]))]
     best = tell_best(models, report.front.names, report.x, report.y)
     return [f"{len(models)} models of {sizes} are compared{runs}.", *laws, best]
 
 
-def _choices(models: pd.DataFrame, titles: dict[str, str]) -> dict[str, str]:
-    """The costs or performances that some model has, with their titles."""
-    return {name: title for name, title in titles.items() if models[X_COLUMNS.get(name, name)].notna().any()}
+def _span(values: pd.Series, unit: str) -> str:
+    return f"{plain(values.min())} to {plain(values.max())} {unit}"
 
 
-def _curves(report: Report) -> dict[str, str]:
-    """The quantities that some epoch has, with their titles."""
-    if report.epochs is None:
-        return {}
-    return {column: title for column, title in CURVES.items() if report.epochs[column].notna().any()}
+def _present(frame: pd.DataFrame, quantities: dict[str, Quantity]) -> dict[str, Quantity]:
+    """The quantities that some row has."""
+    return {name: row for name, row in quantities.items() if row.column in frame and frame[row.column].notna().any()}
+
+
+def _titles(quantities: dict[str, Quantity]) -> dict[str, str]:
+    return {name: row.title for name, row in quantities.items()}
+
+
+def _curves(report: Report) -> dict[str, Quantity]:
+    """What some epoch has, by column."""
+    return {} if report.epochs is None else _present(report.epochs, curves(report.epochs))
 
 
 def _plots(report: Report) -> dict[str, Any]:
     """Every plot that the page's script can draw: `scatter` by "x y", `curves` by column."""
     scatter = {}
-    for x in _choices(report.models, COSTS):
-        for y in _choices(report.models, PERFORMANCES):
-            if not has_both(report.models, x, y).any():
-                continue
+    for x, y in itertools.product(_present(report.models, costs()), _present(report.models, performances())):
+        if has_both(report.models, x, y).any():
             front = report.front if (x, y) == (report.x, report.y) else front_of(report.models, x, y)
-            scatter[f"{x} {y}"] = draw_scatter(report.models, report.fits, x, y, front.names).to_plotly_json()
-    curves = {column: draw_curves(report.epochs, column).to_plotly_json() for column in _curves(report)}
-    return {"scatter": scatter, "curves": curves}
+            figure = draw_scatter(report.models, report.fits, x, y, front.names, report.group)
+            scatter[f"{x} {y}"] = figure.to_plotly_json()
+    drawn = {column: draw_curves(report.epochs, row).to_plotly_json() for column, row in _curves(report).items()}
+    return {"scatter": scatter, "curves": drawn}
 
 
 def _models_table(report: Report) -> PageTable:
     """The models by falling performance, or by rising where less is better."""
     fits, front = _headline(report).set_index("group"), set(report.front.names)
-    line = law_of(fits.loc[_green_group(report)])
+    line, x, y = law_of(fits.loc[_reference(report)]), QUANTITIES[report.x], QUANTITIES[report.y]
 
     def above(model: pd.Series) -> Cell:
-        cost, value = model[X_COLUMNS[report.x]], model[report.y]
+        cost, value = model[x.column], model[report.y]
         return _number(value / float(line.expected(cost)) if pd.notna(cost) and pd.notna(value) else None, ".3f")
 
     def performance(name: str) -> Callable[[pd.Series], Cell]:
         return lambda model: Cell(_NONE, None) if pd.isna(model[name]) else Cell(tell_value(model, name), model[name])
+
+    def scaled(row: Quantity) -> Callable[[pd.Series], Cell]:
+        return lambda model: _number(model[row.column] * row.scale, ".2f")
 
     several_sizes = len(report.models[["input_h", "input_w"]].drop_duplicates()) > 1
     columns: list[_Column] = [
         _text("model"),
         ("family", False, lambda model: _word(group_title(model["family"]))),
         *([("input (px)", True, _input_size)] if several_sizes else []),
-        ("parameters (M)", True, lambda model: _number(model["params"] / 1e6, ".2f")),
-        ("GFLOPs", True, lambda model: _number(flops_of(model["macs"]) / 1e9, ".2f")),
+        *((row.heading, True, scaled(row)) for row in _present(report.models, costs()).values()),
+        *((row.title, True, performance(name)) for name, row in _present(report.models, performances()).items()),
+        (f"{y.title} / law", True, above),
+        ("on the front", False, lambda model: _word("yes" if model["model"] in front else "no")),
+        *([_integer("seeds")] if report.models["seeds"].notna().any() else []),
     ]
-    if "latency" in _choices(report.models, COSTS):
-        columns.append(("latency (ms)", True, lambda model: _number(model["latency_seconds"] * 1e3, ".2f")))
-    columns += [(title, True, performance(name)) for name, title in _choices(report.models, PERFORMANCES).items()]
-    columns.append((f"{PERFORMANCES[report.y]} / law", True, above))
-    columns.append(("on the front", False, lambda model: _word("yes" if model["model"] in front else "no")))
-    columns += [_integer("seeds")] if report.models["seeds"].notna().any() else []
-    rows = report.models.sort_values(report.y, ascending=report.y in SMALLER_IS_BETTER)
+    rows = report.models.sort_values(report.y, ascending=not y.larger_is_better)
     return _page_table("Models", columns, rows)
 
 
@@ -220,8 +218,8 @@ def _fits_table(fits: pd.DataFrame, caption: str) -> PageTable:
         return cell
 
     pair: list[_Column] = [
-        ("performance", False, lambda fit: _word(PERFORMANCES[fit["y"]])),
-        ("cost", False, lambda fit: _word(COSTS[fit["x"]])),
+        ("performance", False, lambda fit: _word(QUANTITIES[fit["y"]].title)),
+        ("cost", False, lambda fit: _word(QUANTITIES[fit["x"]].title)),
     ]
     columns: list[_Column] = [
         ("models", False, lambda fit: _word(group_title(fit["group"]))),
@@ -246,16 +244,18 @@ def _runs_table(runs: pd.DataFrame, models: pd.DataFrame) -> PageTable:
     def used(run: pd.Series) -> Cell:
         return _number(100 * utilization(run["images_per_second"], flops_of(macs[run["model"]]), run["device"]), ".2f")
 
+    def measured(row: Quantity) -> _Column:
+        return row.title, True, lambda run: _number(run[row.column], ".4f")
+
     columns: list[_Column] = [
         *(_text("model"), _integer("seed"), _integer("epochs")),
         ("training hours", True, lambda run: _number(run["train_seconds"] / 3600)),
-        ("AP50 of the last epoch", True, lambda run: _number(run["ap50"], ".4f")),
-        ("inverse normalised loss", True, lambda run: _number(run["inverse_normalized_loss"], ".4f")),
+        *(measured(row) for row in _present(runs, performances()).values()),
         ("images/s", True, lambda run: _number(run["images_per_second"], ".1f")),
         *([("% of the device's peak", True, used)] if runs["device"].map(is_known).all() else []),
         *(_text(name) for name in names if runs[name].notna().any()),
     ]
-    return _page_table("Runs", columns, runs)
+    return _page_table("Runs, with losses and scores of the last epoch", columns, runs)
 
 
 def _page_table(caption: str, columns: Sequence[_Column], frame: pd.DataFrame) -> PageTable:

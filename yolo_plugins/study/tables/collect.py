@@ -4,7 +4,7 @@ A run counts when it is complete; every other one is named. Scores are those of 
 selected on the set that it is measured on. Models are compared only when they were trained alike.
 """
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -15,16 +15,11 @@ from yolo_plugins.costs.utilization import flops_of
 from yolo_plugins.errors import UsageError
 from yolo_plugins.record import Record, read_record
 from yolo_plugins.study.tables.csv_table import make_table
-from yolo_plugins.study.tables.schema import COMPLEXITY, EPOCHS, MODEL_METRICS, MODELS, RUNS
+from yolo_plugins.study.tables.families import family_of
+from yolo_plugins.study.tables.quantities import OTHER_LOSS, of_source, performances
+from yolo_plugins.study.tables.schema import COMPLEXITY, EPOCHS, MODELS, RUN_QUANTITIES, RUNS
 
 PROTOCOL = ("epochs", "schedule", "total_batch", "train_images", "val_images", "amp")  # equal in a fair comparison
-_OTHER = "other"
-_FAMILIES = {  # (backbone, neck) -> family; a family's backbone on another neck is a backbone among others
-    ("YOLOv5CSP", "YOLOv5PAFPN"): "yolov5",
-    ("YOLOv4CSP", "YOLOv4CSPPAN"): "scaled_yolov4",
-    ("YOLOv4Tiny", "YOLOv4TinyFPN"): "scaled_yolov4",
-}
-_SCORES = ("ap50", "ap50_95", "precision", "recall", "recall_max")
 _VERSIONS = ("python", "torch", "mmdet", "mmpretrain", "timm", "yolo_plugins")
 _PARTS = ("", "_backbone", "_neck", "_head")
 
@@ -91,7 +86,7 @@ def collect(paths: Iterable[str | Path]) -> Collected:
 def models_table(runs: pd.DataFrame, complexity: pd.DataFrame) -> pd.DataFrame:
     """One row for each model: means and standard deviations over its seeds, with what it costs.
 
-    A mean is null where a seed lacks the value; the latency also where it was measured on several devices.
+    A mean is null where a seed lacks the value; that of a measured cost also where there were several devices.
 
     Args:
         runs: Of the schema RUNS.
@@ -104,6 +99,7 @@ def models_table(runs: pd.DataFrame, complexity: pd.DataFrame) -> pd.DataFrame:
         UsageError: Runs of several protocols, several configs under one name, or no count of a model at its size.
     """
     _refuse_several_protocols(runs)
+    counted = [row.column for row in of_source("counted")]
     counts = complexity[complexity["form"] == "train"].set_index(["model", "input_h", "input_w"])
     rows = []
     for model, group in runs.groupby("model"):
@@ -115,7 +111,7 @@ def models_table(runs: pd.DataFrame, complexity: pd.DataFrame) -> pd.DataFrame:
                 "has: add it with tools/analysis/collect_complexity.py"
             )
         row = dict(zip(("model", "input_h", "input_w"), key, strict=True)) | _over_seeds(group)
-        row |= {"family": first["family"], "seeds": len(group)} | counts.loc[key, ["params", "macs"]].to_dict()
+        row |= {"family": first["family"], "seeds": len(group)} | counts.loc[key, counted].to_dict()
         rows.append((f"model {model}", {name: None if pd.isna(value) else value for name, value in row.items()}))
     return make_table(rows, MODELS)
 
@@ -178,27 +174,28 @@ def _refuse_doubles(records: Sequence[tuple[Path, Record]]) -> None:
 def _run_row(record: Record) -> dict[str, Any]:
     epochs, summary, device = record["epochs"], record["summary"], record["device"]
     height, width, counts = _counted(record)
+    last = {**epochs[-1]["scores"], **epochs[-1], **summary}
     git = record["git"] or {"commit": None, "dirty": None}
     train_seconds = [row["train_seconds"] for row in epochs]
     val_seconds = [row["val_seconds"] for row in epochs if row["val_seconds"] is not None]
     return {
         "model": record["config_name"],
         "family": family_of(record["modules"]),
-        "backbone": record["modules"]["backbone"],
+        "backbone": record["modules"].get("backbone"),
         **{name: record[name] for name in ("seed", "config_sha256", "schedule", "amp", "total_batch")},
         "epochs": len(epochs),
         "input_h": height,
         "input_w": width,
         "train_images": record["dataset_sizes"]["train"],
         "val_images": record["dataset_sizes"].get("val"),
-        "train_loss": epochs[-1]["train_loss"],
-        **{name: epochs[-1]["scores"].get(name) for name in _SCORES},
-        **{name: summary[name] for name in ("inverse_normalized_loss", "best_ap50", "best_ap50_epoch")},
+        **{row.column: last.get(row.column) for row in RUN_QUANTITIES},
+        **{name: summary[name] for name in ("best_ap50", "best_ap50_epoch")},
         "train_seconds": sum(train_seconds),
         "epoch_seconds": sum(train_seconds) / len(train_seconds),
         "val_seconds": sum(val_seconds) if val_seconds else None,
         "peak_memory_bytes": max(row["peak_memory_bytes"] for row in epochs),
-        **{name: counts[name] for name in ("latency_seconds", "images_per_second")},
+        **{row.column: counts.get(row.column) for row in of_source("measured")},
+        "images_per_second": counts.get("images_per_second"),
         "device": device["name"],
         "device_count": device["count"],
         "threads": device["threads"],
@@ -217,23 +214,15 @@ def _counted(record: Record) -> tuple[int, int, dict[str, Any]]:
     return height, width, record["complexity"]
 
 
-def family_of(modules: Mapping[str, str]) -> str:
-    """Family of a detector by the types of its backbone and its neck.
-
-    Args:
-        modules: Type by part, as in a record: `{"backbone": "YOLOv5CSP", "neck": "YOLOv5PAFPN"}`.
-    """
-    backbone, neck = (modules.get(part, "").removeprefix("yolo_plugins.") for part in ("backbone", "neck"))
-    return _FAMILIES.get((backbone, neck), _OTHER)
-
-
 def _epoch_rows(record: Record) -> list[dict[str, Any]]:
     common = {"model": record["config_name"], "seed": record["seed"]}
+    terms = {row.column for row in of_source("loss") if row.role == "curve"}
+    scores = {row.column for row in of_source("score")}
     return [
         common
         | {name: value for name, value in row.items() if name in EPOCHS.column_names}
-        | {name if name in EPOCHS.column_names else f"loss_{name}": loss for name, loss in row["losses"].items()}
-        | {name: score for name, score in row["scores"].items() if name in EPOCHS.column_names}
+        | {name if name in terms else f"{OTHER_LOSS.name}{name}": loss for name, loss in row["losses"].items()}
+        | {name: value for name, value in row["scores"].items() if name in scores}
         for row in record["epochs"]
     ]
 
@@ -255,7 +244,7 @@ def _count_rows(records: Iterable[tuple[Path, Record]]) -> list[tuple[str, dict[
 def _forms(record: Record) -> list[dict[str, Any]]:
     height, width, counts = _counted(record)
     common = {"model": record["config_name"], "input_h": height, "input_w": width}
-    numbers = {f"{name}{part}": counts[f"{name}{part}"] for part in _PARTS for name in ("params", "macs", "flops")}
+    numbers = {f"{name}{part}": counts.get(f"{name}{part}") for part in _PARTS for name in ("params", "macs", "flops")}
     train = {"form": "train", **numbers, "uncounted_operators": " ".join(counts["uncounted_operators"])}
     macs = counts["macs_deploy"]
     return [
@@ -278,7 +267,8 @@ def _refuse_several_protocols(runs: pd.DataFrame) -> None:
 
 def _over_seeds(group: pd.DataFrame) -> dict[str, float | None]:
     """Means and standard deviations of the runs of one model."""
-    numbers = {name: group[name].mean(skipna=False) for name in MODEL_METRICS}
-    numbers |= {f"{name}_sd": group[name].std(skipna=False) for name in MODEL_METRICS}
+    numbers = {name: group[name].mean(skipna=False) for name in performances()}
+    numbers |= {f"{name}_sd": group[name].std(skipna=False) for name in performances()}
     one_device = len(group[["device", "threads"]].drop_duplicates()) == 1
-    return numbers | {"latency_seconds": group["latency_seconds"].mean(skipna=False) if one_device else None}
+    measured = [row.column for row in of_source("measured")]
+    return numbers | {name: group[name].mean(skipna=False) if one_device else None for name in measured}

@@ -13,17 +13,17 @@ from typing import Any
 import pandas as pd
 
 from yolo_plugins.errors import UsageError
-from yolo_plugins.study.tables.csv_table import Column, Table, check_header, read_table, read_text, write_table
+from yolo_plugins.study.tables.csv_table import Column, DType, Table, check_header, read_table, read_text, write_table
+from yolo_plugins.study.tables.families import ALL, GROUPS, NOT_YOLOV5, OTHER
+from yolo_plugins.study.tables.quantities import OTHER_LOSS, QUANTITIES, Quantity, costs, of_source, performances
 
 __all__ = [
     "COMPLEXITY",
     "EPOCHS",
     "FITS",
     "MODELS",
-    "MODEL_METRICS",
     "RUNS",
     "TABLES",
-    "X_COLUMNS",
     "Column",
     "Table",
     "data_dictionary",
@@ -50,39 +50,31 @@ def _real(name: str, meaning: str, **limits: Any) -> Column:
     return Column(name, "float", "", meaning, **limits)
 
 
-def _fraction(name: str, meaning: str, **limits: Any) -> Column:
-    return Column(name, "float", "fraction", meaning, nullable=True, low=0, high=1, **limits)
+def _quantity(row: Quantity, meaning: str = "", **limits: Any) -> Column:
+    """The column of a quantity."""
+    kind: DType = "int" if row.whole else "float"
+    column = Column(row.column, kind, row.unit, meaning or row.meaning, row.nullable, row.low, row.high)
+    return replace(column, **limits)
 
 
 _MODEL = _text("model", "Name of the model: its config without `.py`.")
-_FAMILY = _text("family", "`yolov5`, `scaled_yolov4`: its own backbone on its own neck; else `other`.")
+_OWN = ", ".join(f"`{group.name}`" for group in GROUPS.values() if group.networks)
+_FAMILY = _text("family", f"{_OWN}: its own backbone, neck and head; else `{OTHER}`.")
 _SEED = _int("seed", "", "Seed of the run.")
 _INPUT = (
     _int("input_h", "pixels", "Height of the network's input.", 1),
     _int("input_w", "pixels", "Width of the network's input.", 1),
 )
-_TRAIN_LOSS = "Mean training loss over the iterations"
-_RATIO = "Largest epoch's mean training loss of the run over the last epoch's: the paper's loss metric."
-_AP50 = "Mean over classes of the average precision at IoU 0.5; difficult objects are ignored."
-_AP50_95 = "The same, mean over the IoU 0.5, 0.55 .. 0.95."
-_RECALL = "Recall at the confidence of the largest F1, as YOLOv5 prints it."
-_METRICS = (
-    _fraction("ap50", _AP50),
-    _fraction("ap50_95", _AP50_95),
-    _fraction("precision", "Precision at the confidence of the largest F1."),
-    _fraction("recall", _RECALL),
-    _fraction("recall_max", "Largest recall at any confidence."),
-)
 _PEAK_MEMORY = "Largest memory held: by tensors on a CUDA device, else by the whole process."
-
+RUN_QUANTITIES = [row for row in QUANTITIES.values() if row.role == "performance" or row.source == "score"]
 RUNS = Table(
     "runs.csv",
-    "A row is one complete training: a model with a seed. Scores are those of the last epoch, so none is selected on "
-    "the test set, except `best_*`.",
+    "A row is one complete training: a model with a seed. Losses and scores are those of the last epoch, so none is "
+    "selected on the test set, except `best_*`.",
     ("model", "seed", "config_sha256"),
     (
         *(_MODEL, _FAMILY),
-        _text("backbone", "Class of the backbone; in brackets the network that it wraps."),
+        _text("backbone", "Class of the backbone; in brackets the network that it wraps.", nullable=True),
         _SEED,
         _text(
             "config_sha256", "Hash of the resolved config without its seed and the keys that say where and how it ran."
@@ -94,16 +86,18 @@ RUNS = Table(
         *_INPUT,
         _int("train_images", "images", "Size of the training set.", 1),
         _int("val_images", "images", "Size of the set that the scores are measured on.", 1, nullable=True),
-        _float("train_loss", "", f"{_TRAIN_LOSS} of the last epoch."),
-        _float("inverse_normalized_loss", "", _RATIO, 1, nullable=True),
-        *_METRICS,
-        _fraction("best_ap50", "Largest AP50 of any epoch: selected on the set that it is measured on."),
+        *(_quantity(row) for row in RUN_QUANTITIES),
+        _quantity(
+            QUANTITIES["ap50"],
+            "Largest AP50 of any epoch: selected on the set that it is measured on.",
+            name="best_ap50",
+        ),
         _int("best_ap50_epoch", "epochs", "Its epoch, counted from 1.", 1, nullable=True),
         _float("train_seconds", "s", "Wall time of training, sum over epochs, without validation."),
         _float("epoch_seconds", "s", "Wall time of training, mean of an epoch."),
         _float("val_seconds", "s", "Wall time of validation, sum over epochs.", nullable=True),
         _int("peak_memory_bytes", "B", _PEAK_MEMORY),
-        _float("latency_seconds", "s", "Median time of the deploy form for one image, batch 1.", nullable=True),
+        *(_quantity(row) for row in of_source("measured")),
         _float("images_per_second", "images/s", "1 / `latency_seconds`.", nullable=True),
         _text("device", "Name of the GPU, or of the CPU where there was none."),
         _int("device_count", "", "Number of devices.", 1),
@@ -124,19 +118,11 @@ EPOCHS = Table(
     (
         *(_MODEL, _SEED),
         _int("epoch", "epochs", "Counted from 1.", 1),
-        _float("train_loss", "", f"{_TRAIN_LOSS} of the epoch, the sum of its terms."),
-        _float("box", "", "Its term of the boxes.", nullable=True),
-        _float("obj", "", "Its term of the objectness.", nullable=True),
-        _float("cls", "", "Its term of the classes.", nullable=True),
-        _float("train_seconds", "s", "Wall time of training."),
-        _float("data_seconds", "s", "Its part spent waiting for data."),
-        _float("val_seconds", "s", "Wall time of validation.", nullable=True),
-        _float("lr", "", "Learning rate after the last iteration."),
-        *_METRICS,
+        *(_quantity(row) for source in ("loss", "epoch", "score") for row in of_source(source)),
         _int("peak_memory_bytes", "B", _PEAK_MEMORY),
         _int("images", "images", "Training images seen."),
     ),
-    more=_float("loss_", "", "Any other term, by the name that the loss gives it.", low=None, nullable=True),
+    more=_quantity(OTHER_LOSS),
 )
 _PARTS = ("backbone", "neck", "head")
 COMPLEXITY = Table(
@@ -147,8 +133,7 @@ COMPLEXITY = Table(
         _MODEL,
         _text("form", "`train`: as it is trained; `deploy`: norms folded into convolutions, branches merged."),
         *_INPUT,
-        _int("params", "", "Parameters.", 1),
-        _int("macs", "", "Multiply-accumulates of convolutions and matrix products.", 1),
+        *(_quantity(row) for row in of_source("counted")),
         _int("flops", "", "2 x `macs`.", 2),
         *(
             _int(f"{quantity}_{part}", "", f"`{quantity}` of the {part}.", nullable=True)
@@ -162,33 +147,23 @@ COMPLEXITY = Table(
         _text("uncounted_by_thop", "Modules whose products thop cannot see, joined by spaces.", nullable=True),
     ),
 )
-_MODEL_METRICS = {
-    "train_loss": _float("train_loss", "", f"{_TRAIN_LOSS} of the last epoch.", nullable=True),
-    "inverse_normalized_loss": _float("inverse_normalized_loss", "", _RATIO, 1, nullable=True),
-    "ap50": _fraction("ap50", _AP50),
-    "ap50_95": _fraction("ap50_95", _AP50_95),
-    "recall": _fraction("recall", _RECALL),
-}
-MODEL_METRICS = tuple(_MODEL_METRICS)
-X_COLUMNS = {"macs": "macs", "params": "params", "latency": "latency_seconds"}  # cost -> column of models.csv
 MODELS = Table(
     "models.csv",
-    "A row is one model: means over its seeds. `published.csv` is of this kind.",
+    "A row is one model: params and macs of its train form, and means over its seeds. `published.csv` is of this kind.",
     ("model",),
     (
         *(_MODEL, _FAMILY, *_INPUT),
-        _int("params", "", "Parameters of the train form.", 1),
-        _int("macs", "", "Multiply-accumulates of the train form for one image.", 1),
-        _float("latency_seconds", "s", "Median time of the deploy form for one image, batch 1.", nullable=True),
-        *_MODEL_METRICS.values(),
+        *(_quantity(row) for row in costs().values()),
+        *(_quantity(row, nullable=True) for row in performances().values()),
         *(
-            _float(f"{name}_sd", column.unit, f"Standard deviation of `{name}` over the seeds.", nullable=True)
-            for name, column in _MODEL_METRICS.items()
+            _float(f"{name}_sd", row.unit, f"Standard deviation of `{name}` over the seeds.", nullable=True)
+            for name, row in performances().items()
         ),
-        _int("seeds", "", "Number of runs behind the means.", 1, nullable=True),
+        _int("seeds", "", "Number of runs that the means are over.", 1, nullable=True),
         _text("source", "Where the figures come from, if not from runs.", nullable=True),
     ),
 )
+_X = ", ".join(f"`{name}`" + (f" (`{row.column}`)" if row.column != name else "") for name, row in costs().items())
 _OF_LN = "of ln y about the line"
 FITS = Table(
     "fits.csv",
@@ -196,9 +171,9 @@ FITS = Table(
     "on ln x. Intervals hold 95 % and are of Student's t unless said otherwise.",
     ("x", "y", "group"),
     (
-        _text("x", "Column of models.csv on the abscissa; `latency` is `latency_seconds`."),
-        _text("y", "Column of models.csv on the ordinate."),
-        _text("group", "`all`, a family, or every model outside a family."),
+        _text("x", f"The cost on the abscissa, a column of models.csv: {_X}."),
+        _text("y", "The performance on the ordinate, a column of models.csv."),
+        _text("group", f"`{ALL}`, a family, or `{NOT_YOLOV5}`: the models outside YOLOv5, where they are of several."),
         _int("n", "models", "Number of points.", 3),
         _real("exponent", "Slope of ln y on ln x."),
         _float("exponent_stderr", "", "Its standard error."),
@@ -258,10 +233,10 @@ def has_both(models: pd.DataFrame, x: str, y: str) -> pd.Series:
 
     Args:
         models: Of the schema MODELS.
-        x: Cost, a key of `X_COLUMNS`.
-        y: Performance, one of `MODEL_METRICS`.
+        x: Name of a cost.
+        y: Name of a performance.
     """
-    return models.reindex(columns=[X_COLUMNS[x], y]).notna().all(axis="columns")
+    return models.reindex(columns=[QUANTITIES[x].column, y]).notna().all(axis="columns")
 
 
 def data_dictionary() -> str:
