@@ -23,46 +23,55 @@ class TrainingSamples(Sequence[DetDataSample]):
 
     def __init__(self, samples: Iterable[DetDataSample]) -> None:
         self._samples: list[DetDataSample] | None = list(samples)
-        self._metainfo = [sample.metainfo for sample in self._samples]
+        self._infos = [sample.metainfo for sample in self._samples]
         self._rows: Tensor | None = None
+
+    @classmethod
+    def from_rows(cls, rows: Tensor, infos: Iterable[Mapping[str, Any]]) -> "TrainingSamples":
+        """Samples of a batch that is there as rows.
+
+        Args:
+            rows: As `rows`.
+            infos: Metainfo of each picture.
+        """
+        made = cls([])
+        made._samples, made._rows, made._infos = None, rows, [dict(info) for info in infos]
+        return made
 
     @property
     def rows(self) -> Tensor:
         """(M, 6) float32: place of the picture in the batch, class, x1, y1, x2, y2 in input pixels."""
         if self._rows is None:
-            self._rows = stack_targets(self._samples or [])
+            self._rows = stack_targets(list(self))
         return self._rows
 
     def to(self, device: torch.device | str, **metainfo: Any) -> "TrainingSamples":
         """The same boxes on a device, with metainfo that all pictures share."""
-        moved = TrainingSamples([])
-        moved._samples, moved._rows = None, self.rows.to(device, non_blocking=True)
-        moved._metainfo = [{**own, **metainfo} for own in self._metainfo]
-        return moved
+        rows = self.rows.to(device, non_blocking=True)
+        return TrainingSamples.from_rows(rows, ({**info, **metainfo} for info in self._infos))
 
     def pin_memory(self) -> "TrainingSamples":
         """The same boxes in memory from which a GPU copies; the data loader calls it."""
-        self._rows, self._samples = self.rows.pin_memory(), None
-        return self
+        return TrainingSamples.from_rows(self.rows.pin_memory(), self._infos)
 
     def __len__(self) -> int:
-        return len(self._metainfo)
+        return len(self._infos)
 
     def __getitem__(self, index: Any) -> Any:
         if self._samples is None:
-            self._samples = [_sample(self.rows, place, info) for place, info in enumerate(self._metainfo)]
+            self._samples = [_sample(self.rows, place, info) for place, info in enumerate(self._infos)]
         return self._samples[index]
 
     def __getstate__(self) -> dict[str, Any]:
-        return {"_samples": None, "_rows": self.rows, "_metainfo": self._metainfo}
+        return {"_samples": None, "_rows": self.rows, "_infos": self._infos}
 
 
 def stack_targets(samples: Tensor | Sequence[DetDataSample]) -> Tensor:
     """Ground truths as the rows of `TrainingSamples.rows`; what is such a table already is returned as it is."""
     if isinstance(samples, Tensor):
         return samples
-    if isinstance(samples, TrainingSamples) and samples._rows is not None:
-        return samples._rows
+    if isinstance(samples, TrainingSamples):
+        return samples.rows
     rows = [torch.zeros(0, 6)]
     for place, sample in enumerate(samples):
         truth = sample.gt_instances

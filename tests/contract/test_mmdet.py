@@ -46,12 +46,8 @@ def build(**parts):
 
 def batch(detector, n=2):
     """Preprocessed pictures with two objects each, as training gives them."""
-    rows = torch.tensor(
-        [[0, 1, 10.0, 10, 60, 70], [0, 2, 30, 40, 120, 110], [1, 0, 5, 5, 40, 90], [1, 1, 60, 60, 99, 99]]
-    )
-    samples = TrainingSamples([])
-    samples._rows, samples._samples = rows, None
-    samples._metainfo = [{"img_shape": (S, S), "ori_shape": (S, S)}] * n
+    boxes = [[0, 1, 10.0, 10, 60, 70], [0, 2, 30, 40, 120, 110], [1, 0, 5, 5, 40, 90], [1, 1, 60, 60, 99, 99]]
+    samples = TrainingSamples.from_rows(torch.tensor(boxes), [{"img_shape": (S, S), "ori_shape": (S, S)}] * n)
     pixels = torch.randint(0, 256, (n, 3, S, S), dtype=torch.uint8, generator=torch.Generator().manual_seed(0))
     return detector.data_preprocessor({"inputs": pixels, "data_samples": samples}, training=True)
 

@@ -33,7 +33,7 @@ class COCODataset(DetectionDataset):
             )
         for split in self.splits:
             path = instances_path(self.data_root, split)
-            annotations, left_out = read_instances(path, self._metainfo["classes"])
+            annotations, left_out = read_instances(path, self.metainfo["classes"])
             if left_out:
                 MMLogger.get_current_instance().info(f"{path}: left out {left_out} boxes without area")
             pictures = str(pictures_path(self.data_root, split))

@@ -30,7 +30,7 @@ class VOCDataset(DetectionDataset):
                 img_id=f"{sub}/{image_id}",
                 img_path=str(image_path(self.data_root, sub, image_id)),
                 ann_path=str(xml_path),
-                annotation=read_annotation(xml_path, self._metainfo["classes"]),
+                annotation=read_annotation(xml_path, self.metainfo["classes"]),
             )
 
     def _image_ids(self) -> list[tuple[str, str]]:
