@@ -33,12 +33,21 @@ def explain(error: Exception) -> str | None:
         return _unknown_type(*unknown.groups())
     if isinstance(error, KeyError) and (twice := re.search(r"(\S+) is already registered in (.+) at (\S+)", text)):
         return registered_twice(*twice.groups(), _registrant(error))
-    unknown = re.search(r"(\w+)\.__init__\(\) got an unexpected keyword argument '(\w+)'", text)
-    known = _registered_class(unknown[1]) if unknown and isinstance(error, TypeError) else None
-    if isinstance(error, TypeError) and (plain := re.search(r"(\w+)\(\) takes no arguments", text)):
+    return _of_constructor(text) if isinstance(error, TypeError) else None
+
+
+def _of_constructor(text: str) -> str | None:
+    """The sentence for options that do not go with a type, from Python's own words; None for other words."""
+    if plain := re.search(r"(\w+)\(\) takes no arguments", text):
         return f"{plain[1]} takes no options; where it replaces another type, state _delete_=True beside it"
-    if unknown and known:
-        return f"{unknown[1]} takes no {unknown[2]!r}; {suggest(unknown[2], inspect.signature(known).parameters)}"
+    unknown = re.search(r"(\w+)\.__init__\(\) got an unexpected keyword argument '(\w+)'", text)
+    missing = re.search(r"(\w+)\.__init__\(\) missing \d+ required [\w-]+ arguments?: (.+)", text)
+    if unknown and (known := _registered_class(unknown[1])):
+        names = inspect.signature(known).parameters
+        hint = suggest(unknown[2], names, "where it replaces another type, state _delete_=True beside it")
+        return f"{unknown[1]} takes no {unknown[2]!r}; {hint}"
+    if missing and _registered_class(missing[1]):
+        return f"{missing[1]} needs {missing[2]}; state what is missing beside its type"
     return None
 
 
@@ -79,6 +88,8 @@ def _registered(kind: str | None = None) -> dict[str, type]:
     for child in REGISTRIES:
         if kind in (None, child.name):
             child.import_from_location()
+            for other in child.parent.children.values():  # the packages that are loaded: mmdet, mmpretrain
+                known |= other.module_dict
             known |= child.parent.module_dict | child.module_dict
     return known
 
@@ -106,7 +117,9 @@ def _registered_in(scope: str, kind: str) -> list[str]:
     return [f"{scope}.{name}" for sibling in filter(None, siblings) for name in sibling.module_dict]
 
 
-def suggest(name: str, known: Iterable[str]) -> str:
-    """A remedy: the nearest known name, or where to look."""
+def suggest(
+    name: str, known: Iterable[str], otherwise: str = "check the spelling, or the scope and custom_imports"
+) -> str:
+    """A remedy: the nearest known name, or what else to do."""
     nearest = difflib.get_close_matches(name, sorted(known), n=1, cutoff=0.5)
-    return f"did you mean {nearest[0]!r}?" if nearest else "check the spelling, or the scope and custom_imports"
+    return f"did you mean {nearest[0]!r}?" if nearest else otherwise

@@ -13,6 +13,7 @@ from yolo_plugins.config import load_config
 from yolo_plugins.costs.complexity import count_parts
 from yolo_plugins.engine import YOLORunner
 from yolo_plugins.errors import UsageError
+from yolo_plugins.faults import explain
 from yolo_plugins.inference import detect, load_detector, test_pipeline
 from yolo_plugins.models import to_deploy
 from yolo_plugins.record import read_record
@@ -165,3 +166,23 @@ def test_padding_before_the_picture_is_refused_for_a_detector_that_does_not_take
     config.val_dataloader.dataset.pipeline[1].centre = True
     with pytest.raises(UsageError, match=r"knows of no padding before the picture: take the base voc0712_320_corner"):
         YOLORunner.from_cfg(config).train()
+
+
+@pytest.mark.parametrize(
+    ("parts", "sentence"),
+    [
+        (
+            {"neck": dict(type="mmdet.FPN", deepen_factor=1)},
+            "FPN takes no 'deepen_factor'; where it replaces another type",
+        ),
+        ({"bbox_head": dict(type="mmdet.RetinaHead")}, "RetinaHead needs 'num_classes'; state what is missing"),
+        (
+            {"bbox_head": dict(YOLO_HEAD, loss=dict(type="mmdet.FocalLoss"))},
+            "bbox_head.loss='mmdet.FocalLoss' takes pred, target, not one LossInput",
+        ),
+    ],
+)
+def test_options_that_do_not_go_with_a_type_of_mmdetection_are_one_sentence(parts, sentence):
+    with pytest.raises(Exception) as caught:  # noqa: PT011, each its own
+        build(**{"neck": NECKS["FPN"], "bbox_head": YOLO_HEAD, **parts})
+    assert explain(caught.value).startswith(sentence)

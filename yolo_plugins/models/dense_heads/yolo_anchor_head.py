@@ -4,6 +4,7 @@ Source: docs/models.md, measured on the released models. Assignment, decoding an
 coder and the loss that the config names.
 """
 
+import inspect
 import math
 from collections.abc import Sequence
 
@@ -78,7 +79,7 @@ class YOLOAnchorHead(BaseModule):
         )
         self.assigner = TASK_UTILS.build(assigner)
         self.bbox_coder = TASK_UTILS.build(bbox_coder)
-        self.loss_module = MODELS.build(loss)
+        self.loss_module = _build_loss(loss)
         self.test_cfg = test_cfg or {}
         self._add_prior_bias(class_prior_offset)
 
@@ -164,3 +165,16 @@ def _flat_index(raw: Sequence[Tensor], positives: Sequence[tuple[Tensor, ...]]) 
         flat.append(start + ((image * anchors + anchor) * h + row) * w + column)
         start += level[..., 4].numel()
     return torch.cat(flat)
+
+
+def _build_loss(cfg: dict) -> nn.Module:
+    """Builds a loss and refuses one of another kind now, not at the first batch."""
+    module = MODELS.build(cfg)
+    parameters = inspect.signature(module.forward).parameters.values()
+    required = [parameter.name for parameter in parameters if parameter.default is parameter.empty]
+    if len(required) != 1:
+        raise UsageError(
+            f"bbox_head.loss={cfg['type']!r} takes {', '.join(required)}, not one LossInput; set the terms of YOLOLoss "
+            "(loss_box, loss_obj, loss_cls: iou, gamma, pos_weight ...), or write a loss by docs/extend.md"
+        )
+    return module
