@@ -149,15 +149,21 @@ def test_an_interrupt_stops_the_trainings(tmp_path):
 )
 def test_time_left_follows_from_the_epochs_so_far(done, expected):
     rows = [
-        None if count is None else {"epochs": [{"train_seconds": 10.0, "val_seconds": 1.0}] * count} for count in done
+        count and {"status": "running", "epochs": [{"train_seconds": 10.0, "val_seconds": 1.0}] * count}
+        for count in done
     ]
     left = jobs.seconds_left(rows, [10, 10], 1)
     assert left == (None if expected is None else expected / 2)
 
 
 def test_the_last_run_takes_its_own_time_however_many_could_run_beside_it():
-    record = {"epochs": [{"train_seconds": 10.0, "val_seconds": None}] * 2}
-    assert jobs.seconds_left([record, {"epochs": []}], [2, 4], jobs=8) == 40.0
+    record = {"status": "running", "epochs": [{"train_seconds": 10.0, "val_seconds": None}] * 2}
+    assert jobs.seconds_left([record, {"status": "running", "epochs": []}], [2, 4], jobs=8) == 40.0
+
+
+def test_a_run_that_stopped_early_needs_no_more_time():
+    record = {"status": "complete", "epochs": [{"train_seconds": 10.0, "val_seconds": None}] * 2}
+    assert jobs.seconds_left([record], [9], jobs=1) == 0.0
 
 
 def test_jobs_take_the_gpus_in_turn(tmp_path, monkeypatch):

@@ -90,6 +90,7 @@ def _image_arrays(sample: Mapping[str, Any]) -> _Image:
 
 
 def _array(values: Tensor | NDArray[Any], dtype: Any) -> NDArray[Any]:
+    values = getattr(values, "tensor", values)  # MMDetection's data sets keep boxes in a class of its own
     if isinstance(values, Tensor):
         values = values.detach().double().cpu().numpy()  # bfloat16, which numpy lacks, fits too
     return np.asarray(values).astype(dtype)

@@ -197,7 +197,8 @@ def train(folder: Path, command: Sequence[str]) -> int:
 def seconds_left(records: Sequence[Record | None], epochs: Sequence[int], jobs: int) -> float | None:
     """Time that the runs still need, `jobs` at a time; None before the first epoch of all.
 
-    An epoch of a run costs what its epochs cost so far, of a run not yet begun the mean over the others.
+    An epoch of a run costs what its epochs cost so far, of a run not yet begun the mean over the others. A complete run
+    needs none, also one that stopped early.
 
     Args:
         records: What each run has written, None before its start.
@@ -213,7 +214,8 @@ def seconds_left(records: Sequence[Record | None], epochs: Sequence[int], jobs: 
     if not known:
         return None
     mean = sum(known) / len(known)
-    left = [total - len(of_run) for total, of_run in zip(epochs, rows, strict=True)]
+    done = [record is not None and record["status"] == "complete" for record in records]
+    left = [0 if end else total - len(of_run) for end, total, of_run in zip(done, epochs, rows, strict=True)]
     costs = [count * (mean if value is None else value) for count, value in zip(left, seconds, strict=True)]
     return max(sum(costs) / jobs, max(costs))
 
