@@ -113,6 +113,7 @@ def test_test_tool_prints_the_metrics_of_the_last_epoch(trained, synthetic_voc, 
     result = evaluate(trained, synthetic_voc, tmp_path / "test", "--out", tmp_path / "metrics.json")
     metrics = json.loads((tmp_path / "metrics.json").read_text())
     assert json.loads(result.stdout.splitlines()[-1]) == metrics
+    assert f"ap50 {metrics['ap50']}  ap50_95 {metrics['ap50_95']}" in result.stderr
     last = record(trained)["epochs"][-1]["scores"]
     assert {key: pytest.approx(last[key]) for key in metrics} == metrics
 

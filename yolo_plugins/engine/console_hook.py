@@ -99,8 +99,10 @@ class ConsoleHook(Hook):
             self._print_row(runner)
 
     def after_test_epoch(self, runner: Runner, metrics: dict[str, float] | None = None) -> None:
-        """Removes the bar."""
+        """Prints the scores, every digit, to standard error: `test.py` of MMDetection leaves them to the log."""
         self._close()
+        if runner.rank == 0 and metrics:
+            print("  ".join(f"{name} {value}" for name, value in metrics.items()), file=sys.stderr, flush=True)
 
     def after_stop(self, runner: Runner, status: str) -> None:
         """Removes the bar of an epoch that was broken off."""
