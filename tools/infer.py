@@ -1,6 +1,6 @@
 """Draws a trained detector's boxes on pictures and writes them as JSON.
 
-python tools/infer.py pictures/ --config yolov5_n_voc --checkpoint work_dirs/yolov5_n_voc/best.pth --out drawn/
+python tools/infer.py pictures/ --config yolov5_n_voc --checkpoint work_dirs/yolov5_n_voc/epoch_200.pth --out drawn/
 """
 
 import argparse

@@ -1,6 +1,6 @@
 """Evaluates a checkpoint on the test set of its config.
 
-python tools/test.py configs/yolov5_n_voc.py work_dirs/yolov5_n_voc/best.pth
+python tools/test.py configs/yolov5_n_voc.py work_dirs/yolov5_n_voc/epoch_200.pth
 """
 
 import argparse

@@ -20,7 +20,7 @@ default_hooks = dict(
     console=dict(type="ConsoleHook"),
     visualization=dict(type="mmdet.DetVisualizationHook"),  # where `test.py --show-dir` of MMDetection tells it to draw
 )
-visualizer = dict(type="mmdet.DetLocalVisualizer")
+visualizer = dict(type="mmdet.DetLocalVisualizer", name="visualizer")  # tools of MMDetection ask for a name
 vis_backends = []  # where scalars go besides record.json and the log, such as dict(type="TensorboardVisBackend")
 log_level = "INFO"
 load_from = None

@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 from mmengine.visualization.vis_backend import BaseVisBackend
 
+from yolo_plugins.engine.loggers import visualizer_config
 from yolo_plugins.errors import UsageError
 from yolo_plugins.registry import VISBACKENDS
 
@@ -37,6 +38,10 @@ class ToyBackend(BaseVisBackend):
 
 def backend_of(runner) -> ToyBackend:
     return runner.visualizer.get_backend("ToyBackend")
+
+
+def test_two_runs_of_one_process_have_visualizers_of_their_own():
+    assert "name" not in visualizer_config({}, {"type": "mmdet.DetLocalVisualizer", "name": "visualizer"}, "logs")
 
 
 @pytest.mark.parametrize(

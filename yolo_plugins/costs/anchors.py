@@ -11,6 +11,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from yolo_plugins.datasets.voc import annotation_path, read_annotation, read_split
 from yolo_plugins.errors import UsageError
 
 MAX_RATIO = 4.0  # YOLOv5's anchor_t
@@ -160,8 +161,6 @@ def read_object_sizes(data_root: str | Path, splits: Sequence[str], img_size: in
     Raises:
         UsageError: a split that is not SUB/NAME; a folder, list or annotation that is missing or faulty.
     """
-    from yolo_plugins.datasets.voc import annotation_path, read_annotation, read_split  # its package loads torch
-
     sizes, images = [np.zeros((0, 2))], 0
     for split in splits:
         sub, slash, name = split.partition("/")

@@ -22,6 +22,7 @@ def visualizer_config(config: Mapping[str, Any], visualizer: Mapping[str, Any] |
         UsageError: The package of a backend is not installed.
     """
     entry: dict[str, Any] = {"type": "Visualizer", **(visualizer or {})}
+    entry.pop("name", None)  # MMEngine keeps one visualizer a name: each run is to have its own, and names it itself
     named = [*_as_list(entry.get("vis_backends")), *_as_list(config.get("vis_backends"))]
     configs = [{"type": item} if isinstance(item, str) else dict(item) for item in named]
     unique = [item for place, item in enumerate(configs) if item not in configs[:place]]
