@@ -1,7 +1,7 @@
 """Parameters, multiply-accumulates and latency of a detector and its parts, measured on the object itself.
 
 `macs` are those of convolutions and matrix products, by torch's own flop counter, which counts two operations for
-each; FLOPs are twice that (`flops_of`). The paper's counter, thop, sees modules, not operators, and adds norms, pooling and
+each; FLOPs are twice the MACs. The paper's counter, thop, sees modules, not operators, and adds norms, pooling and
 upsampling (`macs_thop`). Where both count a module, they must agree. An operator is counted if torch has a formula for
 it or thop gives the module that runs it more than nothing; all other arithmetic is named.
 """
