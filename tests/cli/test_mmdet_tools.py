@@ -12,8 +12,12 @@ import pytest
 import torch
 from PIL import Image
 
+from yolo_plugins.config import load_config
+from yolo_plugins.registry import MODELS
+
 REPO = Path(__file__).resolve().parents[2]
 THEIRS = Path(mmdet.__file__).parent / ".mim" / "tools"
+PAGE = (REPO / "docs" / "mmdetection.md").read_text()
 CONFIG = REPO / "configs" / "yolov5_pico_demo.py"
 LOADERS = ("train_dataloader", "val_dataloader", "test_dataloader")
 EPOCHS = 10
@@ -83,6 +87,19 @@ def scores(trained, synthetic_voc, tmp_path_factory) -> dict[str, float]:
     ours = ["--out", "scores.json", "--cfg-options", f"data_root={synthetic_voc}", SENSITIVE]
     run(REPO / "tools" / "test.py", CONFIG, trained / LAST, *ours, cwd=folder)
     return json.loads((folder / "scores.json").read_text())
+
+
+def test_the_page_names_the_commands_that_are_tested_here():
+    named = set(re.findall(r"python \$MMDET/(?:\w+/)*(\w+\.py)", PAGE))
+    assert named == set(re.findall(r'THEIRS / (?:"\w+" / )?"(\w+\.py)"', Path(__file__).read_text()))
+
+
+@pytest.mark.parametrize("config", re.findall(r"^```python\n(_base_.*?)^```", PAGE, re.MULTILINE | re.DOTALL))
+def test_a_config_of_the_page_is_built(config, tmp_path):
+    (tmp_path / "_base_").symlink_to(REPO / "configs" / "_base_")
+    (tmp_path / "leaf.py").write_text(config)
+    detector = MODELS.build(load_config(str(tmp_path / "leaf.py")).model)
+    assert sum(parameter.numel() for parameter in detector.parameters()) > 1e6
 
 
 def test_their_training_leaves_our_record_and_our_scores(trained, scores):
