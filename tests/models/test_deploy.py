@@ -139,7 +139,7 @@ def test_outputs_are_the_same_with_and_without_gradients(build_yolov5, mode):
     ],
     ids=lambda layer: type(layer).__name__,
 )
-def test_norm_behind_a_layer_is_folded_or_reported(layer, norm):
+def test_norm_after_a_layer_is_folded_or_reported(layer, norm):
     found = deployed(nn.Sequential(layer, norm)).deploy_report
     grouped = isinstance(layer, nn.ConvTranspose2d) and layer.groups > 1
     assert (len(found.fused), list(found.not_fused)) == ((0, ["1"]) if grouped else (1, []))
@@ -360,7 +360,7 @@ def test_layers_flags_and_other_methods_of_such_names_are_no_switches(kind):
 
 
 @pytest.mark.parametrize("act", [nn.ReLU(inplace=True), nn.ReLU6(), nn.SiLU(), nn.Hardswish(inplace=True)], ids=str)
-def test_convolution_applies_the_activation_behind_it(act):
+def test_convolution_applies_the_activation_after_it(act):
     layer = conv(bias=False)
     layer.weight.data *= 30  # beyond the bounds of all activations
     form = deployed(nn.Sequential(layer, nn.BatchNorm2d(8), act))

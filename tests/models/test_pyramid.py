@@ -101,7 +101,7 @@ def test_a_map_that_only_widens_another_for_a_classifier_is_passed_over_and_cut_
 
 
 @pytest.mark.parametrize("net", [MobileNetV2(out_indices=(2, 4)), ResNet(18, out_indices=(1, 2))], ids=["v2", "resnet"])
-def test_stages_behind_the_last_level_are_cut_off_and_the_maps_stay_the_same(net):
+def test_stages_after_the_last_level_are_cut_off_and_the_maps_stay_the_same(net):
     config = dict(type=f"mmpretrain.{type(net).__name__}", **({"depth": 18} if isinstance(net, ResNet) else {}))
     backbone = wrap(config, out_strides=(8, 16)).eval()
     weights = backbone.net.state_dict()
