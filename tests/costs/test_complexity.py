@@ -173,6 +173,14 @@ def test_both_counters_agree_on_transposed_convolutions(model):
     assert row["macs"] - plain["macs"] == row["macs_thop"] - plain["macs_thop"] == added
 
 
+def test_a_module_in_several_places_counts_each_of_its_calls_once(model):
+    plain = train_row(model)
+    model.neck.bottom_up[0].blocks[0] = model.neck.top_down[0].blocks[0]
+    shared = train_row(model)
+    assert (shared["macs"], shared["macs_thop"]) == (plain["macs"], plain["macs_thop"])
+    assert shared["params"] < plain["params"]
+
+
 def test_frozen_parameters_count_and_shared_ones_count_once(model):
     plain = count_parts(model, SIZE)
     model.requires_grad_(False)
