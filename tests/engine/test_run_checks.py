@@ -3,6 +3,7 @@
 import os
 
 import pytest
+import torch
 from toy_training import toy_config
 
 from yolo_plugins.engine import StepEMAHook
@@ -23,6 +24,25 @@ def test_a_nan_loss_names_epoch_iteration_and_term(make_runner):
     assert not [name for name in os.listdir(runner.work_dir) if name.endswith(".pth")]
     ema = next(hook for hook in runner.hooks if isinstance(hook, StepEMAHook))
     assert int(ema.ema_model.steps) == 1  # the first iteration's: nothing of the bad state is averaged
+
+
+@pytest.mark.parametrize("weights_are_nan", [True, False])
+def test_an_error_that_nan_weights_lead_to_says_so(make_runner, monkeypatch, weights_are_nan):
+    runner = make_runner()
+
+    def refuse(*args, **kwargs):
+        if weights_are_nan:
+            torch.nn.init.constant_(runner.model.stem[0].weight, torch.nan)
+        raise RuntimeError("all elements of input should be between 0 and 1")
+
+    monkeypatch.setattr(runner.model, "forward", refuse)
+    expected = (
+        pytest.raises(UsageError, match=r"weights are NaN .* epoch 1 \(all elements of input")
+        if weights_are_nan
+        else pytest.raises(RuntimeError, match=r"^all elements of input")
+    )
+    with expected:
+        runner.train()
 
 
 @pytest.mark.parametrize("stage", ["train", "val"])

@@ -26,6 +26,8 @@ if path.is_file():
 if manner == "fails":
     print("error: the disk is full", file=sys.stderr)
     sys.exit(1)
+if manner == "crashes":
+    raise RuntimeError("all elements of input should be between 0 and 1")
 while record["status"] != "complete":
     epoch = len(record["epochs"]) + 1
     begin = time.time()
@@ -89,6 +91,11 @@ def test_a_failure_is_reported_in_its_own_words_and_stops_no_other_run(tmp_path)
     assert failure.startswith("m seed 0: failed (error: the disk is full); log: ")
     assert Path(failure.rpartition("log: ")[2]).is_file()
     assert runs[1].is_complete
+
+
+def test_a_crash_is_reported_in_its_last_line(tmp_path):
+    (failure,) = run_all(tmp_path, [make_run(tmp_path, manner="crashes")])
+    assert failure.startswith("m seed 0: failed (RuntimeError: all elements of input should be between 0 and 1); log: ")
 
 
 RUNNER = """

@@ -141,14 +141,31 @@ class YOLORunner(Runner):
             ) from error
 
     def train(self) -> nn.Module:
-        """Trains; returns the model."""
+        """Trains; returns the model.
+
+        Raises:
+            UsageError: The training cannot go on: a loss or the weights are not finite, or a hook says so.
+        """
         try:
             return super().train()
         except BaseException as error:
             self.call_hook("after_stop", status="interrupted" if isinstance(error, KeyboardInterrupt) else "failed")
             with contextlib.suppress(Exception):  # the reason for the stop is the one to be reported
                 self.visualizer.close()
+            if isinstance(error, Exception) and not isinstance(error, UsageError):
+                self._check_weights(error)
             raise
+
+    def _check_weights(self, error: Exception) -> None:
+        """Names the cause of an error that a model met because its weights are no longer numbers.
+
+        An assigner of MMDetection, say, refuses them before there is a loss that `FiniteLossHook` could look at.
+        """
+        if not all(weight.isfinite().all() for weight in self.model.parameters()):
+            raise UsageError(
+                f"weights are NaN or infinite in epoch {self.epoch + 1} ({first_line(error)}): lower "
+                "optim_wrapper.optimizer.lr or lengthen the warm-up; earlier checkpoints are sound"
+            ) from error
 
     def load_or_resume(self) -> None:
         """Loads what `load_from` and `resume` name; without a checkpoint to resume from, starts from the beginning.

@@ -248,7 +248,8 @@ def _scores(record: Record) -> str:
 def _last_words(job: submitit.Job) -> str:
     """The error of a training, else the last line that it wrote; and where the rest stands."""
     log = Path(job.paths.stdout)
-    lines = log.read_text(errors="replace").strip().splitlines() if log.is_file() else []
+    written = log.read_text(errors="replace").strip().splitlines() if log.is_file() else []
+    lines = [line for line in written if not line.startswith("submitit ")]
     errors = [line for line in lines if line.startswith("error: ")]
     said = (errors or lines or ["ended without a word"])[-1]
     return f"failed ({said}); log: {log}"
