@@ -194,3 +194,14 @@ def test_runs_on_a_device_of_known_peak_tell_how_much_of_it_they_use(report, pag
     unknown = dataclasses.replace(report, runs=report.runs.assign(device="AMD EPYC"))
     write_report(tmp_path / "report.html", unknown)
     assert "% of the device's peak" not in words(Page((tmp_path / "report.html").read_text(encoding="utf-8")))
+
+
+@pytest.mark.parametrize("zero", ["ap50_95", "train_loss"])  # the worst score, the best loss
+def test_a_value_of_0_has_no_place_on_a_logarithmic_axis(report, tmp_path, zero):
+    models = report.models.copy()
+    models.loc[0, zero] = 0.0
+    write_report(tmp_path / "report.html", dataclasses.replace(report, models=models))
+    figure = interactive.draw_scatter(models, report.fits, "params", zero, [str(models.at[1, "model"])])
+    drawn = [value for trace in figure.data if trace.mode == "markers" for value in trace.y]
+    assert len(drawn) == models[zero].notna().sum() - 1
+    assert min(drawn) > 0

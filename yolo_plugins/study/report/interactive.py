@@ -17,7 +17,7 @@ from yolo_plugins.study.report.caveats import plain
 from yolo_plugins.study.report.figure_style import axis_label, group_styles, log_locator, model_styles, short_names
 from yolo_plugins.study.tables.families import ALL, Style, drawn_groups, group_title
 from yolo_plugins.study.tables.quantities import QUANTITIES, Quantity, costs, performances, with_unit
-from yolo_plugins.study.tables.schema import has_both
+from yolo_plugins.study.tables.schema import is_drawable
 
 _SYMBOLS = {  # plotly's names of matplotlib's markers
     **{"o": "circle", "s": "square", "^": "triangle-up", "v": "triangle-down", "<": "triangle-left"},
@@ -47,14 +47,14 @@ def draw_scatter(
     """Models by cost and performance on logarithmic axes, the laws with their bands, the Pareto front.
 
     Args:
-        models: Of the schema MODELS.
+        models: Of the schema MODELS; those that are not `is_drawable` are left out.
         fits: Of the schema FITS; the rows of another cost or performance are passed over.
         x: Name of a cost.
         y: Name of a performance.
-        front: Names of the models on the Pareto front, by rising cost.
+        front: Names of the drawn models on the Pareto front, by rising cost.
         group: Column that divides the models.
     """
-    points = models[has_both(models, x, y)]
+    points = models[is_drawable(models, x, y)]
     laws = fits[(fits["x"] == x) & (fits["y"] == y)]
     styles = group_styles({*models[group].astype(str), *laws["group"]})
     drawn = drawn_groups(list(laws["group"]))

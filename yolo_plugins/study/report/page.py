@@ -26,7 +26,7 @@ from yolo_plugins.study.report.caveats import join_words, plain, tell_best, tell
 from yolo_plugins.study.report.interactive import draw_curves, draw_scatter, tell_value
 from yolo_plugins.study.tables.families import drawn_groups, group_title, reference_group
 from yolo_plugins.study.tables.quantities import QUANTITIES, Quantity, costs, curves, of_source, performances
-from yolo_plugins.study.tables.schema import has_both
+from yolo_plugins.study.tables.schema import is_drawable
 
 _TEMPLATES = Path(__file__).parent / "templates"
 _NONE = "–"  # of a cell without a value
@@ -169,12 +169,13 @@ def _plots(report: Report) -> dict[str, Any]:
     """Every plot that the page's script can draw: `scatter` by "x y", `curves` by column."""
     scatter = {}
     for x, y in itertools.product(_present(report.models, costs()), _present(report.models, performances())):
-        if has_both(report.models, x, y).any():
-            front = report.front if (x, y) == (report.x, report.y) else front_of(report.models, x, y)
+        drawn = report.models[is_drawable(report.models, x, y)]
+        if not drawn.empty:
+            front = report.front if (x, y) == (report.x, report.y) else front_of(drawn, x, y)
             figure = draw_scatter(report.models, report.fits, x, y, front.names, report.group)
             scatter[f"{x} {y}"] = figure.to_plotly_json()
-    drawn = {column: draw_curves(report.epochs, row).to_plotly_json() for column, row in _curves(report).items()}
-    return {"scatter": scatter, "curves": drawn}
+    lines = {column: draw_curves(report.epochs, row).to_plotly_json() for column, row in _curves(report).items()}
+    return {"scatter": scatter, "curves": lines}
 
 
 def _models_table(report: Report) -> PageTable:

@@ -29,6 +29,7 @@ __all__ = [
     "data_dictionary",
     "has_both",
     "identify",
+    "is_drawable",
     "read_table",
     "write_table",
 ]
@@ -237,6 +238,17 @@ def has_both(models: pd.DataFrame, x: str, y: str) -> pd.Series:
         y: Name of a performance.
     """
     return models.reindex(columns=[QUANTITIES[x].column, y]).notna().all(axis="columns")
+
+
+def is_drawable(models: pd.DataFrame, x: str, y: str) -> pd.Series:
+    """Which rows of `has_both` have a place on logarithmic axes: a score of 0 has none.
+
+    Args:
+        models: Of the schema MODELS.
+        x: Name of a cost.
+        y: Name of a performance.
+    """
+    return models.reindex(columns=[QUANTITIES[x].column, y]).gt(0).all(axis="columns")
 
 
 def data_dictionary() -> str:
