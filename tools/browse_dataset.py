@@ -10,7 +10,7 @@ extra `analysis`.
 import argparse
 from pathlib import Path
 
-from yolo_plugins.cli import one_line_errors
+from yolo_plugins.cli import add_config_options, one_line_errors
 from yolo_plugins.config import load_config
 
 
@@ -21,7 +21,7 @@ def main() -> None:
     parser.add_argument("--split", choices=["train", "val", "test"], default="train", help="(default: %(default)s)")
     parser.add_argument("--num", type=int, default=16, help="samples (default: %(default)s)")
     parser.add_argument("--seed", type=int, default=0, help="the training's seed (default: %(default)s)")
-    parser.add_argument("--cfg-options", nargs="+", default=[], metavar="KEY=VALUE", help="changes to the config")
+    add_config_options(parser)
     args = parser.parse_args()
     with one_line_errors():
         config = load_config(args.config, args.cfg_options)

@@ -5,7 +5,7 @@ python tools/infer.py pictures/ --config yolov5_n_voc --checkpoint work_dirs/yol
 
 import argparse
 
-from yolo_plugins.cli import one_line_errors
+from yolo_plugins.cli import add_config_options, one_line_errors
 from yolo_plugins.config import load_config
 
 
@@ -19,7 +19,7 @@ def parse_args() -> argparse.Namespace:
     parser.add_argument("--score-thr", type=float, default=0.25, help="least score that is shown (default: 0.25)")
     parser.add_argument("--iou-threshold", type=float, default=0.45, help="of non-maximum suppression (default: 0.45)")
     parser.add_argument("--device", default="cpu", help="cpu, cuda, cuda:1 ... (default: cpu)")
-    parser.add_argument("--cfg-options", nargs="+", default=[], metavar="KEY=VALUE", help="changes to the config")
+    add_config_options(parser)
     return parser.parse_args()
 
 

@@ -7,7 +7,7 @@ python tools/print_config.py yolov5_n_voc --diff work_dirs/yolov5_n_voc/yolov5_n
 
 import argparse
 
-from yolo_plugins.cli import one_line_errors
+from yolo_plugins.cli import add_config_options, one_line_errors
 from yolo_plugins.config import config_differences, load_config
 from yolo_plugins.files import write_atomically
 
@@ -15,7 +15,7 @@ from yolo_plugins.files import write_atomically
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("config", help="path, or name of a file in configs/")
-    parser.add_argument("--cfg-options", nargs="+", default=[], metavar="KEY=VALUE", help="changes to the config")
+    add_config_options(parser)
     parser.add_argument("--diff", metavar="OTHER", help="show only what differs from this config")
     parser.add_argument("--out", metavar="FILE", help="write here instead of printing")
     args = parser.parse_args()

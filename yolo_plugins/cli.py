@@ -37,6 +37,12 @@ def add_run_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("config", help="path, or name of a file in configs/")
     parser.add_argument("--work-dir", help="folder for results (default: work_dirs/<config name>)")
     parser.add_argument("--launcher", choices=["none", "pytorch", "slurm", "mpi"], default="none")
+    add_config_options(parser)
+    parser.add_argument("--local-rank", "--local_rank", type=int, default=0, help=argparse.SUPPRESS)
+
+
+def add_config_options(parser: argparse.ArgumentParser) -> None:
+    """The option of every tool that reads one config: changes to it, in MMEngine's notation."""
     parser.add_argument(
         "--cfg-options",
         nargs="+",
@@ -44,4 +50,3 @@ def add_run_options(parser: argparse.ArgumentParser) -> None:
         metavar="KEY=VALUE",
         help="changes to the config, for example data_root=/data/VOCdevkit train_dataloader.batch_size=16",
     )
-    parser.add_argument("--local-rank", "--local_rank", type=int, default=0, help=argparse.SUPPRESS)

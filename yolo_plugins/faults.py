@@ -63,6 +63,11 @@ def describe(error: Exception, package: str) -> str:
     return text + (places[-1] if places else "")
 
 
+def first_line(error: Exception) -> str:
+    """What a message quotes of another library's error."""
+    return (str(error).strip().splitlines() or [type(error).__name__])[0][:200]
+
+
 def registered_twice(name: str, kind: str, *modules: str) -> str:
     """The sentence for a name that two modules register in registries of one kind (`model`, `hook` ...)."""
     return f"type {name!r} ({kind}) is registered by {' and by '.join(modules)}; give one of them another name"

@@ -7,7 +7,7 @@ import argparse
 import json
 from pathlib import Path
 
-from yolo_plugins.cli import one_line_errors
+from yolo_plugins.cli import add_config_options, one_line_errors
 from yolo_plugins.config import load_config
 
 
@@ -16,7 +16,7 @@ def parse_args() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("what", choices=["pipeline", "train", "eval", "predict"])
     parser.add_argument("--config", default="yolov5_n_voc", help="path, or name of a file in configs/")
-    parser.add_argument("--cfg-options", nargs="+", default=[], metavar="KEY=VALUE", help="changes to the config")
+    add_config_options(parser)
     parser.add_argument("--batch-size", type=int, default=16, help="of train (default: 16)")
     parser.add_argument("--amp", action="store_true", help="train: float16 on CUDA, bfloat16 on CPU")
     parser.add_argument("--device", default="cpu", help="of train and predict (default: cpu)")

@@ -15,8 +15,9 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from yolo_plugins.checkpoints.read import existing, first_line
+from yolo_plugins.checkpoints.read import existing
 from yolo_plugins.errors import UsageError
+from yolo_plugins.faults import first_line
 
 _STORAGE_DTYPES = {
     "BFloat16Storage": torch.bfloat16,

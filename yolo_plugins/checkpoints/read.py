@@ -15,6 +15,7 @@ from mmengine.logging import HistoryBuffer
 from torch import Tensor, nn
 
 from yolo_plugins.errors import UsageError
+from yolo_plugins.faults import first_line
 
 _SHOWN = 3  # keys of each kind that an error message names
 
@@ -167,8 +168,3 @@ def existing(path: str | Path) -> Path:
     if not path.is_file():
         raise UsageError(f"{path}: no such checkpoint file; check the path")
     return path
-
-
-def first_line(error: Exception) -> str:
-    """What a message quotes of another library's error."""
-    return (str(error).strip().splitlines() or [type(error).__name__])[0][:200]

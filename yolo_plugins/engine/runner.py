@@ -25,13 +25,13 @@ from mmengine.visualization import Visualizer
 from torch import nn
 from torch.utils.data import DataLoader
 
-from yolo_plugins.checkpoints.read import check_fits, first_line, load_checkpoint
+from yolo_plugins.checkpoints.read import check_fits, load_checkpoint
 from yolo_plugins.datasets.detection_dataset import DetectionDataset
 from yolo_plugins.engine.checkpoint import latest_checkpoint
 from yolo_plugins.engine.loggers import visualizer_config
 from yolo_plugins.engine.memory import keep_freed_memory
 from yolo_plugins.errors import UsageError
-from yolo_plugins.faults import suggest
+from yolo_plugins.faults import first_line, suggest
 from yolo_plugins.files import write_atomically
 from yolo_plugins.registry import DATASETS, MODELS, RUNNERS
 
