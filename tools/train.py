@@ -22,6 +22,7 @@ def parse_args() -> argparse.Namespace:
         metavar="CHECKPOINT",
         help="continue from this checkpoint, or from the latest one in the work folder",
     )
+    parser.add_argument("--allow-changes", action="store_true", help="resume by another recipe; the record says so")
     parser.add_argument("--amp", action="store_true", help="mixed precision: float16 on CUDA, bfloat16 on CPU")
     parser.add_argument("--seed", type=int, help="seed of weights, data order and augmentation")
     parser.add_argument("--log", nargs="+", default=[], choices=LOGGERS, help="write the scalars there, too")
@@ -43,6 +44,7 @@ def main() -> None:
         if args.resume:
             config.resume = True
             config.load_from = None if args.resume == "latest" else args.resume
+            config.allow_changes = args.allow_changes
 
         from yolo_plugins.engine import YOLORunner
 

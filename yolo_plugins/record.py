@@ -12,7 +12,7 @@ from typing import Any, TypedDict
 from yolo_plugins.errors import UsageError
 from yolo_plugins.files import write_atomically
 
-RECORD_VERSION = 3
+RECORD_VERSION = 4
 
 
 class EpochRow(TypedDict):
@@ -70,6 +70,9 @@ class Record(TypedDict):
     config_name: str
     config_sha256: str
     modules: dict[str, str]
+    protocol: dict[str, Any]
+    protocol_sha256: str
+    loss: str
     command: str
     started: str
     resumed_after: list[int]

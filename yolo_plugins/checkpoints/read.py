@@ -3,6 +3,7 @@
 torch's `weights_only` reader with a short allow-list reads them; `official` reads the YOLO families' own files.
 """
 
+import hashlib
 import pickle
 import re
 from collections.abc import Mapping
@@ -129,6 +130,15 @@ def _without_stand_ins(content: Any) -> Any:
     elif type(content) is tuple:
         return tuple(map(_without_stand_ins, content))
     return content
+
+
+def weights_sha256(weights: Mapping[str, Tensor]) -> str:
+    """A checksum of names, types, shapes and values, whatever the order and the device."""
+    sha = hashlib.sha256()
+    for key, value in sorted(weights.items()):
+        sha.update(f"{key} {value.dtype} {tuple(value.shape)}".encode())
+        sha.update(value.detach().cpu().contiguous().flatten().view(torch.uint8).numpy().data)
+    return sha.hexdigest()
 
 
 def check_fits(model: nn.Module, state_dict: Mapping[str, Tensor], filename: str) -> None:

@@ -21,6 +21,7 @@ from yolo_plugins.engine import run_description
 from yolo_plugins.engine.loss_terms import loss_terms
 from yolo_plugins.engine.schedule_hook import ScheduleHook, total_batch_size
 from yolo_plugins.errors import UsageError
+from yolo_plugins.protocol import loss_name, protocol_of, sha256_of
 from yolo_plugins.record import RECORD_VERSION, EpochRow, Record, read_record, summarize_epochs, write_record
 from yolo_plugins.registry import HOOKS
 
@@ -152,6 +153,7 @@ def _describe(runner: Runner, device: torch.device) -> Record:
     """Everything about the run that is known before its first epoch."""
     model = runner.model.module if is_model_wrapper(runner.model) else runner.model
     schedules = [hook.schedule for hook in runner.hooks if isinstance(hook, ScheduleHook)]
+    protocol = protocol_of(runner.recipe)
     input_hw = _input_hw(runner.train_dataloader.dataset)
     sizes = {"train": len(runner.train_dataloader.dataset)}
     if runner.val_loop is not None:
@@ -160,6 +162,9 @@ def _describe(runner: Runner, device: torch.device) -> Record:
         "schema_version": RECORD_VERSION,
         "status": "running",
         **describe_config(runner.cfg),
+        "protocol": protocol,
+        "protocol_sha256": sha256_of(protocol),
+        "loss": loss_name(runner.cfg.model.to_dict()),
         "command": shlex.join(sys.argv),
         "started": datetime.now(UTC).isoformat(timespec="seconds"),
         "resumed_after": [],

@@ -25,14 +25,16 @@ from mmengine.visualization import Visualizer
 from torch import nn
 from torch.utils.data import DataLoader
 
-from yolo_plugins.checkpoints.read import check_fits, load_checkpoint
+from yolo_plugins.checkpoints.read import check_fits, load_checkpoint, weights_sha256
 from yolo_plugins.datasets.detection_dataset import DetectionDataset
 from yolo_plugins.engine.checkpoint import latest_checkpoint
 from yolo_plugins.engine.loggers import visualizer_config
 from yolo_plugins.engine.memory import keep_freed_memory
+from yolo_plugins.engine.recipe import describe_recipe
 from yolo_plugins.errors import UsageError
 from yolo_plugins.faults import first_line, suggest
 from yolo_plugins.files import write_atomically
+from yolo_plugins.protocol import INITIAL_WEIGHTS, Recipe, continued
 from yolo_plugins.registry import DATASETS, MODELS, RUNNERS
 
 
@@ -49,6 +51,7 @@ class YOLORunner(Runner):
     _resume: bool
     _load_from: str | None
     _has_loaded: bool
+    recipe: Recipe = {}  # of a training, once its model is initialised; else empty
 
     def setup_env(self, env_cfg: dict) -> None:
         """MMEngine's set-up; processes without a GPU keep their memory and talk by gloo, whatever the config names."""
@@ -178,6 +181,8 @@ class YOLORunner(Runner):
             if self._load_from is None:
                 self.logger.warning(f"{self.work_dir}: no checkpoint to resume from, starting with epoch 1")
                 self._resume = False
+        if isinstance(self._train_loop, BaseLoop):
+            self.recipe = describe_recipe(self)
         super().load_or_resume()
 
     @master_only
@@ -213,6 +218,7 @@ class YOLORunner(Runner):
             "time": time.strftime("%Y%m%d_%H%M%S"),
             "mmengine_version": mmengine.__version__,
             "dataset_meta": getattr(self.train_dataloader.dataset, "metainfo", None),
+            "recipe": self.recipe or None,
         }
         model = self.model.module if is_model_wrapper(self.model) else self.model
         hub = {"log_scalars": {}, "runtime_info": info, "resumed_keys": dict.fromkeys(info, True)}
@@ -249,6 +255,9 @@ class YOLORunner(Runner):
         check_fits(model, checkpoint["state_dict"], filename)
         if self._resume:
             self._refuse_to_resume_from(filename, checkpoint)
+            self._take_up_recipe(filename, checkpoint["meta"])
+        elif self.recipe:
+            self.recipe[INITIAL_WEIGHTS] = {"load_from": weights_sha256(checkpoint["state_dict"])}
         self.call_hook("after_load_checkpoint", checkpoint=checkpoint)
         model.load_state_dict(checkpoint["state_dict"])
         self._has_loaded = True
@@ -268,6 +277,26 @@ class YOLORunner(Runner):
                 f"{filename}: saved with{'out' if averages else ''} EMA, which default_hooks.ema switches "
                 f"{'on' if averages else 'off'}: resume with the same hooks, or start a new run with load_from"
             )
+
+    def _take_up_recipe(self, filename: str, meta: dict[str, Any]) -> None:
+        """Goes on with the recipe of the checkpoint.
+
+        Raises:
+            UsageError: This run's is another one, and the config does not allow the change.
+        """
+        earlier = meta.get("recipe")
+        if earlier is None:
+            changes = ["it states no recipe"]
+        else:
+            self.recipe, changes = continued(earlier, self.recipe, meta["epoch"])
+        if changes and not self.cfg.get("allow_changes"):
+            more = f" and {len(changes) - 1} more" if len(changes) > 1 else ""
+            raise UsageError(
+                f"{filename}: trained by another recipe ({changes[0]}{more}): resume it by its own, start a new run in "
+                "another --work-dir, or add --allow-changes, which the record will say"
+            )
+        for change in changes:
+            self.logger.warning(f"{filename}: resumed by another recipe: {change}")
 
     def resume(self, filename: str, **_: Any) -> None:
         """Restores weights, average, optimizer, MMEngine's schedulers if there are any, counters and seed.
