@@ -3,6 +3,7 @@
 import contextlib
 import errno
 import fcntl
+import itertools
 import os
 from pathlib import Path
 
@@ -41,6 +42,17 @@ def write_atomically(path: str | Path, data: bytes | memoryview) -> None:
                 "free some space and run it again (a training with --resume)"
             ) from error
         raise
+
+
+def keep_aside(path: Path) -> Path:
+    """Renames a file that cannot be used, so that nothing overwrites it: `record.json` to `record.damaged.json`.
+
+    Returns:
+        Its new path, with a number where one was kept before.
+    """
+    names = (f"{path.stem}.damaged{number or ''}{path.suffix}" for number in itertools.count())
+    aside = next(candidate for name in names if not (candidate := path.with_name(name)).exists())
+    return path.rename(aside)
 
 
 def folder_lock(folder: Path, wait: bool) -> int:

@@ -7,6 +7,7 @@ import io
 import logging
 import os
 import time
+from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any
 
@@ -31,6 +32,7 @@ from yolo_plugins.engine.checkpoint import latest_checkpoint
 from yolo_plugins.engine.loggers import visualizer_config
 from yolo_plugins.engine.memory import keep_freed_memory
 from yolo_plugins.engine.recipe import describe_recipe
+from yolo_plugins.engine.work_dir import claimed
 from yolo_plugins.errors import UsageError
 from yolo_plugins.faults import first_line, suggest
 from yolo_plugins.files import write_atomically
@@ -51,7 +53,7 @@ class YOLORunner(Runner):
     _resume: bool
     _load_from: str | None
     _has_loaded: bool
-    recipe: Recipe = {}  # of a training, once its model is initialised; else empty
+    recipe: Recipe | None = None  # of a training, once its model is initialised
 
     def setup_env(self, env_cfg: dict) -> None:
         """MMEngine's set-up; processes without a GPU keep their memory and talk by gloo, whatever the config names."""
@@ -147,17 +149,29 @@ class YOLORunner(Runner):
         """Trains; returns the model.
 
         Raises:
-            UsageError: The training cannot go on: a loss or the weights are not finite, or a hook says so.
+            UsageError: The work folder holds another run or is in use; or the training cannot go on: a loss or the
+                weights are not finite, or a hook says so.
         """
-        try:
-            return super().train()
-        except BaseException as error:
-            self.call_hook("after_stop", status="interrupted" if isinstance(error, KeyboardInterrupt) else "failed")
-            with contextlib.suppress(Exception):  # the reason for the stop is the one to be reported
-                self.visualizer.close()
-            if isinstance(error, Exception) and not isinstance(error, UsageError):
-                self._check_weights(error)
-            raise
+        with self._work_dir_of_its_own():
+            super().dump_config()
+            try:
+                return super().train()
+            except BaseException as error:
+                self.call_hook("after_stop", status="interrupted" if isinstance(error, KeyboardInterrupt) else "failed")
+                with contextlib.suppress(Exception):  # the reason for the stop is the one to be reported
+                    self.visualizer.close()
+                if isinstance(error, Exception) and not isinstance(error, UsageError):
+                    self._check_weights(error)
+                raise
+
+    def dump_config(self) -> None:
+        """Nothing while the runner is set up, as the folder may hold another run: `train` writes the config."""
+
+    def _work_dir_of_its_own(self) -> AbstractContextManager[None]:
+        """The lock of the work folder, one for all processes."""
+        if self.rank:
+            return contextlib.nullcontext()
+        return claimed(Path(self.work_dir), self._resume, bool(self.cfg.get("overwrite")))
 
     def _check_weights(self, error: Exception) -> None:
         """Names the cause of an error that a model met because its weights are no longer numbers.
@@ -218,7 +232,7 @@ class YOLORunner(Runner):
             "time": time.strftime("%Y%m%d_%H%M%S"),
             "mmengine_version": mmengine.__version__,
             "dataset_meta": getattr(self.train_dataloader.dataset, "metainfo", None),
-            "recipe": self.recipe or None,
+            "recipe": self.recipe,
         }
         model = self.model.module if is_model_wrapper(self.model) else self.model
         hub = {"log_scalars": {}, "runtime_info": info, "resumed_keys": dict.fromkeys(info, True)}
@@ -288,7 +302,7 @@ class YOLORunner(Runner):
         if earlier is None:
             changes = ["it states no recipe"]
         else:
-            self.recipe, changes = continued(earlier, self.recipe, meta["epoch"])
+            self.recipe, changes = continued(earlier, self.recipe or {}, meta["epoch"])
         if changes and not self.cfg.get("allow_changes"):
             more = f" and {len(changes) - 1} more" if len(changes) > 1 else ""
             raise UsageError(
