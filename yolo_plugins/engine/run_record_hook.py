@@ -61,8 +61,9 @@ class RunRecordHook(Hook):
             history = runner.message_hub.get_info(HISTORY_KEY, None)
             if runner.rank == 0:
                 history = _earlier(self._path, history, runner.epoch)
-            record |= history or {}
-            record["resumed_after"] = [*record["resumed_after"], runner.epoch]
+            if history is not None:
+                record["started"], record["epochs"] = history["started"], history["epochs"]
+                record["resumed_after"] = [*history["resumed_after"], runner.epoch]
         self._record = record  # from here on it is written, also where the run breaks off
         self._write(runner)
 
