@@ -90,8 +90,11 @@ class AtomicCheckpointHook(Hook):
         self._training = False
 
     def before_train(self, runner: Runner) -> None:
-        """Remembers that validations from here on belong to a training."""
+        """Remembers that validations from here on belong to a training; removes what a killed run had yet to remove."""
         self._training = True
+        if self._max_keep > 0:
+            oldest = min(runner.message_hub.get_info("keep_ckpt_ids", []), default=1)
+            _remove(runner, [self._path(runner, earlier) for earlier in range(1, oldest)], keep=[])
 
     def after_train(self, runner: Runner) -> None:
         """Saves the last epoch if the interval left it out; a validation that comes later belongs to no training."""
