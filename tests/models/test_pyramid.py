@@ -314,7 +314,7 @@ def test_weights_of_another_network_are_refused(tmp_path):
         (
             RESNET,
             "https://example.org/x.pth",
-            r"https://example.org/x.pth cannot be fetched .*give pretrained= a local",
+            r"https://example.org/x.pth cannot be fetched .*give a local file",
         ),
     ],
 )
