@@ -134,6 +134,7 @@ _ALLOWED: list[Any] = [
     (_History, "mmengine.logging.history_buffer.HistoryBuffer"),
     (_statistics_method, "builtins.getattr"),
     (_no_bytes, "builtins.bytes"),
+    (slice, "builtins.slice"),
     (_NumberType, "numpy.dtype"),
     (_NumberArray, "numpy.ndarray"),
     *((_new_array, f"{core}.multiarray._reconstruct") for core in ("numpy._core", "numpy.core")),  # numpy 2 and 1
