@@ -385,6 +385,27 @@ def test_nothing_runs_in_a_training(hostile, make_runner, name, tmp_path):
 
 @pytest.mark.filterwarnings("ignore")
 @pytest.mark.parametrize(
+    ("name", "program"),
+    [
+        ("a command in meta", "posix.system"),
+        ("a chain of getattr", "importlib.import_module"),
+        ("an array of objects", "numpy.dtype[O8]"),
+        ("TorchScript", "TorchScript"),
+        ("torch before 1.6", "posix.system"),
+        ("torch before 0.1.10", "pickles in a .tar"),
+    ],
+)
+def test_a_sentence_names_what_would_run(hostile, name, program):
+    path = hostile(name)
+    told = passes(path, load_checkpoint)
+    assert told.startswith(
+        f"{path}: loading it would run {program}, which is refused; give a checkpoint of tools/train.py"
+    )
+    assert "weights_only" not in passes(path, DOORS["pretrained of timm"])
+
+
+@pytest.mark.filterwarnings("ignore")
+@pytest.mark.parametrize(
     "arguments",
     [
         ("train", "--resume", "{}"),
