@@ -2,7 +2,8 @@
 
 A run is its folder, and what it has done stands in its `record.json`: nothing else is remembered. The job of a run
 locks the folder and hands the lock to the training, which keeps it even when the job is killed. So a second start,
-which may come at any time, waits for a training that is still alive and continues one that is not from its checkpoint.
+which may come at any time, waits for a training that is still alive and continues one that is not from its checkpoint;
+on Slurm it adopts the jobs that still live, whose ids are the names of the files in the run's folder of jobs.
 """
 
 import os
