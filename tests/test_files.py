@@ -95,7 +95,7 @@ def test_a_file_system_without_locks_is_told_in_one_line(tmp_path, monkeypatch, 
         raise OSError(code, os.strerror(code))
 
     monkeypatch.setattr(fcntl, "flock", refuse)
-    with pytest.raises(UsageError, match=r"\.lock: cannot be locked \(.*\): mount its file system with locks") as told:
+    with pytest.raises(UsageError, match=r"\.lock: cannot be locked \(.*\): give its file system locks") as told:
         folder_lock(tmp_path, wait=True)
     assert "\n" not in str(told.value)
     assert os.strerror(code) in str(told.value)

@@ -48,8 +48,7 @@ def main() -> None:
         if args.log:
             config.vis_backends = [LOGGERS[name] for name in args.log]
         if args.resume:
-            config.resume = True
-            config.load_from = None if args.resume == "latest" else args.resume
+            config.resume = args.resume
 
         from yolo_plugins.engine import YOLORunner
 

@@ -62,7 +62,7 @@ def folder_lock(folder: Path, wait: bool) -> int:
     and keeps it when its parent dies. A job hands the lock to its training that way, and says so by the environment
     variable `LOCKED_FOLDER`, so that the training, which calls this function too, does not wait for its own starter. A
     process for which the starter of its starter holds the lock (torchrun passes on the variable, but no descriptor)
-    goes on as well. Where nobody holds the lock, the variable says nothing, and the lock is taken.
+    goes on as well, without a hold of its own. Where nobody holds the lock the variable means nothing: it is taken.
 
     Args:
         folder: Made if it is not there.
@@ -90,8 +90,8 @@ def folder_lock(folder: Path, wait: bool) -> int:
                 f"{folder}: another training is at work here: wait for its end, or choose another folder"
             ) from error
         raise UsageError(
-            f"{path}: cannot be locked ({os.strerror(error.errno or 0)}): mount its file system with locks (NFS "
-            "without nolock, Lustre with flock), or choose a folder on another one"
+            f"{path}: cannot be locked ({os.strerror(error.errno or 0)}): give its file system locks (NFS: the lock "
+            "service, Lustre: mount it with flock), or choose a folder on another one"
         ) from error
     return descriptor
 

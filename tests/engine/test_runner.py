@@ -9,6 +9,7 @@ from toy_training import toy_config
 
 from yolo_plugins.checkpoints.read import check_fits
 from yolo_plugins.errors import UsageError
+from yolo_plugins.record import read_record
 
 
 def load(path):
@@ -50,19 +51,23 @@ def test_a_seed_repeats_bit_for_bit(make_runner):
     assert not torch.equal(first["state_dict"]["stem.0.weight"], third["state_dict"]["stem.0.weight"])
 
 
+class StopAfter(Hook):
+    priority = "LOWEST"
+
+    def __init__(self, epochs: int) -> None:
+        self.epochs = epochs
+
+    def before_train_epoch(self, runner):
+        if runner.epoch == self.epochs:
+            raise KeyboardInterrupt
+
+
 def test_a_resumed_run_equals_an_uninterrupted_one(make_runner, caplog, capfd):
     whole = make_runner("whole", max_epochs=4, model=DROPOUT)
     whole.train()
     part = make_runner("part", max_epochs=4, model=DROPOUT)
 
-    class Stop(Hook):
-        priority = "LOWEST"
-
-        def before_train_epoch(self, runner):
-            if runner.epoch == 3:
-                raise KeyboardInterrupt
-
-    part.register_hook(Stop())
+    part.register_hook(StopAfter(3))
     with pytest.raises(KeyboardInterrupt):
         part.train()
     assert load(f"{part.work_dir}/epoch_3.pth")["optimizer"]["pending"]["count"] == 1  # inside an accumulation
@@ -111,6 +116,40 @@ def test_resuming_in_a_new_work_dir_starts_from_the_beginning(make_runner):
     runner = make_runner(max_epochs=1, resume=True)
     runner.train()
     assert runner.epoch == 1
+
+
+def test_a_run_that_is_always_resumed_begins_with_the_weights_of_load_from_and_then_goes_on_by_itself(
+    make_runner, capfd
+):
+    source = make_runner("source", max_epochs=1, randomness={"seed": 7})
+    source.train()
+    weights = source.message_hub.get_info("best_ckpt")
+    begun = make_runner("plain", max_epochs=2, load_from=weights)
+    begun.train()
+    capfd.readouterr()
+    for epochs in (1, 2):
+        runner = make_runner("tuned", max_epochs=2, load_from=weights, resume="latest")
+        if epochs == 1:
+            runner.register_hook(StopAfter(1))
+            with pytest.raises(KeyboardInterrupt):
+                runner.train()
+        else:
+            runner.train()
+        assert ("starting with epoch 1 with the weights of" in capfd.readouterr().out) == (epochs == 1)
+    assert_equal(states(load(f"{runner.work_dir}/epoch_2.pth")), states(load(f"{begun.work_dir}/epoch_2.pth")))
+    assert runner.cfg.load_from == weights
+    with pytest.raises(UsageError, match=r"nowhere\.pth: no such checkpoint file"):
+        make_runner("other", load_from="nowhere.pth", resume="latest").train()
+
+
+def test_the_checkpoint_that_is_named_is_resumed_whatever_else_there_is(make_runner):
+    whole = make_runner("whole", max_epochs=3)
+    whole.train()
+    again = make_runner(
+        "whole", max_epochs=3, load_from="nowhere.pth", resume=f"{whole.work_dir}/epoch_2.pth", experiment_name="again"
+    )
+    again.train()
+    assert read_record(f"{again.work_dir}/record.json")["resumed_after"] == [2]
 
 
 def test_weights_alone_cannot_be_resumed_from(make_runner):

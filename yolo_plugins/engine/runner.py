@@ -50,9 +50,10 @@ class YOLORunner(Runner):
     `interrupted` or `failed`).
     """
 
-    _resume: bool
+    _resume: bool | str
     _load_from: str | None
     _has_loaded: bool
+    _is_training = False
     recipe: Recipe | None = None  # of a training, once its model is initialised
 
     def setup_env(self, env_cfg: dict) -> None:
@@ -154,6 +155,7 @@ class YOLORunner(Runner):
         """
         with self._work_dir_of_its_own():
             super().dump_config()
+            self._is_training = True
             try:
                 return super().train()
             except BaseException as error:
@@ -171,7 +173,7 @@ class YOLORunner(Runner):
         """The lock of the work folder, one for all processes."""
         if self.rank:
             return contextlib.nullcontext()
-        return claimed(Path(self.work_dir), self._resume, bool(self.cfg.get("overwrite")))
+        return claimed(Path(self.work_dir), bool(self._resume), bool(self.cfg.get("overwrite")))
 
     def _check_weights(self, error: Exception) -> None:
         """Names the cause of an error that a model met because its weights are no longer numbers.
@@ -185,17 +187,25 @@ class YOLORunner(Runner):
             ) from error
 
     def load_or_resume(self) -> None:
-        """Loads what `load_from` and `resume` name; without a checkpoint to resume from, starts from the beginning.
+        """Resumes what `resume` names, or loads the weights that `load_from` names.
+
+        `resume` is a checkpoint, or `latest`, the newest one of the work directory. Without one there, and only then,
+        a training begins, with the weights of `load_from` if there are any. True is MMEngine's: the checkpoint that
+        `load_from` names, or `latest` where it names none.
 
         Raises:
             UsageError: The work directory's newest checkpoint is missing, or a checkpoint does not fit.
         """
-        if self._resume and self._load_from is None:
-            self._load_from = latest_checkpoint(self.work_dir)
-            if self._load_from is None:
-                self.logger.warning(f"{self.work_dir}: no checkpoint to resume from, starting with epoch 1")
+        if self._resume and not self._has_loaded:
+            source = self._resume if isinstance(self._resume, str) else self._load_from or "latest"
+            checkpoint = latest_checkpoint(self.work_dir) if source == "latest" else source
+            if checkpoint is None:
+                begin = f"with the weights of {self._load_from}" if self._load_from else "from scratch"
+                self.logger.warning(f"{self.work_dir}: no checkpoint to resume from, starting with epoch 1 {begin}")
                 self._resume = False
-        if isinstance(self._train_loop, BaseLoop):
+            else:
+                self._load_from = checkpoint
+        if self._is_training:
             self.recipe = describe_recipe(self)
         super().load_or_resume()
 
