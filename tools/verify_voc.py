@@ -21,10 +21,10 @@ def main() -> None:
     parser.add_argument("--official", action="store_true", help="also demand the counts of the official release")
     args = parser.parse_args()
     with one_line_errors():
+        check_data_options(args)
         from yolo_plugins.datasets.verify_voc import STUDY_SETS, verify_config, verify_voc
         from yolo_plugins.datasets.voc import VOC_CLASSES
 
-        check_data_options(args)
         if args.config:
             reports = verify_config(args.config, args.cfg_options, args.official)
         elif args.data_root:

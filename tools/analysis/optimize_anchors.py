@@ -20,13 +20,13 @@ def main() -> None:
     parser.add_argument("--seed", type=int, default=0, help="of the fit (default: %(default)s)")
     args = parser.parse_args()
     with one_line_errors():
+        check_data_options(args)
         from yolo_plugins.costs.anchors import choose_anchors, format_anchors, object_sizes
         from yolo_plugins.datasets.from_config import datasets_of_config
         from yolo_plugins.datasets.voc_dataset import VOCDataset
         from yolo_plugins.errors import UsageError
         from yolo_plugins.models.dense_heads.yolo_anchor_head import YOLOV5_ANCHORS
 
-        check_data_options(args)
         if args.config:
             (dataset,) = datasets_of_config(args.config, args.cfg_options, ["train_dataloader"])
         else:

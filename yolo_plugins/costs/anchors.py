@@ -155,12 +155,18 @@ def object_sizes(annotations: Iterable[Annotation], img_size: int) -> tuple[_Flo
 
     Returns:
         (n, 2) widths and heights in pixels of the network's input, and the number of images.
+
+    Raises:
+        UsageError: there is no object.
     """
     sizes = [np.zeros((0, 2))]
     for annotation in annotations:
         bboxes = annotation.bboxes[~annotation.difficult].astype(np.float64)
         sizes.append((bboxes[:, 2:] - bboxes[:, :2]) * (img_size / max(annotation.width, annotation.height)))
-    return np.concatenate(sizes), len(sizes) - 1
+    images, sizes_wh = len(sizes) - 1, np.concatenate(sizes)
+    if not len(sizes_wh):
+        raise UsageError(f"no object in {images} pictures; give splits and classes that have some")
+    return sizes_wh, images
 
 
 def format_anchors(anchors_wh: ArrayLike, num_levels: int) -> str:
