@@ -69,7 +69,7 @@ def test_classes_of_one_s_own_come_from_the_command_line_or_a_config(tmp_path):
         "test_dataloader = val_dataloader\n"
     )
     strange = run(tmp_path, "verify_voc.py", "VOCdevkit")
-    assert strange.returncode == 1 and "unknown class 'screw'; name it in metainfo" in strange.stdout
+    assert strange.returncode == 1 and "unknown class 'screw' (name it in metainfo" in strange.stdout
     for sound in (
         run(tmp_path, "verify_voc.py", "VOCdevkit", "--classes", "screw", "nut"),
         run(tmp_path, "verify_voc.py", "--config", "own.py"),

@@ -77,7 +77,7 @@ def test_classes_become_their_places():
 
 def test_other_classes_are_faults_left_out_or_kept():
     names = ["nut", "bolt"]
-    assert list(label_classes(names, ("nut",), None)[2]) == [1]
+    assert label_classes(names, ("nut",), None)[2] == {1: "unknown class 'bolt'"}
     labels, wanted, faults = label_classes(names, ("nut",), "background")
     assert wanted.tolist() == [True, False] and not faults
     labels, wanted, faults = label_classes(names, ("nut",), "ignore")

@@ -182,7 +182,9 @@ def test_classes_may_be_the_user_s(small, tmp_path):
         entry["category_id"] = number
     path = write_split(tmp_path, "x", small | {"categories": categories})
     assert read_instances(path, ("nut", "screw"))[7].labels.tolist() == [1]
-    with pytest.raises(UsageError, match=r"instances_x\.json: unknown class 'nut'; name it in metainfo=.*others="):
+    with pytest.raises(
+        UsageError, match=r"instances_x\.json: unknown class 'nut', one of 3 categories \(name it in metainfo=.*others="
+    ):
         read_instances(path)
 
 

@@ -129,7 +129,9 @@ def test_clip_lets_boxes_leave_their_picture(write):
 
 def test_objects_of_other_classes_are_refused_left_out_or_kept_to_be_ignored(write):
     path = write(SIZE + voc_object("dog") + voc_object("cat", (1, 1, 9, 9)))
-    with pytest.raises(UsageError, match=r"unknown class 'cat'; name it in metainfo=.*others='background' or 'ignore'"):
+    with pytest.raises(
+        UsageError, match=r"unknown class 'cat' \(name it in metainfo=.*others='background' or 'ignore'"
+    ):
         read_annotation(path, ("dog",))
     background = read_annotation(path, ("dog",), others="background")
     assert background.labels.tolist() == [0] and background.others == ("cat",)

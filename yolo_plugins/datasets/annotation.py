@@ -13,6 +13,7 @@ import numpy as np
 from yolo_plugins.errors import UsageError
 
 OTHERS = ("ignore", "background")
+OTHERS_REMEDY = "name it in metainfo=dict(classes=...), or leave such objects out by others='background' or 'ignore'"
 OTHER_CLASS = -1  # the label of an object of another class that scoring shall ignore
 
 # Pixels by which a box may leave its picture without being a fault: 0-based writers start at 0 instead of 1.
@@ -63,15 +64,14 @@ def label_classes(
 
     Returns:
         (n,) int64 index into `classes`, `OTHER_CLASS` where it is none of them; (n,) bool, whether to keep the object;
-        what is wrong, by place.
+        what is wrong, by place; the remedy is `OTHERS_REMEDY`.
     """
     index = {name: label for label, name in enumerate(classes)}
     labels = np.array([index.get(name, OTHER_CLASS) for name in names], dtype=np.int64)
     is_other = labels == OTHER_CLASS
     if others is not None:
         return labels, ~is_other | (others == "ignore"), {}
-    remedy = "name it in metainfo=dict(classes=...), or say in the data set others='background' or 'ignore'"
-    return labels, ~is_other, {int(k): f"unknown class {names[k]!r}; {remedy}" for k in np.flatnonzero(is_other)}
+    return labels, ~is_other, {k: f"unknown class {names[k]!r}" for k in np.flatnonzero(is_other).tolist()}
 
 
 def check_boxes(

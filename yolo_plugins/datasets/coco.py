@@ -15,7 +15,7 @@ from typing import Any
 
 import numpy as np
 
-from yolo_plugins.datasets.annotation import OTHER_CLASS, Annotation, check_boxes, label_classes
+from yolo_plugins.datasets.annotation import OTHER_CLASS, OTHERS_REMEDY, Annotation, check_boxes, label_classes
 from yolo_plugins.errors import UsageError
 
 # The official names in the official order (ids 1 to 90 with gaps): the class index of a label is its place here.
@@ -183,7 +183,7 @@ def _read_classes(
     labels, wanted, faults = label_classes(names, classes, others)
     unknown = [k for k in category.tolist() if k in faults] if faults else []
     if unknown:
-        raise file.fault(f"{faults[unknown[0]]} (the file has {len(names)} categories)")
+        raise file.fault(f"{faults[unknown[0]]}, one of {len(names)} categories ({OTHERS_REMEDY})")
     return [names[k] for k in category.tolist()], labels[category], wanted[category]
 
 

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import numpy as np
 
-from yolo_plugins.datasets.annotation import OTHER_CLASS, Annotation, check_boxes, label_classes
+from yolo_plugins.datasets.annotation import OTHER_CLASS, OTHERS_REMEDY, Annotation, check_boxes, label_classes
 from yolo_plugins.datasets.images import IMAGE_SUFFIXES
 from yolo_plugins.errors import UsageError
 
@@ -192,6 +192,8 @@ def inspect_annotation(
     faults = _layout_faults(root, nodes)
     names = [_text(node, "name") for node in nodes]
     labels, wanted, class_faults = label_classes(names, classes, others)
+    if class_faults:  # the remedy once, not at every object
+        class_faults[min(class_faults)] += f" ({OTHERS_REMEDY})"
     corners = np.array([[_number(node, f"bndbox/{tag}") for tag in _BOX_TAGS] for node in nodes]).reshape(-1, 4)
     bboxes, has_area, box_faults = check_boxes(
         corners, np.tile(size, (len(nodes), 1)), clip, lambda k: _shown(corners[k]), inclusive=True
