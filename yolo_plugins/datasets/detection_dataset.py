@@ -147,7 +147,8 @@ class DetectionDataset(BaseDataset, ABC):
 
     def load_data_list(self) -> list[dict]:
         """One record per picture, in the order of the splits."""
-        check_classes(self._metainfo.get("classes"), self.others)
+        classes = self.metainfo.get("classes")
+        check_classes(classes, self.others)
         pictures = list(self.read_pictures())
         annotations = [picture.annotation for picture in pictures]
         left_out = describe_left_out(annotations, self.others)
@@ -155,10 +156,10 @@ class DetectionDataset(BaseDataset, ABC):
             MMLogger.get_current_instance().info(f"{self._name}: {left_out}")
         if self.others and not self.test_mode and all((known.labels == OTHER_CLASS).all() for known in annotations):
             raise UsageError(
-                f"{self._name}: no object of {', '.join(self._metainfo['classes'])} ({left_out or 'nor of others'}); "
+                f"{self._name}: no object of {', '.join(classes)} ({left_out or 'nor of others'}); "
                 "correct metainfo.classes"
             )
-        return [self._record(picture) for picture in pictures]
+        return [self._record(picture, len(classes)) for picture in pictures]
 
     def load(self, index: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """A scaled picture and its objects for training; none of the three may be written to.
@@ -229,10 +230,10 @@ class DetectionDataset(BaseDataset, ABC):
         img.flags.writeable = False
         return img
 
-    def _record(self, picture: Picture) -> dict:
+    def _record(self, picture: Picture, num_classes: int) -> dict:
         annotation = picture.annotation
         if self.test_mode:
-            annotation = _ignored_by_every_class(annotation, len(self._metainfo["classes"]))
+            annotation = _ignored_by_every_class(annotation, num_classes)
         wanted = ~annotation.difficult
         record = {
             "img_id": picture.img_id,
