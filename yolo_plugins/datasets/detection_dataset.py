@@ -119,7 +119,7 @@ class DetectionDataset(BaseDataset, ABC):
     @property
     def _name(self) -> str:
         """What a message calls the data set."""
-        return f"{type(self).__name__} {', '.join(map(str, self.splits))}"
+        return f"{type(self).__name__} {', '.join(map(str, self.splits)) or 'without splits'}"
 
     @abstractmethod
     def read_pictures(self) -> Iterable[Picture]:

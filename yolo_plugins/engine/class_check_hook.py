@@ -70,7 +70,7 @@ def _check_last_batch(model: nn.Module, loader: Any) -> None:
     if names := _norms_of_one_value(model, input_hw):
         remedy = "raise train_dataloader.batch_size" if size == 1 else "set train_dataloader.drop_last=True"
         raise UsageError(
-            f"{len(loader.sampler)} pictures in batches of {size} leave one of a single picture, at which "
+            f"{len(loader.sampler)} pictures in batches of {size}: one batch is a single picture, at which "
             f"{len(names)} batch norms ({_some(names)}) see one value a channel and fail: {remedy}, or change img_size"
         )
 
