@@ -6,6 +6,7 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+from yolo_plugins.errors import UsageError
 from yolo_plugins.faults import explain
 
 
@@ -50,3 +51,32 @@ def add_config_options(parser: argparse.ArgumentParser) -> None:
         metavar="KEY=VALUE",
         help="changes to the config, for example data_root=/data/VOCdevkit train_dataloader.batch_size=16",
     )
+
+
+def add_data_options(parser: argparse.ArgumentParser, folder: str, sets: str) -> None:
+    """The options by which a tool learns of data: a config, or a VOCdevkit folder with its splits and classes.
+
+    Args:
+        parser: Of the tool.
+        folder: Name of its argument for the folder, which is None by default.
+        sets: The default splits, in words.
+    """
+    source = parser.add_mutually_exclusive_group()
+    source.add_argument("--config", help="path, or name of a file in configs/, in place of the folder and its options")
+    nargs = None if folder.startswith("--") else "?"
+    source.add_argument(folder, nargs=nargs, metavar="FOLDER", help="a VOCdevkit folder, which holds VOC2007")
+    parser.add_argument("--sets", nargs="+", metavar="SUB/SPLIT", help=f"the folder's splits (default: {sets})")
+    parser.add_argument("--classes", nargs="+", metavar="NAME", help="the folder's classes (default: VOC's 20)")
+    add_config_options(parser)
+
+
+def check_data_options(args: argparse.Namespace) -> None:
+    """Refuses options that would have no effect.
+
+    Raises:
+        UsageError: There are options of a folder beside a config, or changes to a config beside a folder.
+    """
+    if args.config and (args.sets or args.classes):
+        raise UsageError("--sets and --classes are for a folder: change those of --config by --cfg-options")
+    if not args.config and args.cfg_options:
+        raise UsageError("--cfg-options changes a config: give one by --config")

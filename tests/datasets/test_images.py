@@ -1,6 +1,8 @@
 """Facts about decoding and scaling pictures."""
 
 import json
+import struct
+import warnings
 
 import cv2
 import numpy as np
@@ -24,12 +26,121 @@ def test_lossless_picture_comes_back_in_bgr_order(tmp_path, noise):
     assert img.flags.c_contiguous
 
 
-@pytest.mark.parametrize("mode", ["L", "P", "RGBA", "CMYK", "1"])
-def test_every_colour_mode_becomes_three_channels(tmp_path, noise, mode):
-    path = tmp_path / ("a.jpg" if mode == "CMYK" else "a.png")
-    Image.fromarray(noise).convert(mode).save(path)
-    assert read_image(path).shape == (60, 90, 3)
+COLOUR = (200, 50, 30)  # RGB
+
+
+def picture(mode):
+    """A picture of one colour in any mode of Pillow, (60, 90) pixels, with all of it transparent where it can be."""
+    image = Image.new("RGB", (90, 60), COLOUR)
+    if mode in ("LA", "PA", "RGBA"):
+        image = image.convert({"LA": "L", "PA": "P"}.get(mode, "RGB"))
+        image.putalpha(0)
+    return image.convert(mode)
+
+
+@pytest.mark.parametrize(
+    ("mode", "suffix"),
+    [
+        *[(mode, "png") for mode in ("1", "L", "LA", "P", "RGB", "RGBA")],
+        *[(mode, "tif") for mode in ("1", "L", "LA", "P", "PA", "RGB", "RGBX", "RGBA", "CMYK", "YCbCr", "LAB")],
+        *[(mode, "jpg") for mode in ("L", "RGB", "CMYK", "YCbCr")],
+        *[(mode, "webp") for mode in ("L", "RGB", "HSV")],
+        *[("RGB", suffix) for suffix in ("bmp", "ppm", "jp2")],
+        *[(mode, "gif") for mode in ("L", "P")],
+    ],
+)
+def test_every_mode_of_8_bits_keeps_its_colour(tmp_path, mode, suffix):
+    path = tmp_path / f"a.{suffix}"
+    picture(mode).save(path)
+    grey = 255 if mode == "1" else 93  # 0.299 * 200 + 0.587 * 50 + 0.114 * 30
+    expected = (grey,) * 3 if mode in ("1", "L", "LA") else COLOUR[::-1]
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        img = read_image(path)
+    assert img.shape == (60, 90, 3) and img.dtype == np.uint8
+    if mode != "1":  # which is dithered
+        assert np.abs(img.mean((0, 1)) - expected).max() < 6
+    assert set(np.unique(img)) <= {0, 255} or mode != "1"
     assert check_image(path) == (90, 60)
+
+
+def test_transparency_is_left_out_whatever_the_mode(tmp_path):
+    """The colours below it are read, as OpenCV and so MMDetection read them."""
+    palette = Image.new("P", (4, 4), 1)
+    palette.putpalette([0, 0, 0, *COLOUR])
+    pictures = {
+        "rgba": (picture("RGBA"), {}),
+        "index": (palette, {"transparency": 1}),
+        "bytes": (palette, {"transparency": b"\xff\x00"}),
+        "colour": (picture("RGB"), {"transparency": COLOUR}),
+    }
+    for name, (image, options) in pictures.items():
+        path = tmp_path / f"{name}.png"
+        image.save(path, **options)
+        with warnings.catch_warnings():
+            warnings.simplefilter("error")
+            assert read_image(path)[0, 0].tolist() == [30, 50, 200], name
+        assert cv2.imread(str(path), cv2.IMREAD_COLOR)[0, 0].tolist() == [30, 50, 200], name
+
+
+@pytest.fixture
+def grey():
+    """(16, 16) uint8, every value once."""
+    return np.arange(256, dtype=np.uint8).reshape(16, 16)
+
+
+def sixteen_bits(grey, mode):
+    values = grey.astype(np.uint16) * 257
+    return Image.frombytes(mode, grey.shape, values.astype(">u2" if mode == "I;16B" else "<u2").tobytes())
+
+
+@pytest.mark.parametrize(
+    ("mode", "suffix"),
+    [("I;16", "png"), ("I;16B", "png"), ("I;16", "tif"), ("I;16B", "tif"), ("I;16L", "tif"), ("I;16", "pgm")],
+)
+def test_sixteen_bits_of_grey_are_read_as_eight(tmp_path, grey, mode, suffix):
+    path = tmp_path / f"a.{suffix}"
+    sixteen_bits(grey, mode).save(path)
+    img = read_image(path)
+    np.testing.assert_array_equal(img, np.repeat(grey[..., None], 3, axis=2))
+    assert check_image(path) == (16, 16)
+
+
+def test_grey_of_16_bits_that_counts_from_white_is_turned_round(tmp_path, grey):
+    sixteen_bits(grey, "I;16").save(tmp_path / "a.tif", tiffinfo={262: 0})
+    assert (read_image(tmp_path / "a.tif")[..., 0] == 255 - grey).all()
+
+
+def test_grey_of_16_bits_between_those_of_8_is_rounded(tmp_path):
+    Image.fromarray(np.array([[128, 129, 385, 386]], np.uint16)).save(tmp_path / "a.png")
+    assert read_image(tmp_path / "a.png")[0, :, 0].tolist() == [0, 1, 1, 2]
+
+
+def test_sixteen_bits_are_turned_upright_too(tmp_path, grey):
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    sixteen_bits(grey, "I;16").save(tmp_path / "a.png", exif=exif)
+    assert (read_image(tmp_path / "a.png")[..., 0] == np.rot90(grey, -1)).all()
+
+
+@pytest.mark.parametrize("decode", [read_image, check_image])
+def test_values_without_a_certain_range_are_refused_by_name(tmp_path, grey, decode):
+    Image.fromarray(grey.astype(np.int32)).save(tmp_path / "integers.tif")
+    Image.fromarray(grey.astype(np.float32)).save(tmp_path / "floats.tif")
+    Image.fromarray(grey.astype(np.float32)).save(tmp_path / "floats.pfm")
+    sixteen_bits(grey, "I;16").save(tmp_path / "twelve.tif", tiffinfo={258: 16})
+    data = (tmp_path / "twelve.tif").read_bytes()
+    entry = struct.pack("<HHIHH", 258, 3, 1, 16, 0)
+    assert entry in data
+    (tmp_path / "twelve.tif").write_bytes(data.replace(entry, struct.pack("<HHIHH", 258, 3, 1, 12, 0)))
+    for name, told in (
+        ("integers.tif", r"\(TIFF, mode I of 32 bits\)"),
+        ("floats.tif", r"\(TIFF, mode F of 32 bits\)"),
+        ("floats.pfm", r"\(PPM, mode F\)"),
+        ("twelve.tif", r"\(TIFF, mode I;16 of 12 bits\)"),
+    ):
+        with pytest.raises(UsageError, match=rf"{name}: its values have no certain range {told}; save it with 8 bits"):
+            decode(tmp_path / name)
 
 
 @pytest.mark.parametrize("orientation", range(1, 9))

@@ -9,15 +9,17 @@ import os
 import random
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any, NamedTuple
+from dataclasses import replace
+from typing import Any, ClassVar, NamedTuple
 
 import numpy as np
 from mmengine.dataset import BaseDataset, Compose
+from mmengine.logging import MMLogger
 
 from yolo_plugins.errors import UsageError
 from yolo_plugins.registry import TRANSFORMS
 
-from .annotation import Annotation
+from .annotation import OTHER_CLASS, Annotation, check_classes, describe_left_out
 from .image_cache import ImageCache
 from .images import read_image, scale_long_side, scaled_hw
 
@@ -55,6 +57,12 @@ class DetectionDataset(BaseDataset, ABC):
             MMDetection's inference and tools; the data set loads by itself, from its cache.
         test_mode: Whether samples are for evaluation.
         metainfo: `dict(classes=...)` for classes other than the data set's own.
+        others: What becomes of objects of classes that are not asked for: "background" leaves them out, "ignore" keeps
+            them in evaluation as difficult objects of every class, so that a detection on one counts neither way (in
+            training, where difficult objects are left out, both are the same); None refuses them. Pictures without any
+            other object stay in, as background.
+        clip: Whether a box may leave its picture and is clipped, or is refused where it does so by more than a pixel;
+            None takes the layout's custom.
         cache_images: Whether pictures come from an `ImageCache`, built where it is missing; otherwise each is decoded
             and scaled whenever it is needed.
         cache_dir: Folder of the image cache, see `ImageCache`.
@@ -64,10 +72,13 @@ class DetectionDataset(BaseDataset, ABC):
         lazy_init: Whether the files are read when `full_init` is called, and not now.
 
     Raises:
-        UsageError: Two sizes are stated; the folder, a split, an annotation or a picture is missing or faulty, or
-            a picture's size is not the one in its annotation, or the pipeline drops a sample. Names the file. Without a
-            cache a picture is looked into when it is first needed.
+        UsageError: Two sizes are stated; there is no picture, or no object of the classes to train on; the folder, a
+            split, an annotation or a picture is missing or faulty, or a picture's size is not the one in its
+            annotation, or the pipeline drops a sample. Names the file. Without a cache a picture is looked into when it
+            is first needed.
     """
+
+    CLIP: ClassVar[bool] = False  # a layout's custom, where the config does not state `clip`
 
     def __init__(
         self,
@@ -77,6 +88,8 @@ class DetectionDataset(BaseDataset, ABC):
         pipeline: Sequence[Any] = (),
         test_mode: bool = False,
         metainfo: Mapping | None = None,
+        others: str | None = None,
+        clip: bool | None = None,
         cache_images: bool = True,
         cache_dir: str | None = None,
         indices: int | Sequence[int] | None = None,
@@ -86,6 +99,8 @@ class DetectionDataset(BaseDataset, ABC):
         self._all_steps = pipeline
         steps = [TRANSFORMS.build(step) if isinstance(step, dict) else step for step in without_loading(pipeline)]
         self.splits = splits
+        self.others = others
+        self.clip = self.CLIP if clip is None else clip
         self.img_size = _only_size(type(self).__name__, img_size, steps)
         self.cache_images = cache_images
         self.cache_dir = cache_dir
@@ -102,6 +117,11 @@ class DetectionDataset(BaseDataset, ABC):
             lazy_init=lazy_init,
         )
 
+    @property
+    def _name(self) -> str:
+        """What a message calls the data set."""
+        return f"{type(self).__name__} {', '.join(map(str, self.splits)) or 'without splits'}"
+
     @abstractmethod
     def read_pictures(self) -> Iterable[Picture]:
         """The pictures of all splits, in their order; an object's label is the index into `metainfo["classes"]`."""
@@ -111,6 +131,10 @@ class DetectionDataset(BaseDataset, ABC):
         if self._fully_initialized:
             return
         super().full_init()
+        if not self.data_list:
+            raise UsageError(
+                f"{self._name}: no picture; give splits that list some, and indices that keep some of them"
+            )
         if self.img_size is None:
             return
         if self.cache_images:
@@ -124,7 +148,19 @@ class DetectionDataset(BaseDataset, ABC):
 
     def load_data_list(self) -> list[dict]:
         """One record per picture, in the order of the splits."""
-        return [self._record(picture) for picture in self.read_pictures()]
+        classes = self.metainfo.get("classes")
+        check_classes(classes, self.others)
+        pictures = list(self.read_pictures())
+        annotations = [picture.annotation for picture in pictures]
+        left_out = describe_left_out(annotations, self.others)
+        if left_out:
+            MMLogger.get_current_instance().info(f"{self._name}: {left_out}")
+        if self.others and not self.test_mode and all((known.labels == OTHER_CLASS).all() for known in annotations):
+            raise UsageError(
+                f"{self._name}: no object of {', '.join(classes)} ({left_out or 'nor of others'}); "
+                "correct metainfo.classes"
+            )
+        return [self._record(picture, len(classes)) for picture in pictures]
 
     def load(self, index: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """A scaled picture and its objects for training; none of the three may be written to.
@@ -204,8 +240,10 @@ class DetectionDataset(BaseDataset, ABC):
         img.flags.writeable = False
         return img
 
-    def _record(self, picture: Picture) -> dict:
+    def _record(self, picture: Picture, num_classes: int) -> dict:
         annotation = picture.annotation
+        if self.test_mode:
+            annotation = _ignored_by_every_class(annotation, num_classes)
         wanted = ~annotation.difficult
         record = {
             "img_id": picture.img_id,
@@ -261,6 +299,20 @@ def without_loading(pipeline: Sequence[Any]) -> list[Any]:
     return [
         step for step in pipeline if not isinstance(step, dict) or step["type"].rpartition(".")[2] not in _LOADING_STEPS
     ]
+
+
+def _ignored_by_every_class(annotation: Annotation, num_classes: int) -> Annotation:
+    """The same with each object of another class as one of every class: detections are matched within a class."""
+    other = annotation.labels == OTHER_CLASS
+    times = np.where(other, num_classes, 1)
+    labels = np.repeat(annotation.labels, times)
+    labels[np.repeat(other, times)] = np.tile(np.arange(num_classes), other.sum())
+    return replace(
+        annotation,
+        bboxes=np.repeat(annotation.bboxes, times, axis=0),
+        labels=labels,
+        difficult=np.repeat(annotation.difficult, times),
+    )
 
 
 def _only_size(name: str, img_size: int | None, steps: Sequence[Any]) -> Any:

@@ -20,7 +20,7 @@ from yolo_plugins.files import is_disk_full
 
 from .images import read_image, scale_long_side
 
-_FORMAT_VERSION = 1  # raise it when the file's layout, the decoding or the scaling changes
+_FORMAT_VERSION = 2  # raise it when the file's layout, the decoding or the scaling changes
 _SIZES_DTYPE = np.dtype("<i4")
 _SIZES_PER_IMAGE = 4  # height and width of the scaled picture, then of the original
 _CHUNK = 64  # pictures that are decoded and not yet written: bounds the memory

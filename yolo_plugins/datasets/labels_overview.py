@@ -59,7 +59,10 @@ def _relative_boxes(record: dict, img_size: int) -> np.ndarray:
 
 
 def _title(dataset: DetectionDataset, objects: int) -> str:
-    difficult = sum(int(record["difficult"].sum()) for record in dataset.data_list) if dataset.test_mode else 0
+    difficult = 0
+    if dataset.test_mode:  # an object that every class ignores stands there once a class
+        boxes = [record["ori_bboxes"][record["difficult"]] for record in dataset.data_list]
+        difficult = sum(len(np.unique(own, axis=0)) for own in boxes)
     counts = f"{len(dataset):,} pictures, {objects:,} objects"
     return f"{', '.join(dataset.splits)}: {counts}" + (f" and {difficult:,} difficult ones" if difficult else "")
 

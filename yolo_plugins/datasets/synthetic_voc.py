@@ -14,7 +14,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from yolo_plugins.datasets.voc import VOC_CLASSES, annotation_path, image_path, split_path
+from yolo_plugins.datasets.voc import VOC_CLASSES, annotation_path, split_path
 from yolo_plugins.errors import UsageError
 
 _MARKER = "SYNTHETIC.json"
@@ -348,7 +348,7 @@ _GROUNDS: tuple[Callable[[np.random.Generator, int, int], np.ndarray], ...] = (_
 
 def _write_picture(root: Path, sub: str, name: str, img: np.ndarray, objects: list[_Object], owner: np.ndarray) -> None:
     """Writes one JPEG and its XML."""
-    path = image_path(root, sub, name)
+    path = root / sub / "JPEGImages" / f"{name}.jpg"
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_bytes(cv2.imencode(".jpg", img, [cv2.IMWRITE_JPEG_QUALITY, _JPEG_QUALITY])[1].tobytes())
     nodes = "".join(_object_xml(item, owner, number) for number, item in enumerate(objects, start=1))

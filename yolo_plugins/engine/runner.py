@@ -19,7 +19,7 @@ from mmengine.dist import is_distributed, master_only
 from mmengine.hooks import EMAHook, Hook
 from mmengine.logging import MMLogger
 from mmengine.model import MMDistributedDataParallel, is_model_wrapper
-from mmengine.runner import BaseLoop, Priority, Runner
+from mmengine.runner import BaseLoop, EpochBasedTrainLoop, Priority, Runner
 from mmengine.runner.checkpoint import weights_to_cpu
 from mmengine.utils import apply_to
 from mmengine.visualization import Visualizer
@@ -95,6 +95,17 @@ class YOLORunner(Runner):
             if not dataloader.get("num_workers"):
                 dataloader["persistent_workers"] = False
         return Runner.build_dataloader(dataloader, seed, diff_rank_seed)
+
+    def build_train_loop(self, loop: BaseLoop | dict) -> BaseLoop:
+        """MMEngine's loop, unless its data make no epoch.
+
+        Raises:
+            UsageError: There are fewer pictures than a batch takes, or than there are processes.
+        """
+        built = super().build_train_loop(loop)
+        if isinstance(built, EpochBasedTrainLoop):
+            _check_epoch(built.dataloader, self.world_size)
+        return built
 
     def build_val_loop(self, loop: BaseLoop | dict) -> BaseLoop:
         """MMEngine's loop; its workers start here, before training fills the memory of which each would keep a copy."""
@@ -344,6 +355,19 @@ def _collate(dataset: Any) -> dict[str, dict]:
         return {}
     testing = dataset.get("test_mode") if isinstance(dataset, dict) else dataset.test_mode
     return {"collate_fn": {"type": f"yolo_plugins.collate_{'detection' if testing else 'training'}"}}
+
+
+def _check_epoch(loader: Any, num_processes: int) -> None:
+    """Refuses a training loader whose epoch has no batch, or shows a picture twice because processes lack their own."""
+    pictures = len(loader.dataset)
+    if pictures < num_processes:
+        raise UsageError(f"{pictures} pictures to train on are too few for {num_processes} processes; start fewer")
+    if not len(loader):
+        on = f" on each of {num_processes} processes" if num_processes > 1 else ""
+        raise UsageError(
+            f"{pictures} pictures make no batch of {loader.batch_size}{on} (drop_last=True): lower "
+            "train_dataloader.batch_size or set train_dataloader.drop_last=False"
+        )
 
 
 def _is_off(name: str, hook: Hook | dict | None) -> bool:
