@@ -14,7 +14,7 @@ from mmengine.structures import InstanceData
 from PIL import Image
 
 from yolo_plugins.checkpoints.read import check_fits, load_checkpoint
-from yolo_plugins.config import input_size
+from yolo_plugins.config import input_hw
 from yolo_plugins.datasets.collate import collate_detection
 from yolo_plugins.datasets.detection_dataset import without_loading
 from yolo_plugins.datasets.drawing import draw_boxes
@@ -47,8 +47,7 @@ def load_detector(config: Config, checkpoint: str | Path, device: str | torch.de
     state_dict = content.get("state_dict", content)
     check_fits(detector, state_dict, str(checkpoint))
     detector.load_state_dict(state_dict)
-    size = input_size(config)
-    return to_deploy(detector.to(device), (size, size))
+    return to_deploy(detector.to(device), input_hw(config))
 
 
 def test_pipeline(config: Config) -> Compose:

@@ -21,22 +21,25 @@ def main() -> None:
         metavar="SUB/NAME",
         help="(default: 07+12 train)",
     )
-    parser.add_argument("--img-size", type=int, default=320, help="long side in pixels (default: %(default)s)")
+    size_help = "side, or height and width (default: 320)"
+    parser.add_argument("--img-size", type=int, nargs="+", default=[320], metavar="PIXELS", help=size_help)
     parser.add_argument("--num", type=int, default=9, help="anchors, all levels together (default: %(default)s)")
     parser.add_argument("--seed", type=int, default=0, help="of the fit (default: %(default)s)")
     args = parser.parse_args()
     with one_line_errors():
+        from yolo_plugins.config import size_hw
         from yolo_plugins.costs.anchors import choose_anchors, format_anchors, read_object_sizes
         from yolo_plugins.errors import UsageError
         from yolo_plugins.models.dense_heads.yolo_anchor_head import YOLOV5_ANCHORS
 
         levels = len(YOLOV5_ANCHORS)
-        if args.img_size < 1 or args.num < 1 or args.num % levels:
-            raise UsageError(f"--img-size {args.img_size} --num {args.num}: give pixels, and a multiple of {levels}")
-        sizes_wh, images = read_object_sizes(args.data_root, args.sets, args.img_size)
+        if args.num < 1 or args.num % levels:
+            raise UsageError(f"--num {args.num}: give a multiple of {levels}")
+        input_hw = size_hw(args.img_size[0] if len(args.img_size) == 1 else args.img_size)
+        sizes_wh, images = read_object_sizes(args.data_root, args.sets, input_hw)
         present = [anchor for level in YOLOV5_ANCHORS for anchor in level]
         choice = choose_anchors(sizes_wh, present, args.num, args.seed)
-        print(f"{len(sizes_wh)} objects in {images} images at {args.img_size} px")
+        print(f"{len(sizes_wh)} objects in {images} images at {input_hw[0]} x {input_hw[1]} px")
         for name, quality in (("present", choice.present_quality), ("chosen", choice.quality)):
             print(
                 f"{name:<8} best possible recall {quality.best_possible_recall:.4f}, "

@@ -11,6 +11,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from yolo_plugins.config import size_hw
 from yolo_plugins.datasets.voc import annotation_path, read_annotation, read_split
 from yolo_plugins.errors import UsageError
 
@@ -147,13 +148,15 @@ def choose_anchors(
     return AnchorChoice(fitted_wh, fitted, present, f"replaced: fitted anchors reach a {change}")
 
 
-def read_object_sizes(data_root: str | Path, splits: Sequence[str], img_size: int) -> tuple[_Floats, int]:
+def read_object_sizes(
+    data_root: str | Path, splits: Sequence[str], img_size: int | Sequence[int]
+) -> tuple[_Floats, int]:
     """Sizes of the objects of VOC splits, as the network meets them; difficult objects are left out as in training.
 
     Args:
         data_root: VOCdevkit folder.
         splits: as "VOC2007/train".
-        img_size: pixels; the long side of every image is brought to this.
+        img_size: (height, width) of the input in pixels, or the side of a square, into which images are scaled.
 
     Returns:
         (n, 2) widths and heights in pixels of the network's input, and the number of images.
@@ -161,6 +164,7 @@ def read_object_sizes(data_root: str | Path, splits: Sequence[str], img_size: in
     Raises:
         UsageError: a split that is not SUB/NAME; a folder, list or annotation that is missing or faulty.
     """
+    height, width = size_hw(img_size)
     sizes, images = [np.zeros((0, 2))], 0
     for split in splits:
         sub, slash, name = split.partition("/")
@@ -169,7 +173,7 @@ def read_object_sizes(data_root: str | Path, splits: Sequence[str], img_size: in
         for image_id in read_split(data_root, sub, name):
             annotation = read_annotation(annotation_path(data_root, sub, image_id))
             bboxes = annotation.bboxes[~annotation.difficult].astype(np.float64)
-            sizes.append((bboxes[:, 2:] - bboxes[:, :2]) * (img_size / max(annotation.width, annotation.height)))
+            sizes.append((bboxes[:, 2:] - bboxes[:, :2]) * min(width / annotation.width, height / annotation.height))
             images += 1
     return np.concatenate(sizes), images
 
