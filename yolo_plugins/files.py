@@ -1,9 +1,12 @@
-"""Files that are either complete or not there."""
+"""Files that are either complete or not there, and JSON that every reader takes."""
 
 import contextlib
 import errno
+import json
+import math
 import os
 from pathlib import Path
+from typing import Any
 
 from yolo_plugins.errors import UsageError
 
@@ -37,3 +40,16 @@ def write_atomically(path: str | Path, data: bytes | memoryview) -> None:
                 "free some space and run it again (a training with --resume)"
             ) from error
         raise
+
+
+def json_text(value: Any, indent: int | None = None) -> str:
+    """A value as JSON; numbers that are not finite, for which JSON has no word, become null."""
+    return json.dumps(_finite(value), indent=indent, allow_nan=False)
+
+
+def _finite(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {key: _finite(item) for key, item in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_finite(item) for item in value]
+    return None if isinstance(value, float) and not math.isfinite(value) else value

@@ -72,7 +72,7 @@ def test_a_resumed_run_equals_an_uninterrupted_one(make_runner, caplog, capfd):
     assert_equal(states(last), states(expected))
     for key in ("best_score", "keep_ckpt_ids", "iter", "epoch"):
         assert last["message_hub"]["runtime_info"][key] == expected["message_hub"]["runtime_info"][key]
-    assert "WARNING" not in capfd.readouterr().out
+    assert "WARNING" not in "".join(capfd.readouterr())
 
 
 def test_a_run_with_schedulers_of_mmengine_is_resumed_exactly(make_runner):
@@ -155,7 +155,14 @@ def test_the_log_file_has_what_the_console_leaves_out(make_runner, capfd):
     runner.train()
     (log,) = Path(runner.work_dir).glob("*/*.log")
     assert "Epoch(train)" in log.read_text()
-    assert "INFO" not in capfd.readouterr().out
+    assert "INFO" not in "".join(capfd.readouterr())
+
+
+def test_warnings_leave_standard_output_to_the_results(make_runner, capfd):
+    make_runner(max_epochs=1).logger.warning("look here")
+    printed = capfd.readouterr()
+    assert "look here" in printed.err
+    assert "look here" not in printed.out
 
 
 class SeesWorkers(Hook):

@@ -6,6 +6,7 @@ import gc
 import io
 import logging
 import os
+import sys
 import time
 from pathlib import Path
 from typing import Any
@@ -99,11 +100,15 @@ class YOLORunner(Runner):
         return built
 
     def build_logger(self, *args: Any, **kwargs: Any) -> MMLogger:
-        """MMEngine's logger with a console handler that passes warnings and errors only."""
+        """MMEngine's logger with a console handler that passes warnings and errors only, to standard error.
+
+        Standard output is for results, such as the JSON of `tools/test.py`.
+        """
         logger = super().build_logger(*args, **kwargs)
         for handler in logger.handlers:
-            if not isinstance(handler, logging.FileHandler):
+            if isinstance(handler, logging.StreamHandler) and not isinstance(handler, logging.FileHandler):
                 handler.setLevel(max(handler.level, logging.WARNING))
+                handler.setStream(sys.stderr)
         return logger
 
     def build_visualizer(self, visualizer: Visualizer | dict | None = None) -> Visualizer:
