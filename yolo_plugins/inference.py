@@ -1,6 +1,7 @@
 """Detections on single pictures: load a trained detector, run it, draw what it found."""
 
 import json
+from collections.abc import Sequence
 from pathlib import Path
 
 import cv2
@@ -13,6 +14,7 @@ from mmengine.registry import init_default_scope
 from mmengine.structures import InstanceData
 from PIL import Image
 
+from yolo_plugins.checkpoints.classes import check_class_names, check_num_classes
 from yolo_plugins.checkpoints.read import check_fits, load_checkpoint
 from yolo_plugins.config import input_hw
 from yolo_plugins.datasets.collate import collate_detection
@@ -39,15 +41,33 @@ def load_detector(config: Config, checkpoint: str | Path, device: str | torch.de
         The detector; its `deploy_report` says what was fused.
 
     Raises:
-        UsageError: The checkpoint is unreadable, or of another model, or the detector does not take that size of input.
+        UsageError: The checkpoint is unreadable, or of another model or other classes; the detector has not as many
+            classes as the test set, or does not take that size of input.
     """
     init_default_scope(config.get("default_scope", "yolo_plugins"))
     detector = MODELS.build(config.model)
+    classes = class_names(config)
+    check_num_classes(detector, classes, config.test_dataloader.dataset.type)
     content = load_checkpoint(checkpoint)
+    check_class_names(content, classes, str(checkpoint))
     state_dict = content.get("state_dict", content)
     check_fits(detector, state_dict, str(checkpoint))
     detector.load_state_dict(state_dict)
     return to_deploy(detector.to(device), input_hw(config))
+
+
+def class_names(config: Config) -> Sequence[str]:
+    """The classes of a config's test set, by the numbers that a detector gives them.
+
+    Raises:
+        UsageError: It states none.
+    """
+    dataset = config.test_dataloader.dataset
+    stated = dataset.get("metainfo") or config.get("metainfo") or {}
+    classes = {**getattr(DATASETS.get(dataset.type), "METAINFO", {}), **stated}.get("classes")
+    if not classes:
+        raise UsageError("test_dataloader.dataset states no classes: give it metainfo=dict(classes=('screw', 'nut'))")
+    return classes
 
 
 def test_pipeline(config: Config) -> Compose:
@@ -82,7 +102,7 @@ def detect(detector: BaseModel, image: np.ndarray, pipeline: Compose) -> Instanc
     return detector.test_step(collate_detection([sample]))[0].pred_instances.cpu()
 
 
-def draw(image: np.ndarray, result: InstanceData, classes: list[str]) -> np.ndarray:
+def draw(image: np.ndarray, result: InstanceData, classes: Sequence[str]) -> np.ndarray:
     """The picture, (H, W, 3) uint8 BGR, with a box, class and score for each detection; a copy."""
     drawn = Image.fromarray(np.ascontiguousarray(image[..., ::-1]))
     labels = result.labels.tolist()
@@ -110,9 +130,7 @@ def infer_folder(config: Config, checkpoint: str, source: str, out: str, device:
     if folder.samefile(images[0].parent):
         raise UsageError(f"--out {out} is the folder of the pictures; give another one, so that none is overwritten")
     detector, pipeline = load_detector(config, checkpoint, device), test_pipeline(config)
-    dataset = config.test_dataloader.dataset
-    metainfo = dataset.get("metainfo") or config.get("metainfo") or DATASETS.get(dataset.type).METAINFO
-    classes = metainfo["classes"]
+    classes = class_names(config)
     found = {}
     for path in images:
         image = read_image(path)

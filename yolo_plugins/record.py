@@ -7,7 +7,7 @@ import json
 import math
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, TypedDict
+from typing import Any, TypedDict, TypeGuard
 
 from yolo_plugins.errors import UsageError
 from yolo_plugins.files import json_text, write_atomically
@@ -147,8 +147,8 @@ def summarize_epochs(epochs: Sequence[EpochRow]) -> Summary:
     }
 
 
-def _is_finite(value: float | None) -> bool:
-    """Whether it is a number: in the run that measures a value it may be NaN, in the record that it reads it is null."""
+def _is_finite(value: float | None) -> TypeGuard[float]:
+    """Whether it is a number: to the run that measures a value it may be NaN, which its record states as null."""
     return value is not None and math.isfinite(value)
 
 

@@ -145,6 +145,29 @@ def test_a_checkpoint_of_another_model_is_refused(make_runner, tmp_path):
         make_runner(load_from=str(tmp_path / "other.pth")).val()
 
 
+@pytest.fixture
+def of_dog_and_cat(make_runner):
+    """Path of a checkpoint of classes in another order than the toy data set's."""
+    source = make_runner("source", max_epochs=1)
+    source.train()
+    path = f"{source.work_dir}/epoch_1.pth"
+    content = load(path)
+    content["meta"]["dataset_meta"] = {"classes": ("dog", "cat")}
+    torch.save(content, path)
+    return path
+
+
+@pytest.mark.parametrize("door", ["train", "val", "test", "resume"])
+def test_a_checkpoint_of_other_class_names_is_refused(make_runner, of_dog_and_cat, door):
+    """In a new training, too: nothing in the toy model depends on the number of classes and could start anew."""
+    loader, evaluator = (toy_config(Path())[f"val_{part}"] for part in ("dataloader", "evaluator"))
+    tests = {"test_dataloader": loader, "test_evaluator": evaluator, "test_cfg": {}}
+    runner = make_runner("other", max_epochs=2, load_from=of_dog_and_cat, resume=door == "resume", **tests)
+    words = r"epoch_1\.pth: its classes are dog, cat, those of the config cat, dog; give the config"
+    with pytest.raises(UsageError, match=words):
+        getattr(runner, "train" if door == "resume" else door)()
+
+
 def test_a_fitting_state_dict_passes():
     model = torch.nn.Linear(2, 2)
     check_fits(model, model.state_dict(), "file")

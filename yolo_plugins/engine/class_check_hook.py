@@ -6,6 +6,7 @@ from mmengine.model import is_model_wrapper
 from mmengine.runner import BaseLoop, Runner
 from torch import nn
 
+from yolo_plugins.checkpoints.classes import check_num_classes
 from yolo_plugins.datasets.transforms import Letterbox
 from yolo_plugins.errors import UsageError
 from yolo_plugins.registry import HOOKS
@@ -43,21 +44,11 @@ class ClassCheckHook(Hook):
 def _check(runner: Runner, loop: BaseLoop | None) -> None:
     if loop is not None:
         model = runner.model.module if is_model_wrapper(runner.model) else runner.model
-        _check_classes(model, loop.dataloader.dataset)
-        _check_padding(model, loop.dataloader.dataset)
-
-
-def _check_classes(model: nn.Module, dataset: object) -> None:
-    classes = getattr(dataset, "metainfo", {}).get("classes")
-    if classes is None:
-        return
-    for name, head in model.named_children():
-        num_classes = getattr(head, "num_classes", None)
-        if name.endswith("head") and name != "rpn_head" and num_classes is not None and num_classes != len(classes):
-            raise UsageError(
-                f"model.{name}.num_classes={num_classes}, but {type(dataset).__name__} has {len(classes)} classes "
-                f"({_some(classes)}): set model.{name}.num_classes={len(classes)} or choose the matching data set"
-            )
+        dataset = loop.dataloader.dataset
+        classes = getattr(dataset, "metainfo", {}).get("classes")
+        if classes is not None:
+            check_num_classes(model, classes, type(dataset).__name__)
+        _check_padding(model, dataset)
 
 
 def _check_padding(model: nn.Module, dataset: object) -> None:
@@ -68,7 +59,3 @@ def _check_padding(model: nn.Module, dataset: object) -> None:
             f"{type(model).__name__} scales its boxes back and knows of no padding before the picture: take the base "
             "voc0712_320_corner.py, or give the Letterbox of the test pipeline centre=False"
         )
-
-
-def _some(names: tuple[str, ...] | list[str]) -> str:
-    return ", ".join(names[:3]) + (", ..." if len(names) > 3 else "")

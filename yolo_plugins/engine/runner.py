@@ -26,6 +26,7 @@ from mmengine.visualization import Visualizer
 from torch import nn
 from torch.utils.data import DataLoader
 
+from yolo_plugins.checkpoints.classes import check_class_names, start_anew
 from yolo_plugins.checkpoints.read import check_fits, load_checkpoint
 from yolo_plugins.datasets.detection_dataset import DetectionDataset
 from yolo_plugins.engine.checkpoint import latest_checkpoint
@@ -50,6 +51,9 @@ class YOLORunner(Runner):
     _resume: bool
     _load_from: str | None
     _has_loaded: bool
+    _train_loop: BaseLoop | dict | None
+    _val_loop: BaseLoop | dict | None
+    _test_loop: BaseLoop | dict | None
 
     def setup_env(self, env_cfg: dict) -> None:
         """MMEngine's set-up; processes without a GPU keep their memory and talk by gloo, whatever the config names."""
@@ -239,6 +243,8 @@ class YOLORunner(Runner):
     def load_checkpoint(self, filename: str, **_: Any) -> dict[str, Any]:
         """Loads weights into the model; MMEngine's options have no effect, every key has to fit as it is.
 
+        Only where a training starts from a model of other classes, what depends on them starts anew, with a warning.
+
         Args:
             filename: Path of a checkpoint, or of a bare state dict.
 
@@ -246,11 +252,12 @@ class YOLORunner(Runner):
             The checkpoint, with `state_dict` at least.
 
         Raises:
-            UsageError: Not readable, unsafe, of another model, or not complete enough to resume from it.
+            UsageError: Not readable, unsafe, of another model or classes, or not complete enough to resume from it.
         """
         content = load_checkpoint(filename)
         checkpoint = content if "state_dict" in content else {"state_dict": content}
         model = self.model.module if is_model_wrapper(self.model) else self.model
+        self._compare_classes(filename, checkpoint, model)
         check_fits(model, checkpoint["state_dict"], filename)
         if self._resume:
             self._refuse_to_resume_from(filename, checkpoint)
@@ -259,6 +266,15 @@ class YOLORunner(Runner):
         self._has_loaded = True
         self.logger.info(f"loaded {filename}")
         return checkpoint
+
+    def _compare_classes(self, filename: str, checkpoint: dict[str, Any], model: nn.Module) -> None:
+        """Compares the classes of a checkpoint with those of the data set for which it is loaded."""
+        built = [loop for loop in (self._train_loop, self._val_loop, self._test_loop) if isinstance(loop, BaseLoop)]
+        classes = getattr(built[0].dataloader.dataset, "metainfo", {}).get("classes") if built else None
+        if self._resume or not isinstance(self._train_loop, BaseLoop):
+            check_class_names(checkpoint, classes, filename)
+        elif told := start_anew(checkpoint, model, self.cfg.get("model") or {}, classes, filename):
+            self.logger.warning(told)
 
     def _refuse_to_resume_from(self, filename: str, checkpoint: dict[str, Any]) -> None:
         """Raises a `UsageError` where a checkpoint cannot be continued exactly."""
