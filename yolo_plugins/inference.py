@@ -1,8 +1,8 @@
 """Detections on single pictures: load a trained detector, run it, draw what it found."""
 
-import json
-from collections.abc import Sequence
+from collections.abc import Container, Sequence
 from pathlib import Path
+from typing import NamedTuple
 
 import cv2
 import numpy as np
@@ -22,11 +22,11 @@ from yolo_plugins.datasets.detection_dataset import without_loading
 from yolo_plugins.datasets.drawing import draw_boxes
 from yolo_plugins.datasets.images import read_image
 from yolo_plugins.errors import UsageError
-from yolo_plugins.files import write_atomically
+from yolo_plugins.files import json_text, write_atomically
 from yolo_plugins.models import to_deploy
 from yolo_plugins.registry import DATASETS, MODELS
 
-IMAGE_SUFFIXES = {".bmp", ".jpeg", ".jpg", ".png", ".webp"}
+IMAGE_SUFFIXES = {".bmp", ".gif", ".jpeg", ".jpg", ".png", ".tif", ".tiff", ".webp"}
 
 
 def load_detector(config: Config, checkpoint: str | Path, device: str | torch.device = "cpu") -> BaseModel:
@@ -111,8 +111,20 @@ def draw(image: np.ndarray, result: InstanceData, classes: Sequence[str]) -> np.
     return np.array(drawn)[..., ::-1].copy()
 
 
-def infer_folder(config: Config, checkpoint: str, source: str, out: str, device: str = "cpu") -> None:
+class Outcome(NamedTuple):
+    """What became of a folder of pictures: how many were drawn, and what was not, told in a sentence each."""
+
+    drawn: int
+    faults: list[str]
+    skipped: list[str]
+
+
+def infer_folder(config: Config, checkpoint: str, source: str, out: str, device: str = "cpu") -> Outcome:
     """Writes each picture with its detections to a folder, and all detections to `detections.json` there.
+
+    A drawn picture keeps its name, with `.png` after it where OpenCV cannot write such a file; this is the name in
+    `detections.json`. A picture that cannot be read is left out. A run that is broken off leaves the detections of
+    the pictures that are done.
 
     Args:
         config: With `model` and the test set.
@@ -122,36 +134,71 @@ def infer_folder(config: Config, checkpoint: str, source: str, out: str, device:
         device: Torch device.
 
     Raises:
-        UsageError: No picture is found, one is corrupt, or the checkpoint does not fit.
+        UsageError: No picture is found, the only one cannot be read, or the checkpoint does not fit.
     """
-    images = _find_images(Path(source))
+    images, skipped = _find_images(Path(source))
     folder = Path(out)
     folder.mkdir(parents=True, exist_ok=True)
     if folder.samefile(images[0].parent):
         raise UsageError(f"--out {out} is the folder of the pictures; give another one, so that none is overwritten")
-    detector, pipeline = load_detector(config, checkpoint, device), test_pipeline(config)
-    classes = class_names(config)
-    found = {}
-    for path in images:
-        image = read_image(path)
-        result = detect(detector, image, pipeline)
-        encoded = cv2.imencode(path.suffix, draw(image, result, classes))[1]
-        write_atomically(folder / path.name, encoded.tobytes())
-        found[path.name] = [
-            dict(label=classes[label], score=score, bbox_xyxy=bbox)
-            for label, score, bbox in zip(
-                result.labels.tolist(), result.scores.tolist(), result.bboxes.tolist(), strict=True
-            )
-        ]
-    write_atomically(folder / "detections.json", json.dumps(found, indent=1).encode())
+    detector, pipeline, classes = load_detector(config, checkpoint, device), test_pipeline(config), class_names(config)
+    names = {path.name for path in images}
+    found: dict[str, list[dict]] = {}
+    faults = []
+    try:
+        for path in images:
+            try:
+                image = read_image(path)
+            except UsageError as error:
+                if len(images) == 1:
+                    raise
+                faults.append(str(error))
+                continue
+            result = detect(detector, image, pipeline)
+            name = _write_picture(folder, path.name, draw(image, result, classes), names)
+            found[name] = _as_list(result, classes)
+    finally:
+        write_atomically(folder / "detections.json", json_text(found, indent=1).encode())
+    return Outcome(len(found), faults, skipped)
 
 
-def _find_images(source: Path) -> list[Path]:
-    """The pictures that a path names, sorted."""
+def _find_images(source: Path) -> tuple[list[Path], list[str]]:
+    """The pictures that a path names, sorted; names of what else is in the folder."""
     if source.is_file():
-        return [source]
-    images = sorted(path for path in source.glob("*") if path.suffix.lower() in IMAGE_SUFFIXES)
+        return [source], []
+    if not source.is_dir():
+        raise UsageError(f"{source}: no such picture or folder; check the path")
+    entries = sorted(source.iterdir())
+    images = [path for path in entries if path.suffix.lower() in IMAGE_SUFFIXES and path.is_file()]
     if not images:
         kinds = ", ".join(sorted(IMAGE_SUFFIXES))
         raise UsageError(f"{source}: no picture found; give a picture, or a folder that holds some ({kinds})")
-    return images
+    return images, [path.name for path in entries if path not in images]
+
+
+def _write_picture(folder: Path, name: str, picture: np.ndarray, names: Container[str]) -> str:
+    """Writes a picture under its name, or as PNG under one that none of the others has; returns that."""
+    encoded = _encoded(picture, Path(name).suffix)
+    if encoded is None:
+        encoded, name = cv2.imencode(".png", picture)[1].tobytes(), f"{name}.png"
+        while name in names:
+            name += ".png"
+    write_atomically(folder / name, encoded)
+    return name
+
+
+def _encoded(picture: np.ndarray, suffix: str) -> bytes | None:
+    """The content of a picture file; None where OpenCV writes no such file, or none of that size."""
+    try:
+        done, data = cv2.imencode(suffix, picture)
+    except cv2.error:
+        return None
+    return data.tobytes() if done else None
+
+
+def _as_list(result: InstanceData, classes: Sequence[str]) -> list[dict]:
+    """A picture's detections as `detections.json` has them."""
+    columns = (result.labels.tolist(), result.scores.tolist(), result.bboxes.tolist())
+    return [
+        dict(label=classes[label], score=score, bbox_xyxy=bbox) for label, score, bbox in zip(*columns, strict=True)
+    ]
