@@ -257,8 +257,10 @@ class YOLORunner(Runner):
         content = load_checkpoint(filename)
         checkpoint = content if "state_dict" in content else {"state_dict": content}
         model = self.model.module if is_model_wrapper(self.model) else self.model
-        self._compare_classes(filename, checkpoint, model)
+        told = self._compare_classes(filename, checkpoint, model)
         check_fits(model, checkpoint["state_dict"], filename)
+        if told:
+            self.logger.warning(told)
         if self._resume:
             self._refuse_to_resume_from(filename, checkpoint)
         self.call_hook("after_load_checkpoint", checkpoint=checkpoint)
@@ -267,14 +269,14 @@ class YOLORunner(Runner):
         self.logger.info(f"loaded {filename}")
         return checkpoint
 
-    def _compare_classes(self, filename: str, checkpoint: dict[str, Any], model: nn.Module) -> None:
-        """Compares the classes of a checkpoint with those of the data set for which it is loaded."""
+    def _compare_classes(self, filename: str, checkpoint: dict[str, Any], model: nn.Module) -> str | None:
+        """Compares the classes of a checkpoint with those of the data set in use; tells what of it starts anew."""
         built = [loop for loop in (self._train_loop, self._val_loop, self._test_loop) if isinstance(loop, BaseLoop)]
         classes = getattr(built[0].dataloader.dataset, "metainfo", {}).get("classes") if built else None
-        if self._resume or not isinstance(self._train_loop, BaseLoop):
-            check_class_names(checkpoint, classes, filename)
-        elif told := start_anew(checkpoint, model, self.cfg.get("model") or {}, classes, filename):
-            self.logger.warning(told)
+        if isinstance(self._train_loop, BaseLoop) and not self._resume:
+            return start_anew(checkpoint, model, self.cfg.get("model") or {}, classes, filename)
+        check_class_names(checkpoint, classes, filename)
+        return None
 
     def _refuse_to_resume_from(self, filename: str, checkpoint: dict[str, Any]) -> None:
         """Raises a `UsageError` where a checkpoint cannot be continued exactly."""
