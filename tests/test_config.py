@@ -1,8 +1,10 @@
 """What is said of a config: its name, its hash, its parts."""
 
+import pytest
 from mmengine.config import Config
 
-from yolo_plugins.config import describe_config
+from yolo_plugins.config import describe_config, input_hw, load_config, size_hw
+from yolo_plugins.errors import UsageError
 
 
 def test_config_hash_ignores_where_and_how_a_run_happens():
@@ -22,3 +24,20 @@ def test_modules_are_named_with_the_network_that_they_wrap():
         cfg = Config({"model": {"type": "YOLODetector", "backbone": backbone, "neck": {"type": "YOLOv5PAFPN"}}})
         modules = describe_config(cfg)["modules"]
         assert modules == {"detector": "YOLODetector", "backbone": f"PyramidBackbone({name})", "neck": "YOLOv5PAFPN"}
+
+
+@pytest.mark.parametrize(
+    ("option", "expected"), [("320", (320, 320)), ("192,320", (192, 320)), ("(192,320)", (192, 320))]
+)
+def test_a_size_given_once_is_that_of_every_data_set_and_of_the_letterbox(option, expected):
+    config = load_config("yolov5_n_voc", [f"img_size={option}"])
+    assert input_hw(config) == expected
+    test = config.test_dataloader.dataset
+    letterbox = next(step for step in test.pipeline if step.type.endswith("Letterbox"))
+    sizes = [config.train_dataloader.dataset.img_size, config.val_dataloader.dataset.img_size, test.img_size]
+    assert {size_hw(size) for size in [*sizes, letterbox.img_size]} == {expected}
+
+
+def test_a_test_set_without_a_size_is_told_what_to_state():
+    with pytest.raises(UsageError, match=r"test_dataloader\.dataset states no size"):
+        input_hw(Config({"test_dataloader": {"dataset": {"pipeline": [{"type": "PackEval"}]}}}))

@@ -4,7 +4,6 @@ python tools/test.py configs/yolov5_n_voc.py work_dirs/yolov5_n_voc/epoch_200.pt
 """
 
 import argparse
-import json
 import sys
 
 from yolo_plugins.cli import add_run_options, one_line_errors
@@ -30,7 +29,7 @@ def main() -> None:
         config.load_from = None if args.deploy else args.checkpoint
 
         from yolo_plugins.engine import YOLORunner
-        from yolo_plugins.files import write_atomically
+        from yolo_plugins.files import json_text, write_atomically
         from yolo_plugins.inference import load_detector
 
         runner = YOLORunner.from_cfg(config)
@@ -39,7 +38,7 @@ def main() -> None:
             runner.model = load_detector(config, args.checkpoint, device)
             if runner.rank == 0:
                 print(runner.model.deploy_report, file=sys.stderr)
-        metrics = json.dumps(runner.test())
+        metrics = json_text(runner.test())
         if runner.rank == 0:
             print(metrics)
             if args.out:

@@ -1,6 +1,7 @@
 """What every tool shares: common options, the error boundary. Importing it loads no torch."""
 
 import argparse
+import math
 import os
 import sys
 from collections.abc import Iterator
@@ -31,6 +32,21 @@ def one_line_errors() -> Iterator[None]:
             raise
         print(f"error: {sentence}", file=sys.stderr)
         sys.exit(1)
+
+
+def fraction(text: str) -> float:
+    """The type of an argument from 0 to 1."""
+    value = _number(text)
+    if not 0 <= value <= 1:
+        raise argparse.ArgumentTypeError(f"{text!r} is no number from 0 to 1")
+    return value
+
+
+def _number(text: str) -> float:
+    try:
+        return float(text)
+    except ValueError:
+        return math.nan
 
 
 def add_run_options(parser: argparse.ArgumentParser) -> None:

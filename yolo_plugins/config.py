@@ -145,8 +145,8 @@ def _datasets(config: "Config") -> list[Any]:
     return [dataset for dataset in datasets if dataset is not None]
 
 
-def input_size(config: "Config") -> int:
-    """Side in pixels of the square input that a config is tested with.
+def input_hw(config: "Config") -> tuple[int, int]:
+    """Height and width in pixels of the input that a config is tested with.
 
     Raises:
         UsageError: Its test set states none.
@@ -158,7 +158,24 @@ def input_size(config: "Config") -> int:
         raise UsageError(
             "test_dataloader.dataset states no size: give it img_size=320, or a Letterbox with img_size in its pipeline"
         )
-    return size
+    return size_hw(size)
+
+
+def size_hw(img_size: int | Sequence[int]) -> tuple[int, int]:
+    """Height and width in pixels of an `img_size`: the side of a square, or both.
+
+    Raises:
+        UsageError: It is neither.
+    """
+    sides = (img_size, img_size) if isinstance(img_size, int) else img_size
+    whole = isinstance(sides, Sequence) and all(type(side) is int and side > 0 for side in sides)
+    if not whole or len(sides) != 2:
+        raise UsageError(
+            f"img_size={img_size!r} is neither a number of pixels nor a height and a width: give img_size=320 or "
+            "img_size=(192, 320)"
+        )
+    height, width = sides
+    return height, width
 
 
 def _resolve(data_root: str) -> str:

@@ -1,11 +1,14 @@
-"""Files that are either complete or not there, and folders in which one process works at a time."""
+"""Files that are complete or not there, JSON that every reader takes, folders in which one process works at a time."""
 
 import contextlib
 import errno
 import fcntl
 import itertools
+import json
+import math
 import os
 from pathlib import Path
+from typing import Any
 
 from yolo_plugins.errors import UsageError
 
@@ -109,3 +112,16 @@ def is_locked(folder: Path) -> bool:
     finally:
         os.close(descriptor)
     return False
+
+
+def json_text(value: Any, indent: int | None = None) -> str:
+    """A value as JSON; numbers that are not finite, for which JSON has no word, become null."""
+    return json.dumps(_finite(value), indent=indent, allow_nan=False)
+
+
+def _finite(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {key: _finite(item) for key, item in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_finite(item) for item in value]
+    return None if isinstance(value, float) and not math.isfinite(value) else value

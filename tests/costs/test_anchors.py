@@ -122,6 +122,7 @@ def test_object_sizes_are_those_of_the_scaled_image():
     annotation = Annotation("a.jpg", 500, 375, bboxes, np.array([0, 0]), np.array([False, True]))
     sizes, images = object_sizes([annotation], 250)
     assert (sizes.tolist(), images) == ([[50, 25]], 1)
+    assert object_sizes([annotation], (75, 250))[0].tolist() == [[20, 10]]
     with pytest.raises(UsageError, match="no object in 0 pictures; give splits and classes that have some"):
         object_sizes([], 250)
 
@@ -133,9 +134,10 @@ def run_tool(*arguments, cwd):
 
 
 def test_command_prints_quality_and_config_text(synthetic_voc, tmp_path):
-    result = run_tool("--data-root", synthetic_voc, "--sets", "VOC2007/train", "--img-size", 320, cwd=tmp_path)
+    result = run_tool("--data-root", synthetic_voc, "--sets", "VOC2007/train", "--img-size", 192, 320, cwd=tmp_path)
     assert result.returncode == 0, result.stderr
     lines = result.stdout.splitlines()
+    assert lines[0].endswith("images at 192 x 320 px")
     assert [line.split()[0].rstrip(":") for line in lines[1:4]] in (
         ["present", "chosen", "kept"],
         ["present", "chosen", "replaced"],

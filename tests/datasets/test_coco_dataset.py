@@ -14,7 +14,7 @@ import torch
 from mmdet.datasets import CocoDataset
 from torch.utils.data import DataLoader
 
-from yolo_plugins.config import input_size, load_config
+from yolo_plugins.config import input_hw, load_config
 from yolo_plugins.datasets.annotation import Annotation
 from yolo_plugins.datasets.coco import COCO_CLASSES, read_instances
 from yolo_plugins.datasets.collate import collate_detection, collate_training
@@ -369,7 +369,7 @@ def test_config_states_the_release_s_sizes_and_coco_s_classes_and_scoring(name):
     config = load_config(name)
     sizes = SIZES.get(name.removesuffix("_coco"), 640)
     train, test = sizes if isinstance(sizes, tuple) else (sizes, sizes)
-    assert (config.train_dataloader.dataset.img_size, input_size(config)) == (train, test)
+    assert (config.train_dataloader.dataset.img_size, input_hw(config)) == (train, (test, test))
     assert config.val_dataloader.dataset == config.test_dataloader.dataset
     assert config.model.bbox_head.num_classes == 80
     assert config.val_evaluator.mode == config.test_evaluator.mode == "coco101"

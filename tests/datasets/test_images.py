@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from yolo_plugins.datasets.images import check_image, read_image, scale_long_side
+from yolo_plugins.datasets.images import check_image, read_image, scale_to_fit
 from yolo_plugins.errors import UsageError
 
 
@@ -189,28 +189,35 @@ def test_missing_file_text_file_and_folder_are_refused(tmp_path, decode):
 
 
 def test_scaling_leaves_a_picture_of_that_size_alone(noise):
-    assert scale_long_side(noise, 90) is noise
+    assert scale_to_fit(noise, (90, 90)) is noise
 
 
 def test_scaling_truncates_the_short_side(noise):
-    assert scale_long_side(noise, 50).shape == (33, 50, 3)  # 33.3
-    assert scale_long_side(noise[:, :59], 100).shape == (100, 98, 3)  # 98.3
+    assert scale_to_fit(noise, (50, 50)).shape == (33, 50, 3)  # 33.3
+    assert scale_to_fit(noise[:, :59], (100, 100)).shape == (100, 98, 3)  # 98.3
 
 
 def test_long_side_is_exact_for_every_source_size():
     for side in range(1, 1300):
-        assert scale_long_side(np.zeros((1, side), np.uint8), 416).shape == (1 if side > 416 else 416 // side, 416)
+        assert scale_to_fit(np.zeros((1, side), np.uint8), (416, 416)).shape == (1 if side > 416 else 416 // side, 416)
+
+
+@pytest.mark.parametrize(
+    ("bounds_hw", "expected"),
+    [((60, 45), (30, 45)), ((20, 90), (20, 30)), ((30, 45), (30, 45)), ((31, 200), (31, 46)), ((120, 180), (120, 180))],
+)
+def test_a_picture_fills_that_side_of_its_bounds_that_it_meets_first(noise, bounds_hw, expected):
+    assert scale_to_fit(noise, bounds_hw).shape[:2] == expected  # of 60 x 90
 
 
 def test_scaling_never_gives_an_empty_side():
-    assert scale_long_side(np.zeros((1, 900, 3), np.uint8), 32).shape == (1, 32, 3)
+    assert scale_to_fit(np.zeros((1, 900, 3), np.uint8), (32, 32)).shape == (1, 32, 3)
 
 
 def test_shrinking_averages_areas_and_growing_interpolates(noise):
-    np.testing.assert_array_equal(scale_long_side(noise, 45), cv2.resize(noise, (45, 30), interpolation=cv2.INTER_AREA))
-    np.testing.assert_array_equal(
-        scale_long_side(noise, 99), cv2.resize(noise, (99, 66), interpolation=cv2.INTER_LINEAR)
-    )
+    shrunk, grown = (scale_to_fit(noise, (side, side)) for side in (45, 99))
+    np.testing.assert_array_equal(shrunk, cv2.resize(noise, (45, 30), interpolation=cv2.INTER_AREA))
+    np.testing.assert_array_equal(grown, cv2.resize(noise, (99, 66), interpolation=cv2.INTER_LINEAR))
 
 
 def test_scaling_agrees_with_the_reference_loader(golden_dir):
@@ -219,7 +226,7 @@ def test_scaling_agrees_with_the_reference_loader(golden_dir):
         pytest.skip(f"no {path}")
     golden = np.load(path)
     for item in json.loads(str(golden["loader"]))["square"]["items"]:
-        scaled = scale_long_side(golden[f"loader_in{item['source']}"], 160)
+        scaled = scale_to_fit(golden[f"loader_in{item['source']}"], (160, 160))
         _, (pad_w, pad_h) = item["shapes"][1]
         top, left = round(pad_h - 0.1), round(pad_w - 0.1)
         output = golden[f"loader_square_out{item['source']}"].transpose(1, 2, 0)[..., ::-1]  # CHW RGB -> HWC BGR

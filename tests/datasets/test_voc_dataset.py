@@ -161,6 +161,32 @@ def test_rectangles_have_one_shape_a_batch_and_hold_every_picture_once(build):
     assert sorted(dataset[i]["data_samples"].img_id for i in range(6)) == [f"VOC2007/{i}" for i in range(6)]
 
 
+def test_an_input_need_not_be_square(build):
+    train, test = build(img_size=[64, 128]), build(img_size=(64, 128), pipeline=EVAL, test_mode=True)
+    assert train.img_size == test.img_size == (64, 128)
+    assert [dataset[0]["inputs"].shape for dataset in (train, test)] == [(3, 64, 128)] * 2
+    assert [train.load(i)[0].shape[:2] for i in range(3)] == [(64, 128), (64, 32), (64, 64)]
+    known = test[1]["data_samples"]
+    assert (known.scale_factor, known.pad_param) == ((2 / 3, 2 / 3), (0, 0, 48, 48))
+    back = (train.load(0)[1] * 96 / 128).tolist()
+    np.testing.assert_allclose(back, [[10, 8, 40, 36]], rtol=1e-6)
+
+
+@pytest.mark.parametrize("cache_images", [True, False])
+def test_rectangles_stay_within_an_input_that_is_not_square(build, cache_images):
+    options = {"pipeline": EVAL, "test_mode": True, "rect_batch_size": 2, "cache_images": cache_images}
+    dataset = build(img_size=(64, 128), **options)
+    shapes = [tuple(dataset[i]["inputs"].shape[1:]) for i in range(6)]
+    # 48 x 96 fills both sides, 60 x 96 the height and is 102 wide, 96 x 72 is 48 wide; up to 32s, with half a cell more
+    assert shapes == [(96, 160)] * 2 + [(96, 128)] * 2 + [(96, 64)] * 2
+
+
+@pytest.mark.parametrize("img_size", [0, -64, 64.0, "64", (64,), (64, 0), (64, 64, 3), (64, 64.5), True])
+def test_a_size_that_is_none_is_named(build, img_size):
+    with pytest.raises(UsageError, match=r"img_size=.* is neither a number of pixels nor a height and a width: give"):
+        build(img_size=img_size)
+
+
 def test_indices_keep_a_part(build):
     dataset = build(pipeline=EVAL, test_mode=True, indices=2)
     assert [dataset[i]["data_samples"].img_id for i in range(len(dataset))] == ["VOC2007/0", "VOC2007/1"]

@@ -2,6 +2,8 @@
 
 import errno
 import inspect
+import json
+import math
 import os
 import re
 from pathlib import Path
@@ -9,6 +11,7 @@ from pathlib import Path
 import pytest
 import torch
 from mmengine.hooks import CheckpointHook, Hook
+from toy_training import ToyMetric
 
 from yolo_plugins.engine.checkpoint import AtomicCheckpointHook, latest_checkpoint
 from yolo_plugins.errors import UsageError
@@ -59,6 +62,17 @@ def test_newest_and_best_epochs_are_kept(make_runner):
     expected = [Path(best).name, "epoch_3.pth", "epoch_4.pth", "last_checkpoint", "record.json"]
     assert names(runner.work_dir) == sorted(expected)
     assert latest_checkpoint(runner.work_dir) == str(Path(runner.work_dir, "epoch_4.pth"))
+
+
+@pytest.mark.parametrize("rule", ["greater", "less"])
+def test_a_score_that_is_no_number_is_no_best(make_runner, monkeypatch, rule):
+    monkeypatch.setattr(ToyMetric, "compute_metrics", lambda self, results: {"ap50": math.nan})
+    hooks = {"checkpoint": {"type": "AtomicCheckpointHook", "save_best": "ap50", "rule": rule}}
+    runner = make_runner(max_epochs=2, hooks=hooks)
+    runner.train()
+    assert not list(Path(runner.work_dir).glob("best_*"))
+    summary = json.loads(Path(runner.work_dir, "record.json").read_text())["summary"]
+    assert (summary["best_ap50"], summary["best_ap50_epoch"]) == (None, None)
 
 
 def test_a_checkpoint_holds_tensors_and_plain_values_only(make_runner):

@@ -77,7 +77,7 @@ def test_a_resumed_run_equals_an_uninterrupted_one(make_runner, caplog, capfd):
     assert_equal(states(last), states(expected))
     for key in ("best_score", "keep_ckpt_ids", "iter", "epoch"):
         assert last["message_hub"]["runtime_info"][key] == expected["message_hub"]["runtime_info"][key]
-    assert "WARNING" not in capfd.readouterr().out
+    assert "WARNING" not in "".join(capfd.readouterr())
 
 
 def test_a_run_with_schedulers_of_mmengine_is_resumed_exactly(make_runner):
@@ -184,6 +184,29 @@ def test_a_checkpoint_of_another_model_is_refused(make_runner, tmp_path):
         make_runner(load_from=str(tmp_path / "other.pth")).val()
 
 
+@pytest.fixture
+def of_dog_and_cat(make_runner):
+    """Path of a checkpoint of classes in another order than the toy data set's."""
+    source = make_runner("source", max_epochs=1)
+    source.train()
+    path = f"{source.work_dir}/epoch_1.pth"
+    content = load(path)
+    content["meta"]["dataset_meta"] = {"classes": ("dog", "cat")}
+    torch.save(content, path)
+    return path
+
+
+@pytest.mark.parametrize("door", ["train", "val", "test", "resume"])
+def test_a_checkpoint_of_other_class_names_is_refused(make_runner, of_dog_and_cat, door):
+    """In a new training, too: nothing in the toy model depends on the number of classes and could start anew."""
+    loader, evaluator = (toy_config(Path())[f"val_{part}"] for part in ("dataloader", "evaluator"))
+    tests = {"test_dataloader": loader, "test_evaluator": evaluator, "test_cfg": {}}
+    runner = make_runner("other", max_epochs=2, load_from=of_dog_and_cat, resume=door == "resume", **tests)
+    words = r"epoch_1\.pth: its classes are dog, cat, those of the config cat, dog; give the config"
+    with pytest.raises(UsageError, match=words):
+        getattr(runner, "train" if door == "resume" else door)()
+
+
 def test_a_fitting_state_dict_passes():
     model = torch.nn.Linear(2, 2)
     check_fits(model, model.state_dict(), "file")
@@ -194,7 +217,14 @@ def test_the_log_file_has_what_the_console_leaves_out(make_runner, capfd):
     runner.train()
     (log,) = Path(runner.work_dir).glob("*/*.log")
     assert "Epoch(train)" in log.read_text()
-    assert "INFO" not in capfd.readouterr().out
+    assert "INFO" not in "".join(capfd.readouterr())
+
+
+def test_warnings_leave_standard_output_to_the_results(make_runner, capfd):
+    make_runner(max_epochs=1).logger.warning("look here")
+    printed = capfd.readouterr()
+    assert "look here" in printed.err
+    assert "look here" not in printed.out
 
 
 class SeesWorkers(Hook):

@@ -25,9 +25,16 @@ def test_detector_reads_channels_and_strides_of_its_parts(build_yolov5):
     assert [p.in_channels for p in detector.bbox_head.predictors] == detector.neck.out_channels
 
 
-def test_sizes_that_the_strides_do_not_divide_are_refused_with_the_remedy(build_yolov5):
-    with pytest.raises(UsageError, match=r"input size 320x330 .* largest stride 32; use img_size=320"):
-        build_yolov5()(torch.zeros(1, 3, 320, 330), mode="tensor")
+@pytest.mark.parametrize(
+    ("hw", "told"),
+    [
+        ((320, 330), r"input size 320x330 .* largest stride 32; use img_size=320"),
+        ((72, 150), r"input size 72x150 .* largest stride 32; use img_size=\(64, 160\)"),
+    ],
+)
+def test_sizes_that_the_strides_do_not_divide_are_refused_with_the_remedy(build_yolov5, hw, told):
+    with pytest.raises(UsageError, match=told):
+        build_yolov5()(torch.zeros(1, 3, *hw), mode="tensor")
 
 
 def test_rectangular_inputs_are_accepted(build_yolov5):

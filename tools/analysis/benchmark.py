@@ -4,11 +4,11 @@ python tools/analysis/benchmark.py pipeline --config yolov5_n_voc
 """
 
 import argparse
-import json
 from pathlib import Path
 
 from yolo_plugins.cli import add_config_options, one_line_errors
 from yolo_plugins.config import load_config
+from yolo_plugins.files import json_text
 
 
 def parse_args() -> argparse.Namespace:
@@ -44,7 +44,7 @@ def main() -> None:
             figures = benchmark.benchmark_predict(config, args.device)
         else:
             figures = benchmark.benchmark_eval(args.detections)
-        print(json.dumps(dict(benchmark=args.what, threads=torch.get_num_threads(), **figures)))
+        print(json_text(dict(benchmark=args.what, threads=torch.get_num_threads(), **figures)))
 
 
 if __name__ == "__main__":

@@ -15,12 +15,14 @@ from yolo_plugins.cli import add_data_options, check_data_options, one_line_erro
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     add_data_options(parser, "--data-root", "VOC2007/train VOC2012/train")
-    parser.add_argument("--img-size", type=int, help="long side in pixels (default: the config's, or 320)")
+    size_help = "side, or height and width (default: the config's, or 320)"
+    parser.add_argument("--img-size", type=int, nargs="+", metavar="PIXELS", help=size_help)
     parser.add_argument("--num", type=int, default=9, help="anchors, all levels together (default: %(default)s)")
     parser.add_argument("--seed", type=int, default=0, help="of the fit (default: %(default)s)")
     args = parser.parse_args()
     with one_line_errors():
         check_data_options(args)
+        from yolo_plugins.config import size_hw
         from yolo_plugins.costs.anchors import choose_anchors, format_anchors, object_sizes
         from yolo_plugins.datasets.from_config import datasets_of_config
         from yolo_plugins.datasets.voc_dataset import VOCDataset
@@ -34,12 +36,13 @@ def main() -> None:
             metainfo = {"classes": args.classes} if args.classes else None
             dataset = VOCDataset(args.data_root or "data/VOCdevkit", sets, metainfo=metainfo, lazy_init=True)
         levels = len(YOLOV5_ANCHORS)
-        size = (dataset.img_size or 320) if args.img_size is None else args.img_size
-        if size < 1 or args.num < 1 or args.num % levels:
-            raise UsageError(f"--img-size {size} --num {args.num}: give pixels, and a multiple of {levels}")
+        if args.num < 1 or args.num % levels:
+            raise UsageError(f"--num {args.num}: give a multiple of {levels}")
+        given = args.img_size or [dataset.img_size or 320]
+        size = size_hw(given[0] if len(given) == 1 else given)
         sizes_wh, images = object_sizes((picture.annotation for picture in dataset.read_pictures()), size)
         choice = choose_anchors(sizes_wh, [anchor for level in YOLOV5_ANCHORS for anchor in level], args.num, args.seed)
-        print(f"{len(sizes_wh)} objects in {images} images at {size} px")
+        print(f"{len(sizes_wh)} objects in {images} images at {size[0]} x {size[1]} px")
         for name, quality in (("present", choice.present_quality), ("chosen", choice.quality)):
             print(
                 f"{name:<8} best possible recall {quality.best_possible_recall:.4f}, "

@@ -4,12 +4,13 @@ Measures as YOLOv5 v7.0 reports them. The ratio of an object and an anchor is th
 equal sizes); an anchor can learn an object when the ratio is above 1 / `max_ratio` (the assigner's `anchor_t`).
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from yolo_plugins.config import size_hw
 from yolo_plugins.datasets.annotation import Annotation
 from yolo_plugins.errors import UsageError
 
@@ -146,12 +147,12 @@ def choose_anchors(
     return AnchorChoice(fitted_wh, fitted, present, f"replaced: fitted anchors reach a {change}")
 
 
-def object_sizes(annotations: Iterable[Annotation], img_size: int) -> tuple[_Floats, int]:
+def object_sizes(annotations: Iterable[Annotation], img_size: int | Sequence[int]) -> tuple[_Floats, int]:
     """Sizes of the objects of pictures, as the network meets them; difficult objects are left out as in training.
 
     Args:
         annotations: One a picture.
-        img_size: pixels; the long side of every image is brought to this.
+        img_size: (height, width) of the input in pixels, or the side of a square, into which images are scaled.
 
     Returns:
         (n, 2) widths and heights in pixels of the network's input, and the number of images.
@@ -159,10 +160,10 @@ def object_sizes(annotations: Iterable[Annotation], img_size: int) -> tuple[_Flo
     Raises:
         UsageError: there is no object.
     """
-    sizes = [np.zeros((0, 2))]
+    (height, width), sizes = size_hw(img_size), [np.zeros((0, 2))]
     for annotation in annotations:
         bboxes = annotation.bboxes[~annotation.difficult].astype(np.float64)
-        sizes.append((bboxes[:, 2:] - bboxes[:, :2]) * (img_size / max(annotation.width, annotation.height)))
+        sizes.append((bboxes[:, 2:] - bboxes[:, :2]) * min(width / annotation.width, height / annotation.height))
     images, sizes_wh = len(sizes) - 1, np.concatenate(sizes)
     if not len(sizes_wh):
         raise UsageError(f"no object in {images} pictures; give splits and classes that have some")

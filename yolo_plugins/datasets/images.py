@@ -1,4 +1,4 @@
-"""Picture files in, arrays out: strict decoding, and the resize of the long side that precedes YOLOv5's letterbox."""
+"""Picture files in, arrays out: strict decoding, and the resize that precedes YOLOv5's letterbox."""
 
 import struct
 from collections.abc import Iterator
@@ -72,31 +72,35 @@ def check_image(path: str | Path) -> tuple[int, int]:
     return (height, width) if transposed else (width, height)
 
 
-def scale_long_side(img: np.ndarray, size: int) -> np.ndarray:
-    """Resizes a picture so that its long side is `size` pixels; the aspect ratio stays.
+def scale_to_fit(img: np.ndarray, bounds_hw: tuple[int, int]) -> np.ndarray:
+    """Resizes a picture to the largest that fits within a height and a width; the aspect ratio stays.
 
-    The short side is truncated as in YOLOv5 v7.0, area interpolation when shrinking and bilinear when growing.
-    One difference: there, rounding errors of the factor can leave the long side a pixel short; here it is exact.
+    In a square it is the long side that fills it. The other side is truncated as in YOLOv5 v7.0, area interpolation
+    when shrinking and bilinear when growing. One difference: there, rounding errors of the factor can leave the long
+    side a pixel short; here it is exact.
 
     Args:
         img: (H, W) or (H, W, C) array.
-        size: Length of the long side in pixels.
+        bounds_hw: Height and width in pixels.
 
     Returns:
-        The resized picture, no side below one pixel; `img` itself when its long side is `size` already.
+        The resized picture, no side below one pixel; `img` itself when it has that size already.
     """
-    height, width = scaled_hw(img.shape[:2], size)
+    height, width = scaled_hw(img.shape[:2], bounds_hw)
     if (height, width) == img.shape[:2]:
         return img
-    shrinks = size < max(img.shape[:2])
+    shrinks = height < img.shape[0] or width < img.shape[1]
     return cv2.resize(img, (width, height), interpolation=cv2.INTER_AREA if shrinks else cv2.INTER_LINEAR)
 
 
-def scaled_hw(shape_hw: tuple[int, int], size: int) -> tuple[int, int]:
-    """Height and width that `scale_long_side` gives to a picture of height and width `shape_hw`."""
-    long_side = max(shape_hw)
-    ratio = size / long_side
-    height, width = (size if side == long_side else max(int(side * ratio), 1) for side in shape_hw)
+def scaled_hw(shape_hw: tuple[int, int], bounds_hw: tuple[int, int]) -> tuple[int, int]:
+    """Height and width that `scale_to_fit` gives to a picture of height and width `shape_hw`."""
+    ratios = [bound / side for bound, side in zip(bounds_hw, shape_hw, strict=True)]
+    ratio = min(ratios)
+    height, width = (
+        bound if own == ratio else max(int(side * ratio), 1)
+        for bound, side, own in zip(bounds_hw, shape_hw, ratios, strict=True)
+    )
     return height, width
 
 

@@ -52,7 +52,7 @@ def draw_labels(dataset: DetectionDataset) -> Figure:
     return figure
 
 
-def _relative_boxes(record: dict, img_size: int) -> np.ndarray:
+def _relative_boxes(record: dict, img_size: tuple[int, int]) -> np.ndarray:
     """(n, 4) xyxy, fractions of the picture's width and height."""
     height, width = scaled_hw(record["ori_shape"], img_size)
     return record["gt_bboxes"] / np.array([width, height] * 2)

@@ -16,6 +16,7 @@ import numpy as np
 
 from yolo_plugins.datasets.voc import VOC_CLASSES, annotation_path, split_path
 from yolo_plugins.errors import UsageError
+from yolo_plugins.files import json_text
 
 _MARKER = "SYNTHETIC.json"
 _FORMAT = "yolo_plugins.datasets.synthetic_voc"
@@ -98,7 +99,7 @@ def make_synthetic_voc(
                 _write_picture(draft, sub, name, *_draw_picture(rng, index, num_classes, long_side_range))
             _write_text(split_path(draft, sub, split), "".join(f"{name}\n" for name in names))
         marker = {"format": _FORMAT, "train": train, "test": test, "num_classes": num_classes, "seed": seed}
-        _write_text(draft / _MARKER, json.dumps(marker | {"long_side_range": long_side_range}) + "\n")
+        _write_text(draft / _MARKER, json_text(marker | {"long_side_range": long_side_range}) + "\n")
         _swap(draft, root)
     finally:
         shutil.rmtree(draft, ignore_errors=True)

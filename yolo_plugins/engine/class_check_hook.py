@@ -9,6 +9,8 @@ from mmengine.model import is_model_wrapper
 from mmengine.runner import BaseLoop, Runner
 from torch import Tensor, nn
 
+from yolo_plugins.checkpoints.classes import check_num_classes
+from yolo_plugins.config import size_hw
 from yolo_plugins.costs.complexity import count_macs
 from yolo_plugins.datasets.transforms import Letterbox
 from yolo_plugins.errors import UsageError
@@ -50,8 +52,11 @@ class ClassCheckHook(Hook):
 def _check(runner: Runner, loop: BaseLoop | None) -> None:
     if loop is not None:
         model = _unwrapped(runner.model)
-        _check_classes(model, loop.dataloader.dataset)
-        _check_padding(model, loop.dataloader.dataset)
+        dataset = loop.dataloader.dataset
+        classes = getattr(dataset, "metainfo", {}).get("classes")
+        if classes is not None:
+            check_num_classes(model, classes, type(dataset).__name__)
+        _check_padding(model, dataset)
 
 
 def _unwrapped(model: Any) -> nn.Module:
@@ -66,7 +71,7 @@ def _check_last_batch(model: nn.Module, loader: Any) -> None:
     rest = 0 if loader.drop_last else len(loader.sampler) % size
     if (rest or size) > 1:
         return
-    input_hw = (input_hw, input_hw) if isinstance(input_hw, int) else input_hw
+    input_hw = size_hw(input_hw)
     if names := _norms_of_one_value(model, input_hw):
         remedy = "raise train_dataloader.batch_size" if size == 1 else "set train_dataloader.drop_last=True"
         raise UsageError(
@@ -95,19 +100,6 @@ def _norms_of_one_value(model: nn.Module, input_hw: tuple[int, int]) -> list[str
         for handle in handles:
             handle.remove()
     return found
-
-
-def _check_classes(model: nn.Module, dataset: object) -> None:
-    classes = getattr(dataset, "metainfo", {}).get("classes")
-    if classes is None:
-        return
-    for name, head in model.named_children():
-        num_classes = getattr(head, "num_classes", None)
-        if name.endswith("head") and name != "rpn_head" and num_classes is not None and num_classes != len(classes):
-            raise UsageError(
-                f"model.{name}.num_classes={num_classes}, but {type(dataset).__name__} has {len(classes)} classes "
-                f"({_some(classes)}): set model.{name}.num_classes={len(classes)} or choose the matching data set"
-            )
 
 
 def _check_padding(model: nn.Module, dataset: object) -> None:

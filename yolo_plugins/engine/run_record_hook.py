@@ -16,7 +16,7 @@ from mmengine.logging import HistoryBuffer
 from mmengine.model import is_model_wrapper
 from mmengine.runner import Runner
 
-from yolo_plugins.config import describe_config
+from yolo_plugins.config import describe_config, size_hw
 from yolo_plugins.costs.complexity import summarize
 from yolo_plugins.engine import run_description
 from yolo_plugins.engine.loss_terms import loss_terms
@@ -238,7 +238,7 @@ def _describe(runner: Runner, device: torch.device) -> Record:
 def _input_hw(dataset: Any) -> list[int] | None:
     """[height, width] of the training input in pixels; None for a data set that has no fixed `img_size`."""
     size = getattr(dataset, "img_size", None)
-    return None if size is None else [size, size] if isinstance(size, int) else list(size)
+    return None if size is None else list(size_hw(size))
 
 
 def _complexity(model: torch.nn.Module, input_hw: list[int]) -> dict[str, Any]:

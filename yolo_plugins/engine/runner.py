@@ -6,6 +6,7 @@ import gc
 import io
 import logging
 import os
+import sys
 import time
 from contextlib import AbstractContextManager
 from pathlib import Path
@@ -26,6 +27,7 @@ from mmengine.visualization import Visualizer
 from torch import nn
 from torch.utils.data import DataLoader
 
+from yolo_plugins.checkpoints.classes import check_class_names, start_anew
 from yolo_plugins.checkpoints.read import check_fits, load_checkpoint, weights_sha256
 from yolo_plugins.datasets.detection_dataset import DetectionDataset
 from yolo_plugins.engine.checkpoint import latest_checkpoint
@@ -53,8 +55,10 @@ class YOLORunner(Runner):
     _resume: bool | str
     _load_from: str | None
     _has_loaded: bool
-    _is_training = False
     recipe: Recipe | None = None  # of a training, once its model is initialised
+    _train_loop: BaseLoop | dict | None
+    _val_loop: BaseLoop | dict | None
+    _test_loop: BaseLoop | dict | None
 
     def setup_env(self, env_cfg: dict) -> None:
         """MMEngine's set-up; processes without a GPU keep their memory and talk by gloo, whatever the config names."""
@@ -116,11 +120,15 @@ class YOLORunner(Runner):
         return built
 
     def build_logger(self, *args: Any, **kwargs: Any) -> MMLogger:
-        """MMEngine's logger with a console handler that passes warnings and errors only."""
+        """MMEngine's logger with a console handler that passes warnings and errors only, to standard error.
+
+        Standard output is for results, such as the JSON of `tools/test.py`.
+        """
         logger = super().build_logger(*args, **kwargs)
         for handler in logger.handlers:
-            if not isinstance(handler, logging.FileHandler):
+            if isinstance(handler, logging.StreamHandler) and not isinstance(handler, logging.FileHandler):
                 handler.setLevel(max(handler.level, logging.WARNING))
+                handler.setStream(sys.stderr)
         return logger
 
     def build_visualizer(self, visualizer: Visualizer | dict | None = None) -> Visualizer:
@@ -166,7 +174,6 @@ class YOLORunner(Runner):
         """
         with self._work_dir_of_its_own():
             super().dump_config()
-            self._is_training = True
             try:
                 return super().train()
             except BaseException as error:
@@ -216,7 +223,7 @@ class YOLORunner(Runner):
                 self._resume = False
             else:
                 self._load_from = checkpoint
-        if self._is_training:
+        if isinstance(self._train_loop, BaseLoop):
             self.recipe = describe_recipe(self)
         super().load_or_resume()
 
@@ -275,6 +282,8 @@ class YOLORunner(Runner):
     def load_checkpoint(self, filename: str, **_: Any) -> dict[str, Any]:
         """Loads weights into the model; MMEngine's options have no effect, every key has to fit as it is.
 
+        Only where a training starts from a model of other classes, what depends on them starts anew, with a warning.
+
         Args:
             filename: Path of a checkpoint, or of a bare state dict.
 
@@ -282,22 +291,34 @@ class YOLORunner(Runner):
             The checkpoint, with `state_dict` at least.
 
         Raises:
-            UsageError: Not readable, unsafe, of another model, or not complete enough to resume from it.
+            UsageError: Not readable, unsafe, of another model or classes, or not complete enough to resume from it.
         """
         content = load_checkpoint(filename)
         checkpoint = content if "state_dict" in content else {"state_dict": content}
         model = self.model.module if is_model_wrapper(self.model) else self.model
+        if self.recipe and not self._resume:
+            self.recipe[INITIAL_WEIGHTS] = {"load_from": weights_sha256(checkpoint["state_dict"])}
+        told = self._compare_classes(filename, checkpoint, model)
         check_fits(model, checkpoint["state_dict"], filename)
+        if told:
+            self.logger.warning(told)
         if self._resume:
             self._refuse_to_resume_from(filename, checkpoint)
             self._take_up_recipe(filename, checkpoint["meta"])
-        elif self.recipe:
-            self.recipe[INITIAL_WEIGHTS] = {"load_from": weights_sha256(checkpoint["state_dict"])}
         self.call_hook("after_load_checkpoint", checkpoint=checkpoint)
         model.load_state_dict(checkpoint["state_dict"])
         self._has_loaded = True
         self.logger.info(f"loaded {filename}")
         return checkpoint
+
+    def _compare_classes(self, filename: str, checkpoint: dict[str, Any], model: nn.Module) -> str | None:
+        """Compares the classes of a checkpoint with those of the data set in use; tells what of it starts anew."""
+        built = [loop for loop in (self._train_loop, self._val_loop, self._test_loop) if isinstance(loop, BaseLoop)]
+        classes = getattr(built[0].dataloader.dataset, "metainfo", {}).get("classes") if built else None
+        if isinstance(self._train_loop, BaseLoop) and not self._resume:
+            return start_anew(checkpoint, model, self.cfg.get("model") or {}, classes, filename)
+        check_class_names(checkpoint, classes, filename)
+        return None
 
     def _refuse_to_resume_from(self, filename: str, checkpoint: dict[str, Any]) -> None:
         """Raises a `UsageError` where a checkpoint cannot be continued exactly."""

@@ -69,7 +69,10 @@ class DetectionMetric(BaseMetric):
         if not classes:
             raise UsageError("DetectionMetric: the data set's metainfo has no 'classes': give their names there")
         scores = _evaluate(results, len(classes), self.mode)
-        MMLogger.get_current_instance().info(f"AP per class, mode {self.mode}\n{_table(scores, classes)}")
+        logger = MMLogger.get_current_instance()
+        if not scores.n_gt.any():
+            logger.warning("the data set has no objects, or difficult ones only: there is no average precision")
+        logger.info(f"AP per class, mode {self.mode}\n{_table(scores, classes)}")
         return {name: getattr(scores, name) for name in ("ap50", "ap50_95", "precision", "recall", "recall_max")}
 
 

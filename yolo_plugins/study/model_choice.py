@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from yolo_plugins.config import describe_config, find_config, input_size, load_config
+from yolo_plugins.config import describe_config, find_config, input_hw, load_config
 from yolo_plugins.errors import UsageError
 from yolo_plugins.faults import explain
 from yolo_plugins.study.laws.prediction import (
@@ -152,7 +152,7 @@ def _count(config_name: str, fitted: Fitted) -> tuple[Candidate, str]:
     path = find_config(config_name)
     config = load_config(str(path))
     sizes = fitted.models[["input_h", "input_w"]].drop_duplicates().to_numpy().tolist()
-    height, width = sizes[0] if len(sizes) == 1 else (input_size(config),) * 2
+    height, width = sizes[0] if len(sizes) == 1 else input_hw(config)
     from yolo_plugins.costs.complexity import count_parts
     from yolo_plugins.registry import MODELS
 
