@@ -8,7 +8,7 @@ import argparse
 from pathlib import Path
 from typing import Any
 
-from yolo_plugins.cli import one_line_errors
+from yolo_plugins.cli import add_config_options, one_line_errors, whole
 from yolo_plugins.config import find_config
 from yolo_plugins.errors import UsageError
 
@@ -17,18 +17,15 @@ def parse_args() -> argparse.Namespace:
     """Reads the command line."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     add = parser.add_argument
-    pairs: dict[str, Any] = {"nargs": "+", "default": [], "metavar": "KEY=VALUE"}
     add("config", help="path, or name of a file in configs/: runs = dict(MODEL=[SEED, ...])")
     add("--out", type=Path, help="folder of runs and tables (default: work_dirs/<config name>)")
-    add("--jobs", type=int, default=1, metavar="N", help="runs at a time (default: %(default)s)")
-    add("--gpus", type=int, metavar="N", help="GPUs of each run (default: 1 where there is one)")
+    add("--jobs", type=whole(1, 1000), default=1, metavar="N", help="runs at a time (default: %(default)s)")
+    add("--gpus", type=whole(0, 1000), metavar="N", help="GPUs of each run (default: 1 where there is one)")
     add("--slurm", metavar="PARTITION", help="run on this partition instead of this machine")
-    add("--slurm-options", **pairs, help="for example time=1440 (minutes) cpus_per_task=8 mem=32GB")
-    add("--cfg-options", **pairs, help="changes to every config, as for train.py")
-    args = parser.parse_args()
-    if args.jobs < 1 or (args.gpus or 0) < 0:
-        parser.error("--jobs is at least 1, --gpus at least 0")
-    return args
+    options: dict[str, Any] = {"nargs": "+", "action": "extend", "default": [], "metavar": "KEY=VALUE"}
+    add("--slurm-options", **options, help="for example time=1440 (minutes) cpus_per_task=8 mem=32GB")
+    add_config_options(parser)
+    return parser.parse_args()
 
 
 def main() -> None:

@@ -5,8 +5,9 @@ python tools/train.py configs/yolov5_n_voc.py
 
 import argparse
 
-from yolo_plugins.cli import add_run_options, one_line_errors
+from yolo_plugins.cli import add_run_options, one_line_errors, seed
 from yolo_plugins.config import load_config
+from yolo_plugins.config_check import require
 
 LOGGERS = {"tensorboard": "TensorboardVisBackend", "wandb": "WandbVisBackend", "mlflow": "MLflowVisBackend"}
 
@@ -23,7 +24,7 @@ def parse_args() -> argparse.Namespace:
         help="continue from this checkpoint, or from the latest one in the work folder",
     )
     parser.add_argument("--amp", action="store_true", help="mixed precision: float16 on CUDA, bfloat16 on CPU")
-    parser.add_argument("--seed", type=int, help="seed of weights, data order and augmentation")
+    parser.add_argument("--seed", type=seed, help="seed of weights, data order and augmentation")
     parser.add_argument("--log", nargs="+", default=[], choices=LOGGERS, help="write the scalars there, too")
     return parser.parse_args()
 
@@ -33,9 +34,10 @@ def main() -> None:
     args = parse_args()
     with one_line_errors():
         config = load_config(args.config, args.cfg_options, args.work_dir)
+        require(config, "train_dataloader")
         config.launcher = args.launcher
         if args.seed is not None:
-            config.randomness.seed = args.seed
+            config.merge_from_dict({"randomness.seed": args.seed})
         if args.amp:
             config.optim_wrapper.amp = True
         if args.log:

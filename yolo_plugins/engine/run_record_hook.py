@@ -21,6 +21,7 @@ from yolo_plugins.engine import run_description
 from yolo_plugins.engine.loss_terms import loss_terms
 from yolo_plugins.engine.schedule_hook import ScheduleHook, total_batch_size
 from yolo_plugins.errors import UsageError
+from yolo_plugins.masking import mask_arguments
 from yolo_plugins.record import RECORD_VERSION, EpochRow, Record, read_record, summarize_epochs, write_record
 from yolo_plugins.registry import HOOKS
 
@@ -160,7 +161,7 @@ def _describe(runner: Runner, device: torch.device) -> Record:
         "schema_version": RECORD_VERSION,
         "status": "running",
         **describe_config(runner.cfg),
-        "command": shlex.join(sys.argv),
+        "command": shlex.join(mask_arguments(sys.argv)),
         "started": datetime.now(UTC).isoformat(timespec="seconds"),
         "resumed_after": [],
         "seed": runner.seed,
