@@ -51,8 +51,10 @@ def find_config(name: str) -> Path:
     stem = Path(name).name.removesuffix(".py")
     if stem in known and Path(name).parent.name in ("", "configs"):
         return known[stem]
-    found = "is a folder" if Path(name).is_dir() else "does not exist"
-    raise UsageError(f"config {name!r} {found}; {suggest(stem, known)}")
+    found = "is a folder" if name and Path(name).is_dir() else "does not exist"
+    raise UsageError(
+        f"config {name!r} {found}; {suggest(stem, known, 'give its path, or the name of one in configs/')}"
+    )
 
 
 def load_config(name: str, options: Iterable[str] = (), work_dir: str | None = None) -> "Config":
@@ -105,7 +107,7 @@ def _place(error: BaseException, path: Path) -> str:
         try:
             ast.parse(file.read_text(encoding="utf-8"))
         except SyntaxError as syntax:
-            lines = [syntax.lineno or 0]
+            lines = [syntax.lineno] if syntax.lineno else []
     return f"{file}, line {lines[-1]}," if lines else str(file)
 
 
@@ -114,7 +116,9 @@ def _reason(error: BaseException) -> str:
         return "it inherits from itself by _base_, or does not end"
     if isinstance(error, UnicodeDecodeError):
         return "it is no text in UTF-8"
-    message = " ".join(str(error).split())
+    if isinstance(error, FileNotFoundError):
+        return f"no such file ({error.filename or error})"
+    message = " ".join(str(error.msg if isinstance(error, SyntaxError) else error).split())
     return f"{type(error).__name__}: {message}" if message else type(error).__name__
 
 

@@ -219,6 +219,8 @@ def _faults(config: Mapping[str, Any]) -> Iterator[str]:
     for key, option, value in _walk(config):
         if isinstance(value, float) and math.isnan(value):
             yield f"{key} is nan; give a number"
+        if repr(value).startswith("<"):
+            yield f"{key} is {_shown(value)}, which cannot be written down; give numbers, texts, lists, dicts"
         for pattern, rule in _PATTERNS.items():
             if (pattern.fullmatch(key) or pattern.fullmatch(option)) and not rule.holds(value):
                 yield f"{key}={_shown(value)}: give {rule.says}"

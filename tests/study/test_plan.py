@@ -53,6 +53,10 @@ def test_a_folder_of_another_configuration_is_refused(config, tmp_path):
         ("runs = dict(yolov5_n_voc=[0])\nseed = 3", "unknown key 'seed'"),
         ("runs = dict(yolov5_n_voc=[0, 0])", "name each config and each of its seeds once"),
         ("runs = dict(yolov5_n_voc=[0])\noptions = ['imgsize=3']", "did you mean 'img_size'"),
+        ("runs = dict(yolov5_n_voc=[-1])", "from 0 to 4294967295"),
+        ("runs = dict(yolov5_n_voc=[True])", "from 0 to 4294967295"),
+        ("runs = dict(yolov5_n_voc=['x'])", "from 0 to 4294967295"),
+        ("runs = dict(yolov5_n_voc=[0])\noptions = 'img_size=64'", "a list of texts"),
         ("runs = dict(", "cannot be read"),
     ],
 )
