@@ -10,7 +10,7 @@ extra `analysis`.
 import argparse
 from pathlib import Path
 
-from yolo_plugins.cli import add_config_options, one_line_errors, seed, whole
+from yolo_plugins.cli import add_config_options, one_line_errors, seed
 from yolo_plugins.config import load_config
 from yolo_plugins.config_check import require
 
@@ -20,7 +20,7 @@ def main() -> None:
     parser.add_argument("config", help="path, or name of a file in configs/")
     parser.add_argument("--out", type=Path, required=True, metavar="PNG", help="file for the samples")
     parser.add_argument("--split", choices=["train", "val", "test"], default="train", help="(default: %(default)s)")
-    parser.add_argument("--num", type=whole(1, 1000), default=16, help="samples (default: %(default)s)")
+    parser.add_argument("--num", type=int, default=16, help="samples (default: %(default)s)")
     parser.add_argument("--seed", type=seed, default=0, help="the training's seed (default: %(default)s)")
     add_config_options(parser)
     args = parser.parse_args()

@@ -64,25 +64,13 @@ threads = whole(1, os.cpu_count())
 
 def fraction(text: str) -> float:
     """The type of an argument from 0 to 1."""
-    value = _number(text)
+    try:
+        value = float(text)
+    except ValueError:
+        value = math.nan
     if not 0 <= value <= 1:
         raise argparse.ArgumentTypeError(f"{text!r} is no number from 0 to 1")
     return value
-
-
-def amount(text: str) -> float:
-    """The type of an argument that is a number above 0, and finite."""
-    value = _number(text)
-    if not 0 < value < math.inf:
-        raise argparse.ArgumentTypeError(f"{text!r} is no finite number above 0")
-    return value
-
-
-def _number(text: str) -> float:
-    try:
-        return float(text)
-    except ValueError:
-        return math.nan
 
 
 def device(text: str) -> str:

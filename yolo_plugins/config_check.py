@@ -109,7 +109,7 @@ _RULES: dict[str, Rule] = {
     **_for_all(_switch, "*_dataloader.sampler.shuffle", "*_dataloader.dataset.test_mode", "model.test_cfg.multi_label"),
     **_for_all(_switch, "*_dataloader.dataset.cache_images", "env_cfg.cudnn_benchmark"),
     **_for_all(_switch, "randomness.deterministic", "randomness.diff_rank_seed"),
-    "randomness.seed": _whole(0, LARGEST_SEED) | _none,
+    **_for_all(_whole(0, LARGEST_SEED) | _none, "randomness.seed", "*_dataloader.sampler.seed"),
     **_for_all(_size, "img_size", "*_dataloader.dataset.img_size", "*_dataloader.dataset.pipeline.*.img_size"),
     "*_dataloader.batch_size": _count,
     "*_dataloader.num_workers": _whole(0, 256),
