@@ -8,7 +8,7 @@ import argparse
 from pathlib import Path
 from typing import Any
 
-from yolo_plugins.cli import one_line_errors
+from yolo_plugins.cli import add_config_options, one_line_errors, whole
 from yolo_plugins.config import find_config
 
 
@@ -16,20 +16,18 @@ def parse_args() -> argparse.Namespace:
     """Reads the command line."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     add = parser.add_argument
-    pairs: dict[str, Any] = {"nargs": "+", "default": [], "metavar": "KEY=VALUE"}
     add("config", help="path, or name of a file in configs/: runs = dict(MODEL=[SEED, ...])")
     add("--out", type=Path, help="folder of runs and tables (default: work_dirs/<config name>)")
     pace = parser.add_mutually_exclusive_group().add_argument
-    pace("--jobs", type=int, default=1, metavar="N", help="runs at a time (default: %(default)s)")
+    pace("--jobs", type=whole(1, 1000), default=1, metavar="N", help="runs at a time (default: %(default)s)")
     pace("--detach", action="store_true", help="submit all runs to Slurm at once, and wait for none")
-    add("--gpus", type=int, metavar="N", help="GPUs of each run (default: 1 where there is one)")
+    add("--gpus", type=whole(0, 1000), metavar="N", help="GPUs of each run (default: 1 where there is one)")
     add("--slurm", metavar="PARTITION", help="run on this partition instead of this machine")
-    add("--slurm-options", **pairs, help="for example time=1440 (minutes) cpus_per_task=8 mem=32GB")
-    add("--cfg-options", **pairs, help="changes to every config, as for train.py")
+    options: dict[str, Any] = {"nargs": "+", "action": "extend", "default": [], "metavar": "KEY=VALUE"}
+    add("--slurm-options", **options, help="for example time=1440 (minutes) cpus_per_task=8 mem=32GB")
+    add_config_options(parser)
     add("--status", action="store_true", help="tell where all runs are, and change nothing")
     args = parser.parse_args()
-    if args.jobs < 1 or (args.gpus or 0) < 0:
-        parser.error("--jobs is at least 1, --gpus at least 0")
     if args.detach and not args.slurm:
         parser.error("--detach needs --slurm")
     return args

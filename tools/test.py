@@ -8,6 +8,7 @@ import sys
 
 from yolo_plugins.cli import add_run_options, one_line_errors
 from yolo_plugins.config import load_config
+from yolo_plugins.config_check import require
 
 
 def parse_args() -> argparse.Namespace:
@@ -25,6 +26,7 @@ def main() -> None:
     args = parse_args()
     with one_line_errors():
         config = load_config(args.config, args.cfg_options, args.work_dir)
+        require(config, "test_dataloader")
         config.launcher = args.launcher
         config.load_from = None if args.deploy else args.checkpoint
 

@@ -10,6 +10,7 @@ from toy_training import toy_config
 from yolo_plugins.checkpoints.read import check_fits
 from yolo_plugins.errors import UsageError
 from yolo_plugins.record import read_record
+from yolo_plugins.registry import HOOKS
 
 
 def load(path):
@@ -244,3 +245,28 @@ def test_validation_workers_start_before_training_and_change_nothing_of_it(make_
         assert hook.started == bool(workers)
         weights.append(states(load(Path(runner.work_dir) / "epoch_1.pth")))
     assert_equal(*weights)
+
+
+def test_what_a_run_writes_of_its_config_holds_no_secret(make_runner, tmp_path):
+    """The hook gets it; the log, the copy of the config, the checkpoint and its message hub do not."""
+    hooks = [{"type": "KeepsToken", "token": "hunter2"}]
+    runner = make_runner(max_epochs=1, custom_hooks=hooks, visualizer={"type": "Visualizer"}, vis_backends=[])
+    runner.train()
+    assert [hook.token for hook in runner.hooks if isinstance(hook, KeepsToken)] == ["hunter2"]
+    written = [path.read_bytes() for path in Path(runner.work_dir).rglob("*") if path.is_file()]
+    assert any(b"***" in content for content in written)
+    assert not any(b"hunter2" in content for content in written)
+
+
+@HOOKS.register_module()
+class KeepsToken(Hook):
+    def __init__(self, token):
+        self.token = token
+
+
+@pytest.mark.skipif(torch.cuda.is_available(), reason="needs a machine without a GPU")
+def test_a_launcher_that_needs_gpus_is_refused_without_one(make_runner):
+    with pytest.raises(
+        UsageError, match=r"--launcher slurm needs GPUs, and there is none: start it by tools/dist_train"
+    ):
+        make_runner(launcher="slurm")

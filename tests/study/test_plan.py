@@ -83,6 +83,10 @@ def test_a_study_without_a_complete_run_leaves_the_folder_as_it_is(config, tmp_p
         ("runs = dict(yolov5_n_voc=[0])\nseed = 3", "unknown key 'seed'"),
         ("runs = dict(yolov5_n_voc=[0, 0])", "name each config and each of its seeds once"),
         ("runs = dict(yolov5_n_voc=[0])\noptions = ['imgsize=3']", "did you mean 'img_size'"),
+        ("runs = dict(yolov5_n_voc=[-1])", "from 0 to 4294967295"),
+        ("runs = dict(yolov5_n_voc=[True])", "from 0 to 4294967295"),
+        ("runs = dict(yolov5_n_voc=['x'])", "from 0 to 4294967295"),
+        ("runs = dict(yolov5_n_voc=[0])\noptions = 'img_size=64'", "a list of texts"),
         ("runs = dict(", "cannot be read"),
     ],
 )

@@ -7,6 +7,7 @@ import torch
 from torch.nn.functional import pad
 from torch.utils.data import default_collate, get_worker_info
 
+from yolo_plugins.errors import UsageError
 from yolo_plugins.registry import FUNCTIONS
 from yolo_plugins.structures import TrainingSamples
 
@@ -25,7 +26,12 @@ def collate_detection(samples: Sequence[dict]) -> dict:
 
     Returns:
         dict(inputs=(N, 3, H, W) uint8, data_samples=list of N DetDataSample).
+
+    Raises:
+        UsageError: The samples are not packed.
     """
+    if not all("inputs" in sample for sample in samples):
+        raise UsageError("the pipeline returns no `inputs`: let it end with PackTrain, or in evaluation with PackEval")
     inputs = _stack(_of_one_shape([sample["inputs"] for sample in samples]))
     return {"inputs": inputs, "data_samples": [sample["data_samples"] for sample in samples]}
 

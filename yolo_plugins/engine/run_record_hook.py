@@ -24,6 +24,7 @@ from yolo_plugins.engine.schedule_hook import ScheduleHook, total_batch_size
 from yolo_plugins.engine.work_dir import RECORD
 from yolo_plugins.errors import UsageError
 from yolo_plugins.files import keep_aside
+from yolo_plugins.masking import mask_arguments
 from yolo_plugins.protocol import loss_name, protocol_of, sha256_of
 from yolo_plugins.record import RECORD_VERSION, EpochRow, Record, read_record, summarize_epochs, write_record
 from yolo_plugins.registry import HOOKS
@@ -215,7 +216,7 @@ def _describe(runner: Runner, device: torch.device) -> Record:
         "protocol": protocol,
         "protocol_sha256": sha256_of(protocol),
         "loss": loss_name(runner.cfg.model.to_dict()),
-        "command": shlex.join(sys.argv),
+        "command": shlex.join(mask_arguments(sys.argv)),
         "started": datetime.now(UTC).isoformat(timespec="seconds"),
         "resumed_after": [],
         "seed": runner.seed,

@@ -15,6 +15,7 @@ from typing import Any
 import mmengine
 import numpy as np
 import torch
+from mmengine.config import Config
 from mmengine.device import get_device
 from mmengine.dist import is_distributed, master_only
 from mmengine.hooks import EMAHook, Hook
@@ -29,6 +30,7 @@ from torch.utils.data import DataLoader
 
 from yolo_plugins.checkpoints.classes import check_class_names, start_anew
 from yolo_plugins.checkpoints.read import check_fits, load_checkpoint, weights_sha256
+from yolo_plugins.config import mask_config
 from yolo_plugins.datasets.detection_dataset import DetectionDataset
 from yolo_plugins.engine.checkpoint import latest_checkpoint
 from yolo_plugins.engine.loggers import visualizer_config
@@ -60,8 +62,22 @@ class YOLORunner(Runner):
     _val_loop: BaseLoop | dict | None
     _test_loop: BaseLoop | dict | None
 
+    def __init__(self, *args: Any, cfg: Config | dict | None = None, **kwargs: Any) -> None:
+        """MMEngine's, whose `cfg` is only described, never built from: here, without secrets."""
+        self._vis_backends = (cfg or {}).get("vis_backends")
+        super().__init__(*args, cfg=mask_config(cfg), **kwargs)
+
     def setup_env(self, env_cfg: dict) -> None:
-        """MMEngine's set-up; processes without a GPU keep their memory and talk by gloo, whatever the config names."""
+        """MMEngine's set-up; processes without a GPU keep their memory and talk by gloo, whatever the config names.
+
+        Raises:
+            UsageError: A launcher that needs GPUs, where there is none.
+        """
+        if self.launcher not in ("none", "pytorch") and not torch.cuda.is_available():
+            raise UsageError(
+                f"--launcher {self.launcher} needs GPUs, and there is none: start it by tools/dist_train.sh or "
+                "tools/slurm_train.sh, which run on CPUs too"
+            )
         if not torch.cuda.is_available():
             keep_freed_memory()
         if self.launcher == "pytorch" and not torch.cuda.is_available() and not is_distributed():
@@ -134,7 +150,7 @@ class YOLORunner(Runner):
     def build_visualizer(self, visualizer: Visualizer | dict | None = None) -> Visualizer:
         """MMEngine's visualizer with the backends of `vis_backends`; by default none, `record.json` replaces them."""
         if not isinstance(visualizer, Visualizer):
-            visualizer = visualizer_config(self.cfg, visualizer, self.log_dir)
+            visualizer = visualizer_config(self._vis_backends, visualizer, self.log_dir)
         return super().build_visualizer(visualizer)
 
     def register_default_hooks(self, hooks: dict[str, Hook | dict | None] | None = None) -> None:
@@ -372,7 +388,7 @@ class YOLORunner(Runner):
 def _collate(dataset: Any) -> dict[str, dict]:
     """The collate function for a data set of ours, built or as config; nothing for any other."""
     known = DATASETS.get(dataset["type"]) if isinstance(dataset, dict) else type(dataset)
-    if not issubclass(known, DetectionDataset):
+    if not (isinstance(known, type) and issubclass(known, DetectionDataset)):
         return {}
     testing = dataset.get("test_mode") if isinstance(dataset, dict) else dataset.test_mode
     return {"collate_fn": {"type": f"yolo_plugins.collate_{'detection' if testing else 'training'}"}}

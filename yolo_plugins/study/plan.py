@@ -4,8 +4,10 @@ import os
 import sys
 from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import Any
 
 from yolo_plugins.config import REPO, describe_config, find_config, load_config, read_config
+from yolo_plugins.config_check import LARGEST_SEED
 from yolo_plugins.errors import UsageError
 from yolo_plugins.record import read_record
 from yolo_plugins.study.executors import Executors
@@ -33,9 +35,15 @@ def plan_runs(name: str, folder: Path, options: Sequence[str] = (), processes: i
     if unknown := study.keys() - _KEYS:
         raise UsageError(f"{path}: unknown key {min(unknown)!r}; a study has {' and '.join(sorted(_KEYS))}")
     seeds_of = study.get("runs")
-    if not isinstance(seeds_of, dict) or not all(isinstance(seeds, list) and seeds for seeds in seeds_of.values()):
-        raise UsageError(f"{path}: runs={seeds_of!r}; write runs = dict(yolov5_n_voc=[0, 1]), the seeds of each model")
-    changes = [*study.get("options", []), *options]
+    if not isinstance(seeds_of, dict) or not all(map(_are_seeds, seeds_of.values())):
+        raise UsageError(
+            f"{path}: runs={seeds_of!r}; write runs = dict(yolov5_n_voc=[0, 1]), the seeds of each model, from 0 to "
+            f"{LARGEST_SEED}"
+        )
+    own = study.get("options", [])
+    if not isinstance(own, list) or not all(isinstance(option, str) for option in own):
+        raise UsageError(f"{path}: options={own!r}; write options = ['img_size=160'], a list of texts")
+    changes = [*own, *options]
     runs = []
     for config_name, seeds in seeds_of.items():
         config = load_config(config_name, changes)
@@ -50,6 +58,14 @@ def plan_runs(name: str, folder: Path, options: Sequence[str] = (), processes: i
     if len({run.folder for run in runs}) < len(runs):
         raise UsageError(f"{path}: two runs have one folder; name each config and each of its seeds once")
     return runs
+
+
+def _are_seeds(value: Any) -> bool:
+    return (
+        isinstance(value, list)
+        and bool(value)
+        and all(type(seed) is int and 0 <= seed <= LARGEST_SEED for seed in value)
+    )
 
 
 def _command(arguments: Sequence[str], processes: int) -> tuple[str, ...]:
