@@ -3,6 +3,7 @@
 import contextlib
 import errno
 import os
+import re
 from pathlib import Path
 
 from yolo_plugins.errors import UsageError
@@ -37,3 +38,10 @@ def write_atomically(path: str | Path, data: bytes | memoryview) -> None:
                 "free some space and run it again (a training with --resume)"
             ) from error
         raise
+
+
+def remove_temporaries(folder: str | Path) -> None:
+    """Removes what `write_atomically` left where its process was killed; call it where no other process writes."""
+    for path in Path(folder).glob(".*.tmp"):
+        if re.fullmatch(r"\..+\.\d+\.tmp", path.name):
+            path.unlink(missing_ok=True)

@@ -4,6 +4,7 @@ from types import SimpleNamespace
 
 import pytest
 import torch
+from mmengine.logging import MessageHub
 
 from yolo_plugins.engine import ScheduleHook
 from yolo_plugins.errors import UsageError
@@ -25,15 +26,16 @@ def fake_runner(batch_size=32, world_size=1, iters_per_epoch=54, max_epochs=200)
         train_dataloader=loader,
         world_size=world_size,
         max_epochs=max_epochs,
-        max_iters=max_epochs * iters_per_epoch,
-        iter=0,
+        epoch=0,
+        message_hub=MessageHub("toy"),
+        train_loop=None,
         param_schedulers=None,
     )
 
 
 def settings(hook, runner, iteration):
-    runner.iter = iteration
-    hook.before_train_iter(runner, 0)
+    runner.epoch, batch_idx = divmod(iteration, len(runner.train_dataloader))
+    hook.before_train_iter(runner, batch_idx)
     decay, no_decay, bias = runner.optim_wrapper.optimizer.param_groups
     assert decay["lr"] == no_decay["lr"]
     assert no_decay["weight_decay"] == bias["weight_decay"] == 0
@@ -56,7 +58,7 @@ def test_warmup_starts_and_ends_as_the_reference_does():
     hook, runner = started(ScheduleHook("linear", final=0.01, **WARMUP))
     first, middle, last = (settings(hook, runner, iteration) for iteration in (0, 81, 162))
     assert (first.lr, first.bias_lr, first.momentum, first.accumulate) == (0.0, 0.1, 0.8, 1)
-    target = 0.01 * hook.factor(81)  # epoch 1: the ramp aims at the scheduled rate of its own epoch
+    target = 0.01 * hook.factor(1)  # epoch 1: the ramp aims at the scheduled rate of its own epoch
     assert middle.lr == pytest.approx(target / 2)
     assert middle.bias_lr == pytest.approx((0.1 + target) / 2)
     assert middle.momentum == pytest.approx((0.8 + 0.937) / 2)

@@ -14,6 +14,7 @@ import torch
 from mmengine.logging import HistoryBuffer
 from torch import Tensor, nn
 
+from yolo_plugins.checkpoints.soundness import check_sum, check_weights
 from yolo_plugins.errors import UsageError
 from yolo_plugins.faults import first_line
 
@@ -30,9 +31,11 @@ def load_checkpoint(path: str | Path) -> dict[str, Any]:
         The dict, such as `meta`, `state_dict`, `message_hub`, `optimizer`; or a bare state dict.
 
     Raises:
-        UsageError: no such file, truncated, not a checkpoint, or a global in it that is not on the allow-list.
+        UsageError: no such file, truncated, damaged (its checksum does not fit), not a checkpoint, a global in it that
+            is not on the allow-list, or weights that are not finite.
     """
     path = existing(path)
+    check_sum(path)
     try:
         with torch.serialization.safe_globals(_ALLOWED):
             content = _without_stand_ins(torch.load(path, map_location="cpu", weights_only=True))
@@ -48,6 +51,7 @@ def load_checkpoint(path: str | Path) -> dict[str, Any]:
         ) from error
     if not isinstance(content, dict):
         raise UsageError(f"{path}: holds a {type(content).__name__}, not a checkpoint's dict; give a checkpoint")
+    check_weights(content, path)
     return content
 
 

@@ -3,7 +3,6 @@
 import atexit
 import contextlib
 import gc
-import io
 import logging
 import os
 import time
@@ -15,10 +14,11 @@ import numpy as np
 import torch
 from mmengine.device import get_device
 from mmengine.dist import is_distributed, master_only
+from mmengine.evaluator import Evaluator
 from mmengine.hooks import EMAHook, Hook
 from mmengine.logging import MMLogger
 from mmengine.model import MMDistributedDataParallel, is_model_wrapper
-from mmengine.runner import BaseLoop, Priority, Runner
+from mmengine.runner import BaseLoop, EpochBasedTrainLoop, Priority, Runner
 from mmengine.runner.checkpoint import weights_to_cpu
 from mmengine.utils import apply_to
 from mmengine.visualization import Visualizer
@@ -26,14 +26,19 @@ from torch import nn
 from torch.utils.data import DataLoader
 
 from yolo_plugins.checkpoints.read import check_fits, load_checkpoint
+from yolo_plugins.checkpoints.soundness import first_not_finite, write_checkpoint
 from yolo_plugins.datasets.detection_dataset import DetectionDataset
-from yolo_plugins.engine.checkpoint import latest_checkpoint
+from yolo_plugins.engine.checkpoint import latest_checkpoint, newest_sound
 from yolo_plugins.engine.loggers import visualizer_config
 from yolo_plugins.engine.memory import keep_freed_memory
+from yolo_plugins.engine.resume import check_resumable
 from yolo_plugins.errors import UsageError
 from yolo_plugins.faults import first_line, suggest
-from yolo_plugins.files import write_atomically
+from yolo_plugins.files import remove_temporaries
 from yolo_plugins.registry import DATASETS, MODELS, RUNNERS
+from yolo_plugins.signals import stops_ignored
+
+_SMALLER_STEPS = "lower optim_wrapper.optimizer.lr or lengthen the warm-up; earlier checkpoints are sound"
 
 
 @RUNNERS.register_module()
@@ -80,12 +85,14 @@ class YOLORunner(Runner):
     def build_dataloader(
         dataloader: DataLoader | dict, seed: int | None = None, diff_rank_seed: bool = False
     ) -> DataLoader:
-        """MMEngine's data loader, with pinned memory for a GPU and, for our data sets, batches in one piece.
+        """MMEngine's data loader, with pinned memory for a GPU; for our data sets, batches in one piece.
+
+        An evaluation on our data gives every rank the batches that one process would make.
 
         `num_workers=0` alone is enough to have no workers.
         """
         if isinstance(dataloader, dict):
-            dataloader = {"pin_memory": torch.cuda.is_available(), **_collate(dataloader["dataset"]), **dataloader}
+            dataloader = {"pin_memory": torch.cuda.is_available(), **_batches(dataloader), **dataloader}
             if not dataloader.get("num_workers"):
                 dataloader["persistent_workers"] = False
         return Runner.build_dataloader(dataloader, seed, diff_rank_seed)
@@ -96,6 +103,14 @@ class YOLORunner(Runner):
         if built is not loop and built.dataloader.persistent_workers:
             with torch.random.fork_rng(devices=[]):  # starting workers draws a seed
                 iter(built.dataloader)
+        return built
+
+    def build_evaluator(self, evaluator: dict | list | Evaluator) -> Evaluator:
+        """MMEngine's; ranks exchange their results as messages, and not by files in the current folder."""
+        built = super().build_evaluator(evaluator)
+        for metric in built.metrics:
+            if metric.collect_dir is None:
+                metric.collect_device = "gpu"  # that is what MMEngine calls it, on any device
         return built
 
     def build_logger(self, *args: Any, **kwargs: Any) -> MMLogger:
@@ -141,20 +156,33 @@ class YOLORunner(Runner):
             ) from error
 
     def train(self) -> nn.Module:
-        """Trains; returns the model.
+        """Trains; returns the model. No other process may work in the folder.
 
         Raises:
             UsageError: The training cannot go on: a loss or the weights are not finite, or a hook says so.
         """
+        if self.rank == 0:
+            remove_temporaries(self.work_dir)
+        try:
+            return self._train()
+        except KeyboardInterrupt:  # also one that comes while an error is dealt with: that of a rank stopped earlier
+            with stops_ignored():
+                self._stop("interrupted")
+            raise
+
+    def _train(self) -> nn.Module:
         try:
             return super().train()
-        except BaseException as error:
-            self.call_hook("after_stop", status="interrupted" if isinstance(error, KeyboardInterrupt) else "failed")
-            with contextlib.suppress(Exception):  # the reason for the stop is the one to be reported
-                self.visualizer.close()
-            if isinstance(error, Exception) and not isinstance(error, UsageError):
+        except (Exception, SystemExit) as error:
+            self._stop("failed")
+            if not isinstance(error, (UsageError, SystemExit)):
                 self._check_weights(error)
             raise
+
+    def _stop(self, status: str) -> None:
+        self.call_hook("after_stop", status=status)
+        with contextlib.suppress(Exception):  # the reason for the stop is the one to be reported
+            self.visualizer.close()
 
     def _check_weights(self, error: Exception) -> None:
         """Names the cause of an error that a model met because its weights are no longer numbers.
@@ -163,15 +191,14 @@ class YOLORunner(Runner):
         """
         if not all(weight.isfinite().all() for weight in self.model.parameters()):
             raise UsageError(
-                f"weights are NaN or infinite in epoch {self.epoch + 1} ({first_line(error)}): lower "
-                "optim_wrapper.optimizer.lr or lengthen the warm-up; earlier checkpoints are sound"
+                f"weights are NaN or infinite in epoch {self.epoch + 1} ({first_line(error)}): {_SMALLER_STEPS}"
             ) from error
 
     def load_or_resume(self) -> None:
         """Loads what `load_from` and `resume` name; without a checkpoint to resume from, starts from the beginning.
 
         Raises:
-            UsageError: The work directory's newest checkpoint is missing, or a checkpoint does not fit.
+            UsageError: No checkpoint of the work directory is sound, or one does not fit.
         """
         if self._resume and self._load_from is None:
             self._load_from = latest_checkpoint(self.work_dir)
@@ -203,7 +230,7 @@ class YOLORunner(Runner):
             meta: `epoch` and `iter` as a resumed run shall count them; by default those at the end of this epoch.
 
         Raises:
-            UsageError: The disk is full.
+            UsageError: The disk is full, or the weights are not finite.
         """
         info = self.message_hub.state_dict()["runtime_info"]
         description = {
@@ -227,9 +254,13 @@ class YOLORunner(Runner):
             if self.param_schedulers:
                 checkpoint["param_schedulers"] = [scheduler.state_dict() for scheduler in self.param_schedulers]
         self.call_hook("before_save_checkpoint", checkpoint=checkpoint)
-        buffer = io.BytesIO()
-        torch.save(checkpoint, buffer)
-        write_atomically(Path(out_dir) / filename, buffer.getbuffer())
+        name = first_not_finite(checkpoint)
+        if name is not None:
+            raise UsageError(
+                f"weights are NaN or infinite in epoch {checkpoint['meta']['epoch']} ({name}), {filename} "
+                f"is not written: {_SMALLER_STEPS}"
+            )
+        write_checkpoint(Path(out_dir) / filename, checkpoint)
 
     def load_checkpoint(self, filename: str, **_: Any) -> dict[str, Any]:
         """Loads weights into the model; MMEngine's options have no effect, every key has to fit as it is.
@@ -241,33 +272,40 @@ class YOLORunner(Runner):
             The checkpoint, with `state_dict` at least.
 
         Raises:
-            UsageError: Not readable, unsafe, of another model, or not complete enough to resume from it.
+            UsageError: Not readable, unsafe, of another model, or not complete enough to resume from it. Where an
+                earlier one of the folder is sound, it is named.
         """
-        content = load_checkpoint(filename)
+        try:
+            content = load_checkpoint(filename)
+        except UsageError as error:
+            sound = newest_sound(Path(filename).parent)
+            raise UsageError(f"{error}; {sound} is sound" if sound else str(error)) from error
         checkpoint = content if "state_dict" in content else {"state_dict": content}
         model = self.model.module if is_model_wrapper(self.model) else self.model
         check_fits(model, checkpoint["state_dict"], filename)
         if self._resume:
-            self._refuse_to_resume_from(filename, checkpoint)
+            averages = any(isinstance(hook, EMAHook) for hook in self.hooks)
+            check_resumable(checkpoint, filename, self.max_epochs, averages)
+            self._count_anew(checkpoint)
         self.call_hook("after_load_checkpoint", checkpoint=checkpoint)
         model.load_state_dict(checkpoint["state_dict"])
         self._has_loaded = True
         self.logger.info(f"loaded {filename}")
         return checkpoint
 
-    def _refuse_to_resume_from(self, filename: str, checkpoint: dict[str, Any]) -> None:
-        """Raises a `UsageError` where a checkpoint cannot be continued exactly."""
-        if not {"meta", "message_hub", "optimizer"} <= checkpoint.keys():
-            raise UsageError(
-                f"{filename}: holds weights only, no state to resume from: resume from an epoch_N.pth, or start a new "
-                "run with load_from"
-            )
-        averages = any(isinstance(hook, EMAHook) for hook in self.hooks)
-        if averages != ("ema_state_dict" in checkpoint):
-            raise UsageError(
-                f"{filename}: saved with{'out' if averages else ''} EMA, which default_hooks.ema switches "
-                f"{'on' if averages else 'off'}: resume with the same hooks, or start a new run with load_from"
-            )
+    def _count_anew(self, checkpoint: dict[str, Any]) -> None:
+        """Sets the count of iterations to that of the finished epochs as they are now, and what the hub keeps to plain.
+
+        Another batch size, number of processes or of pictures gives an epoch another number of iterations.
+        """
+        if isinstance(self.train_loop, EpochBasedTrainLoop):
+            checkpoint["meta"]["iter"] = checkpoint["meta"]["epoch"] * len(self.train_dataloader)
+        info = checkpoint["message_hub"]["runtime_info"]
+        checkpoint["message_hub"] = {
+            "log_scalars": {},
+            "runtime_info": info,
+            "resumed_keys": dict.fromkeys(info, True),
+        }
 
     def resume(self, filename: str, **_: Any) -> None:
         """Restores weights, average, optimizer, MMEngine's schedulers if there are any, counters and seed.
@@ -276,21 +314,37 @@ class YOLORunner(Runner):
             filename: Path of a checkpoint that was saved with its optimizer.
 
         Raises:
-            UsageError: As `load_checkpoint`.
+            UsageError: As `load_checkpoint`, or the file holds the state of another optimizer.
         """
-        super().resume(filename, resume_param_scheduler=self.param_schedulers is not None)
+        try:
+            super().resume(filename, resume_param_scheduler=self.param_schedulers is not None)
+        except UsageError:
+            raise
+        except Exception as error:  # a faulty file can raise anything
+            raise UsageError(
+                f"{filename}: cannot be resumed from ({first_line(error)}): resume with the config that it was "
+                "trained with, or start a new run with load_from"
+            ) from error
         sampler = self.train_dataloader.sampler
         if hasattr(sampler, "seed"):
             sampler.seed = self.seed  # it was built before the checkpoint's seed was known
 
 
-def _collate(dataset: Any) -> dict[str, dict]:
-    """The collate function for a data set of ours, built or as config; nothing for any other."""
+def _batches(dataloader: dict) -> dict[str, dict]:
+    """How a data set of ours, built or as config, is put into batches; nothing for any other."""
+    dataset = dataloader["dataset"]
     known = DATASETS.get(dataset["type"]) if isinstance(dataset, dict) else type(dataset)
     if not issubclass(known, DetectionDataset):
         return {}
     testing = dataset.get("test_mode") if isinstance(dataset, dict) else dataset.test_mode
-    return {"collate_fn": {"type": f"yolo_plugins.collate_{'detection' if testing else 'training'}"}}
+    if not testing:
+        return {"collate_fn": {"type": "yolo_plugins.collate_training"}}
+    collate: dict[str, dict] = {"collate_fn": {"type": "yolo_plugins.collate_detection"}}
+    sampler = dataloader.get("sampler")
+    plain = isinstance(sampler, dict) and sampler["type"] == "DefaultSampler" and sampler.get("shuffle") is False
+    return collate | (
+        {"batch_sampler": {"type": "yolo_plugins.WholeBatchSampler"}} if plain and is_distributed() else {}
+    )
 
 
 def _is_off(name: str, hook: Hook | dict | None) -> bool:
