@@ -7,21 +7,37 @@ from contextlib import contextmanager
 from types import FrameType
 from typing import Any
 
-_STOPS = (signal.SIGTERM, signal.SIGHUP)
+_STOPS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+_asked: list[int] = []  # the signals that came: a bare `except:` in the code of others may swallow the interrupt
 
 
 @contextmanager
 def stops_interrupt() -> Iterator[None]:
-    """Makes SIGTERM and SIGHUP raise a KeyboardInterrupt with their number; what is ignored (nohup) stays so."""
+    """Makes each signal to stop a KeyboardInterrupt with its number; what is ignored (nohup) stays so.
+
+    An error that comes of an interrupt leaves as that interrupt.
+    """
     with _handled(_interrupt, [number for number in _STOPS if signal.getsignal(number) is not signal.SIG_IGN]):
-        yield
+        try:
+            yield
+        except Exception:
+            raise_if_asked()
+            raise
+        finally:
+            _asked.clear()
 
 
 @contextmanager
 def stops_ignored() -> Iterator[None]:
     """Lets what is begun be finished: a terminal that closes, or a cluster, may send the same signal twice."""
-    with _handled(signal.SIG_IGN, [signal.SIGINT, *_STOPS]):
+    with _handled(signal.SIG_IGN, list(_STOPS)):
         yield
+
+
+def raise_if_asked() -> None:
+    """Raises the KeyboardInterrupt again where a signal to stop came within `stops_interrupt`."""
+    if _asked:
+        raise KeyboardInterrupt(_asked[-1])
 
 
 def exit_status(interrupt: KeyboardInterrupt) -> int:
@@ -30,6 +46,8 @@ def exit_status(interrupt: KeyboardInterrupt) -> int:
 
 
 def _interrupt(number: int, frame: FrameType | None) -> None:
+    _asked.append(number)
+    signal.signal(signal.SIGCHLD, signal.SIG_DFL)  # torch's handler: workers that the same signal ended are no error
     raise KeyboardInterrupt(number)
 
 

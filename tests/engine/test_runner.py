@@ -1,7 +1,9 @@
 """Repeating, resuming and loading."""
 
+import random
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 from mmengine.hooks import Hook
@@ -143,6 +145,38 @@ def test_a_checkpoint_of_another_model_is_refused(make_runner, tmp_path):
     )
     with pytest.raises(UsageError, match=words):
         make_runner(load_from=str(tmp_path / "other.pth")).val()
+
+
+def test_what_a_killed_run_was_writing_is_removed_at_the_next_start(make_runner, tmp_path):
+    folder = tmp_path / "run"
+    folder.mkdir()
+    for name in (".epoch_7.pth.4711.tmp", ".record.json.1.tmp", ".mine.tmp", "notes.12.tmp", ".x.3.tmp.txt"):
+        (folder / name).touch()
+    make_runner(max_epochs=1).train()
+    left = {path.name for path in folder.iterdir()}
+    assert {".mine.tmp", "notes.12.tmp", ".x.3.tmp.txt"} < left
+    assert not {".epoch_7.pth.4711.tmp", ".record.json.1.tmp"} & left
+
+
+def test_the_global_generators_differ_from_epoch_to_epoch_and_repeat_with_the_seed(make_runner):
+    class Draws(Hook):
+        def __init__(self):
+            self.drawn = []
+
+        def before_train_iter(self, runner, batch_idx, data_batch=None):
+            if batch_idx == 0:
+                self.drawn.append((torch.rand(1).item(), np.random.rand(), random.random()))
+
+    draws = []
+    for seed in (0, 0, 1):
+        runner = make_runner(max_epochs=3, randomness={"seed": seed})
+        hook = Draws()
+        runner.register_hook(hook)
+        runner.train()
+        draws.append(hook.drawn)
+    assert draws[0] == draws[1]
+    for numbers in zip(*draws[0], *draws[2], strict=True):  # of one generator
+        assert len(set(numbers)) == 6
 
 
 def test_a_fitting_state_dict_passes():

@@ -36,7 +36,7 @@ from yolo_plugins.errors import UsageError
 from yolo_plugins.faults import first_line, suggest
 from yolo_plugins.files import remove_temporaries
 from yolo_plugins.registry import DATASETS, MODELS, RUNNERS
-from yolo_plugins.signals import stops_ignored
+from yolo_plugins.signals import raise_if_asked, stops_ignored
 
 _SMALLER_STEPS = "lower optim_wrapper.optimizer.lr or lengthen the warm-up; earlier checkpoints are sound"
 
@@ -165,7 +165,7 @@ class YOLORunner(Runner):
             remove_temporaries(self.work_dir)
         try:
             return self._train()
-        except KeyboardInterrupt:  # also one that comes while an error is dealt with: that of a rank stopped earlier
+        except KeyboardInterrupt:  # also one that comes while an error is dealt with, that of a rank stopped earlier
             with stops_ignored():
                 self._stop("interrupted")
             raise
@@ -174,13 +174,19 @@ class YOLORunner(Runner):
         try:
             return super().train()
         except (Exception, SystemExit) as error:
+            raise_if_asked()
             self._stop("failed")
             if not isinstance(error, (UsageError, SystemExit)):
                 self._check_weights(error)
             raise
 
+    def call_hook(self, fn_name: str, **kwargs: Any) -> None:
+        """MMEngine's; ends a run, too, that was to stop within a bare `except:`, as MMEngine has some."""
+        raise_if_asked()
+        super().call_hook(fn_name, **kwargs)
+
     def _stop(self, status: str) -> None:
-        self.call_hook("after_stop", status=status)
+        super().call_hook("after_stop", status=status)
         with contextlib.suppress(Exception):  # the reason for the stop is the one to be reported
             self.visualizer.close()
 
