@@ -39,7 +39,7 @@ class FrozenNorms(Hook):
 def detector(name: str, *options: str):
     small = ["img_size=64", "model.backbone.widen_factor=0.125", "model.neck.widen_factor=0.125"]
     loaders = [f"{part}_dataloader.num_workers=0" for part in ("train", "val", "test")]
-    config = load_config("yolov5_n_voc", [f"data_root={DATA}", *small, *loaders, *options], FOLDER / name)
+    config = load_config("yolov5_n_voc", [f"data_root={DATA}", *small, *loaders, *options], str(FOLDER / name))
     config.launcher, config.experiment_name = LAUNCHER, name
     return config
 
@@ -77,7 +77,8 @@ def evaluate(name: str, checkpoint: Path, batch_size: int) -> None:
         torch.save([(index, *map(torch.from_numpy, image)) for index, image in gathered], FOLDER / f"{name}.pt")
 
 
-OBJECTNESS_ALONE = ["model.bbox_head.loss.loss_box.weight=0.0", "model.bbox_head.loss.loss_cls.weight=0.0"]
+OBJECTNESS_ALONE = ["model.bbox_head.loss.type=YOLOLoss"]
+OBJECTNESS_ALONE += [f"model.bbox_head.loss.loss_{term}.weight=0.0" for term in ("box", "cls")]
 if RANKS == 2:
     train_toy("whole", max_epochs=2)
     # After the first epoch one iteration's gradients wait for a step.

@@ -80,13 +80,13 @@ def largest_change(folder, name, other):
 
 @pytest.mark.parametrize("other", ["two_objectness", "taken_over"])
 def test_two_processes_train_as_one_but_for_the_order_of_sums(runs, other):
-    """With frozen norms, and a loss that is a mean over cells, of which every process has as many.
+    """With frozen norms, and a loss that is a mean over cells, of which every process has as many: 8e-8 of the change.
 
     A checkpoint with pending gradients lies between; `taken_over` goes on with two processes from that of one.
     """
     folder, _ = runs
     assert load(folder / "two_objectness", "epoch_1.pth")["optimizer"]["pending"]["count"] == 1
-    assert largest_change(folder, "one_objectness", other) < 1e-4
+    assert largest_change(folder, "one_objectness", other) < 1e-6
     records = [read_record(folder / name / "record.json") for name in ("one_objectness", other)]
     assert [record["total_batch"] for record in records] == [8, 8]
     rates = [[(row["lr"], row["images"]) for row in record["epochs"]] for record in records]
@@ -96,11 +96,15 @@ def test_two_processes_train_as_one_but_for_the_order_of_sums(runs, other):
 
 
 def test_means_over_the_objects_of_a_process_differ_from_those_over_all(runs):
-    """Box and class terms are means over matched cells; a process with fewer gives each of them more weight."""
+    """Box and class terms are means over matched cells; a process with fewer gives each of them more weight.
+
+    On so few and small pictures, that is a quarter of the change after six iterations, and 0.1 % of the first epoch's
+    losses.
+    """
     folder, _ = runs
-    assert 1e-4 < largest_change(folder, "one_all", "two_all") < 0.3
-    losses = [read_record(folder / name / "record.json")["epochs"][-1]["losses"] for name in ("one_all", "two_all")]
-    assert losses[0] == pytest.approx(losses[1], rel=0.05)
+    assert 1e-3 < largest_change(folder, "one_all", "two_all") < 0.5
+    losses = [read_record(folder / name / "record.json")["epochs"][0]["losses"] for name in ("one_all", "two_all")]
+    assert losses[0] == pytest.approx(losses[1], rel=0.01)
 
 
 @pytest.mark.parametrize("batch_size", [3, 8])  # of eight pictures: three batches; one, and a rank without any
