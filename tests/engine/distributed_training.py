@@ -61,7 +61,7 @@ def train_detector(name: str, *options: str, **changes) -> None:
 def evaluate(name: str, checkpoint: Path, batch_size: int) -> None:
     """Keeps what the metric has gathered."""
     rectangles = [f"test_dataloader.batch_size={batch_size}", f"test_dataloader.dataset.rect_batch_size={batch_size}"]
-    config = detector(name, *rectangles, "model.test_cfg.score_thr=0.0001")
+    config = detector(name, "img_size=96", *rectangles, "model.test_cfg.score_thr=0.0001")  # shapes differ from 96 on
     config.load_from = str(checkpoint)
     gathered = []
 
