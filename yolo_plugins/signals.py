@@ -30,7 +30,7 @@ def stops_interrupt() -> Iterator[None]:
 @contextmanager
 def stops_ignored() -> Iterator[None]:
     """Lets what is begun be finished: a terminal that closes, or a cluster, may send the same signal twice."""
-    with _handled(signal.SIG_IGN, list(_STOPS)):
+    with _handled(_ignore, list(_STOPS)):
         yield
 
 
@@ -47,12 +47,16 @@ def exit_status(interrupt: KeyboardInterrupt) -> int:
 
 def _interrupt(number: int, frame: FrameType | None) -> None:
     _asked.append(number)
-    signal.signal(signal.SIGCHLD, signal.SIG_DFL)  # torch's handler: workers that the same signal ended are no error
+    signal.signal(signal.SIGCHLD, _ignore)  # in place of torch's: workers that the same signal ended are no error
     raise KeyboardInterrupt(number)
 
 
+def _ignore(number: int, frame: FrameType | None) -> None:
+    """Not SIG_IGN, about which Python complains where the signal is on its way already."""
+
+
 @contextmanager
-def _handled(handler: Callable | signal.Handlers, numbers: list[signal.Signals]) -> Iterator[None]:
+def _handled(handler: Callable[[int, FrameType | None], None], numbers: list[signal.Signals]) -> Iterator[None]:
     if threading.current_thread() is not threading.main_thread():  # which alone may set handlers, and receives signals
         yield
         return
