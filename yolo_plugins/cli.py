@@ -11,6 +11,7 @@ from contextlib import contextmanager
 from yolo_plugins.config_check import LARGEST_SEED, LARGEST_SIDE
 from yolo_plugins.errors import UsageError
 from yolo_plugins.faults import explain
+from yolo_plugins.signals import exit_status, stops_interrupt
 
 # Environment variables that a launcher gives to each of its processes.
 _LAUNCHERS = {
@@ -24,16 +25,17 @@ _STARTED_BY = {"pytorch": "torchrun, as tools/dist_train.sh does", "slurm": "sru
 
 @contextmanager
 def one_line_errors() -> Iterator[None]:
-    """Prints a fault that the user can fix as `error: ...` and exits with 1; Ctrl-C exits with 130.
+    """Prints a fault that the user can fix as `error: ...` and exits with 1; Ctrl-C exits with 130, SIGTERM with 143.
 
     `explain` tells which these are. Everything else is a defect of ours and passes through.
     """
     try:
-        yield
-        sys.stdout.flush()
-    except KeyboardInterrupt:
+        with stops_interrupt():
+            yield
+            sys.stdout.flush()
+    except KeyboardInterrupt as interrupt:
         print("interrupted", file=sys.stderr)
-        sys.exit(130)
+        sys.exit(exit_status(interrupt))
     except BrokenPipeError:  # the reader of the output, `head` for example, has enough
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # for what is still to be flushed
         sys.exit(1)

@@ -1,7 +1,9 @@
 """Repeating, resuming and loading."""
 
+import random
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 from mmengine.hooks import Hook
@@ -136,7 +138,7 @@ def test_a_run_that_is_always_resumed_begins_with_the_weights_of_load_from_and_t
                 runner.train()
         else:
             runner.train()
-        assert ("starting with epoch 1 with the weights of" in capfd.readouterr().out) == (epochs == 1)
+        assert ("starting with epoch 1 with the weights of" in capfd.readouterr().err) == (epochs == 1)
     assert_equal(states(load(f"{runner.work_dir}/epoch_2.pth")), states(load(f"{begun.work_dir}/epoch_2.pth")))
     assert runner.cfg.load_from == weights
     with pytest.raises(UsageError, match=r"nowhere\.pth: no such checkpoint file"):
@@ -206,6 +208,38 @@ def test_a_checkpoint_of_other_class_names_is_refused(make_runner, of_dog_and_ca
     words = r"epoch_1\.pth: its classes are dog, cat, those of the config cat, dog; give the config"
     with pytest.raises(UsageError, match=words):
         getattr(runner, "train" if door == "resume" else door)()
+
+
+def test_what_a_killed_run_was_writing_is_removed_at_the_next_start(make_runner, tmp_path):
+    folder = tmp_path / "run"
+    folder.mkdir()
+    for name in (".epoch_7.pth.4711.tmp", ".record.json.1.tmp", ".mine.tmp", "notes.12.tmp", ".x.3.tmp.txt"):
+        (folder / name).touch()
+    make_runner(max_epochs=1).train()
+    left = {path.name for path in folder.iterdir()}
+    assert {".mine.tmp", "notes.12.tmp", ".x.3.tmp.txt"} < left
+    assert not {".epoch_7.pth.4711.tmp", ".record.json.1.tmp"} & left
+
+
+def test_the_global_generators_differ_from_epoch_to_epoch_and_repeat_with_the_seed(make_runner):
+    class Draws(Hook):
+        def __init__(self):
+            self.drawn = []
+
+        def before_train_iter(self, runner, batch_idx, data_batch=None):
+            if batch_idx == 0:
+                self.drawn.append((torch.rand(1).item(), np.random.rand(), random.random()))
+
+    draws = []
+    for seed in (0, 0, 1):
+        runner = make_runner(max_epochs=3, randomness={"seed": seed})
+        hook = Draws()
+        runner.register_hook(hook)
+        runner.train()
+        draws.append(hook.drawn)
+    assert draws[0] == draws[1]
+    for numbers in zip(*draws[0], *draws[2], strict=True):  # of one generator
+        assert len(set(numbers)) == 6
 
 
 def test_a_fitting_state_dict_passes():

@@ -136,7 +136,7 @@ def test_metric_keeps_arrays_only(reference):
     metric = DetectionMetric()
     metric.process({}, [sample.to_dict() for sample in data_samples(reference)])
     assert len(metric.results) == len(reference["image_sizes_wh"])
-    assert all(isinstance(part, np.ndarray) for image in metric.results for part in image)
+    assert all(isinstance(part, np.ndarray) for _, image in metric.results for part in image)
 
 
 RANK = """

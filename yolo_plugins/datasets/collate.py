@@ -19,7 +19,7 @@ def collate_detection(samples: Sequence[dict]) -> dict:
     """Stacks the pictures and lists the data samples, as evaluation wants them.
 
     Pictures smaller than the batch's highest or widest get more grey below and on the right, which moves no box. That
-    happens where ranks share out the rectangles of `DetectionDataset(rect_batch_size=...)`.
+    happens where a batch is not one of the rectangles of `DetectionDataset(rect_batch_size=...)`.
 
     Args:
         samples: What `PackTrain` or `PackEval` returns, N of them.
