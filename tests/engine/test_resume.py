@@ -67,7 +67,7 @@ def test_what_cannot_be_resumed_from_is_one_line_with_the_file(make_runner, save
     change(content)
     torch.save(content, saved)
     with pytest.raises(UsageError, match=rf"^\S*epoch_1\.pth: .*{words}") as caught:
-        make_runner("again", load_from=str(saved), resume=True).train()
+        make_runner("again", load_from=str(saved), resume=True, allow_changes=True).train()
     assert "\n" not in str(caught.value)
     assert not Path(make_runner("again").work_dir, "record.json").exists()
 
@@ -84,7 +84,7 @@ def test_what_follows_from_the_epoch_is_not_taken_from_the_file(make_runner, sav
     content["meta"]["epoch"] = 1
     change(content)
     torch.save(content, saved)
-    resumed = make_runner("again", load_from=str(saved), resume=True)
+    resumed = make_runner("again", load_from=str(saved), resume=True, allow_changes=True)
     resumed.train()
     assert (resumed.iter, resumed.epoch) == (9, 3)
 
@@ -94,7 +94,7 @@ def test_a_damaged_checkpoint_is_refused_with_the_name_of_the_sound_one_beside_i
     newest = tmp_path / "run" / "epoch_2.pth"
     newest.write_bytes(newest.read_bytes()[:-999])
     with pytest.raises(UsageError, match=r"epoch_2\.pth: truncated .*; \S*epoch_1\.pth is sound$"):
-        make_runner("other", load_from=str(newest), resume=True).train()
+        make_runner("other", load_from=str(newest), resume=True, allow_changes=True).train()
 
 
 def test_resume_alone_goes_on_from_the_newest_sound_checkpoint(make_runner, tmp_path, capfd):
@@ -103,7 +103,7 @@ def test_resume_alone_goes_on_from_the_newest_sound_checkpoint(make_runner, tmp_
     newest = tmp_path / "run" / "epoch_3.pth"
     newest.write_bytes(newest.read_bytes()[:-999])
     make_runner("run", max_epochs=3, resume=True).train()
-    assert "epoch_3.pth: truncated or damaged" in capfd.readouterr().out
+    assert "epoch_3.pth: truncated or damaged" in capfd.readouterr().err
     last = [torch.load(tmp_path / name / "epoch_3.pth", weights_only=True)["state_dict"] for name in ("run", "whole")]
     assert all(torch.equal(last[0][key], last[1][key]) for key in last[0])
 
@@ -132,7 +132,8 @@ def test_another_batch_size_or_number_of_pictures_has_the_rates_of_the_uninterru
     (tmp_path / "part").mkdir()
     shutil.copy(tmp_path / "whole" / "record.json", tmp_path / "part")
     first = str(tmp_path / "whole" / "epoch_2.pth")
-    runner = make_runner("part", max_epochs=5, hooks=hooks, train_dataloader=loader, load_from=first, resume=True)
+    changes = {"train_dataloader": loader, "resume": True, "allow_changes": True}
+    runner = make_runner("part", max_epochs=5, hooks=hooks, load_from=first, **changes)
     runner.train()
     rates = [
         [(row["lr"], row["momentum"]) for row in json.loads((tmp_path / name / "record.json").read_text())["epochs"]]

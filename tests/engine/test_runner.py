@@ -232,7 +232,7 @@ def test_the_global_generators_differ_from_epoch_to_epoch_and_repeat_with_the_se
 
     draws = []
     for seed in (0, 0, 1):
-        runner = make_runner(max_epochs=3, randomness={"seed": seed})
+        runner = make_runner(max_epochs=3, randomness={"seed": seed}, overwrite=True)
         hook = Draws()
         runner.register_hook(hook)
         runner.train()
