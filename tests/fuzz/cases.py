@@ -50,7 +50,8 @@ class Input:
         arguments: Of the tool, run in a folder with the configs of `CONFIGS` and what `needs` says.
         expect: `refused` by one line, `accepted` (and then `check` finds nothing), or `either` of the two.
         prepare: Writes further files into the folder.
-        check: What is wrong with what an accepted input left in the folder; empty where nothing is.
+        check: What is wrong with what the input left in the folder, where it ended as expected or, if either will do,
+            was accepted; empty where nothing is.
         says: What the refusal has to contain.
         needs: Parts of the base to copy: `VOCdevkit`, `coco`, `run` (two epochs of long.py, killed in the third),
             `best.pth`, `full.py` (own.py with all that it inherits), `study` (records of five runs), `tables` (theirs),
@@ -129,7 +130,8 @@ def judge(case: Input, folder: Path, answer: Mapping, kept: Mapping[str, bytes])
     if case.says not in said:
         return Verdict("wrong", f"does not say {case.says!r}: {said}")
     lost = [name for name, content in kept.items() if not _is_somewhere(content, folder / name)]
-    return Verdict("wrong", f"lost: {', '.join(lost)}") if lost else Verdict(kind)
+    wrong = f"lost: {', '.join(lost)}" if lost else _checked(case, folder) if case.expect == "refused" else ""
+    return Verdict("wrong", wrong) if wrong else Verdict(kind)
 
 
 def _kind(answer: Mapping, errors: str) -> tuple[str, str]:

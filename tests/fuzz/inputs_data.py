@@ -65,7 +65,6 @@ XMLS: dict[str, str | bytes] = {
     + _SOUND
     + "</object></objects></annotation>",
     "decimal comma": _xml(_NAME + _BOX.format("2,5", 2, 30, 30)),
-    "no area, 0-based": _xml(_NAME + _BOX.format(0, 10, 0, 60)),
 }
 # What has to be read.
 XMLS_SOUND: dict[str, str] = {
@@ -76,6 +75,7 @@ XMLS_SOUND: dict[str, str] = {
     "white space": _xml("<name>\n " + CLASSES[0] + "\t</name>" + _SOUND),
     "parts with boxes of their own": _xml(_NAME + _SOUND + f"<part><name>head</name>{_SOUND}</part>"),
     "another file name": _xml(_NAME + _SOUND, extra="<filename>x.png</filename>"),
+    "no area": _xml(_NAME + _BOX.format(0, 10, 0, 30)),
     "0-based corner": _xml(_NAME + _BOX.format(0, 0, 30, 30)),
     "a comment": "<!-- x -->" + _xml(_NAME + _SOUND),
 }
@@ -112,7 +112,7 @@ JSONS: dict[str, Callable[[dict], object]] = {
     **{f"image id {value!r}": _with("annotations", image_id=value) for value in (99, "1", None, [1], 1.5)},
     **{f"category id {value!r}": _with("annotations", category_id=value) for value in (99, "x", None, {}, [1])},
     **{f"name {value!r}": _with("categories", name=value) for value in (3, None, [], "nothing", "")},
-    **{f"iscrowd {value!r}": _with("annotations", iscrowd=value) for value in ("maybe", 2, [], -1)},
+    **{f"iscrowd {value!r}": _with("annotations", iscrowd=value) for value in ("maybe", [], "x")},
     **{f"id {value!r}": _with("images", id=value) for value in ([1], {}, 1.5, None)},
 }
 JSONS_SOUND: dict[str, Callable[[dict], object]] = {

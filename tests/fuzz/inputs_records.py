@@ -89,7 +89,7 @@ def inputs() -> Iterator[Input]:
             _RESUME,
             expect,
             prepare,
-            goes_on,
+            goes_on if expect == "either" else None,
             needs=_NEEDS,
             keeps=("run/record.json",),
         )
@@ -112,7 +112,7 @@ def inputs() -> Iterator[Input]:
         yield Input(
             "analysis/collect_runs.py", f"damaged record {seed}", ("study",), "either", prepare, needs=("study",)
         )
-    for name in ("nowhere", "own.py", "VOCdevkit", ""):
+    for name in ("nowhere", "own.py", "VOCdevkit"):
         yield Input("analysis/collect_runs.py", f"from {name!r}", (name,), needs=("VOCdevkit",))
     yield Input("analysis/collect_runs.py", "of a broken-off run", ("run",), needs=("run",))
     yield Input("analysis/collect_runs.py", "one folder twice", ("study", "study"), "either", needs=("study",))

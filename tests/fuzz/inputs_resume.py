@@ -119,7 +119,6 @@ def _recipes() -> Iterator[Input]:
     yield Input("train.py", "resume as it was", _RESUME, "accepted", check=goes_on, needs=_NEEDS)
     yield Input("train.py", "resume with another --seed", (*_RESUME, "--seed", "7"), needs=_NEEDS)
     yield Input("train.py", "resume with --amp", (*_RESUME, "--amp"), needs=_NEEDS)
-    yield Input("train.py", "--allow-changes alone", ("own.py", "--work-dir", "out", "--allow-changes"), needs=_NEEDS)
     yield Input(
         "train.py", "--overwrite and --resume", (*_RESUME, "--overwrite"), needs=_NEEDS, keeps=("run/record.json",)
     )
