@@ -56,7 +56,7 @@ class Input:
         needs: Parts of the base to copy: `VOCdevkit`, `coco`, `run` (two epochs of long.py, killed in the third),
             `best.pth`, `full.py` (own.py with all that it inherits), `study` (records of five runs), `tables` (theirs),
             `fits` (their laws).
-        keeps: Files whose content must still be in the folder, under whatever name, when the input was refused.
+        keeps: Files whose content must still be there afterwards, under this name or another beside it.
         environment: Changes to it.
         prelude: Of `preludes`, called before the tool.
     """
@@ -120,17 +120,14 @@ def judge(case: Input, folder: Path, answer: Mapping, kept: Mapping[str, bytes])
     kind, said = _kind(answer, errors)
     if kind not in ("refused", "accepted"):
         return Verdict(kind, said)
-    if kind == "accepted":
-        if case.expect == "refused":
-            return Verdict("wrong", "accepted")
-        wrong = _checked(case, folder)
-        return Verdict("wrong", wrong) if wrong else Verdict(kind)
-    if case.expect == "accepted":
-        return Verdict("wrong", f"refused: {said}")
-    if case.says not in said:
+    if case.expect not in ("either", kind):
+        return Verdict("wrong", f"{kind}: {said}" if said else kind)
+    if kind == "refused" and case.says not in said:
         return Verdict("wrong", f"does not say {case.says!r}: {said}")
     lost = [name for name, content in kept.items() if not _is_somewhere(content, folder / name)]
-    wrong = f"lost: {', '.join(lost)}" if lost else _checked(case, folder) if case.expect == "refused" else ""
+    if lost:
+        return Verdict("wrong", f"lost: {', '.join(lost)}")
+    wrong = _checked(case, folder) if kind == "accepted" or case.expect == "refused" else ""
     return Verdict("wrong", wrong) if wrong else Verdict(kind)
 
 

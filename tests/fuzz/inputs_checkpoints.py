@@ -17,7 +17,7 @@ DOORS: dict[str, tuple[str, tuple[str, ...]]] = {
     "test --deploy": ("test.py", ("own.py", "bad.pth", "--deploy")),
     "infer": ("infer.py", (_PICTURES, "--config", "own.py", "--checkpoint", "bad.pth", "--out", "out")),
     "load_from": ("train.py", ("own.py", "--work-dir", "out", "--cfg-options", "load_from=bad.pth")),
-    "resume": ("train.py", ("long.py", "--work-dir", "out", "--resume", "bad.pth")),
+    "resume": ("train.py", ("long.py", "--work-dir", "run", "--resume", "bad.pth")),
     "init_cfg": (
         "train.py",
         ("own.py", "--work-dir", "out", "--cfg-options", "model.init_cfg={'type':'Pretrained','checkpoint':'bad.pth'}"),
@@ -136,6 +136,9 @@ def inputs() -> Iterator[Input]:
         for place, (door, (tool, arguments)) in enumerate(DOORS.items()):
             if place % 3 == number % 3 or "program" in name:  # a third of the doors each
                 yield Input(tool, f"{door}: {name}", arguments, "refused", prepare, needs=_NEEDS)
+    for door in _OWN_DOORS:
+        tool, arguments = DOORS[door]
+        yield Input(tool, f"{door}: a sound checkpoint", arguments, "accepted", _cut(1), needs=_NEEDS)
     for name, change in CHANGES.items():
         for door in _OWN_DOORS:
             tool, arguments = DOORS[door]

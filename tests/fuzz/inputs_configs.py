@@ -20,7 +20,6 @@ TEXTS: dict[str, str | bytes] = {
     "raises without a word": "raise ValueError\n",
     "exits": "import sys\nsys.exit(3)\n",
     "exits in silence": "raise SystemExit\n",
-    "interrupts": "raise KeyboardInterrupt\n",
     "import of nothing": "import no_such_module\n",
     "recursion": "def f():\n    return f()\nx = f()\n",
     "a picture": bytes.fromhex("89504e470d0a1a0a") + bytes(range(256)),

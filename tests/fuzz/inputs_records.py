@@ -27,7 +27,7 @@ def _raw(content: bytes) -> Callable[[Path], object]:
     return lambda folder: (folder / "run/record.json").write_bytes(content)
 
 
-# Records that cannot be continued from: kept aside or refused, never lost, never complete with missing rows.
+# Records that cannot be continued: kept aside or refused, never lost, never complete with missing rows.
 RECORDS: dict[str, Callable[[Path], object]] = {
     "empty": _raw(b""),
     "text": _raw(b"no record"),
@@ -82,16 +82,9 @@ _HARMLESS |= {
 def inputs() -> Iterator[Input]:
     """All inputs of this area."""
     for number, (name, prepare) in enumerate(RECORDS.items()):
-        expect = "either" if name in _HARMLESS else "refused"
+        keeps = () if name in _HARMLESS else ("run/record.json",)
         yield Input(
-            "train.py",
-            f"resume, record: {name}",
-            _RESUME,
-            expect,
-            prepare,
-            goes_on if expect == "either" else None,
-            needs=_NEEDS,
-            keeps=("run/record.json",),
+            "train.py", f"resume, record: {name}", _RESUME, "either", prepare, goes_on, needs=_NEEDS, keeps=keeps
         )
         complete = _in_study(prepare)
         expect = "either" if name == "summary is nothing" else "refused"
