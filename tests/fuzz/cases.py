@@ -35,7 +35,8 @@ train_dataloader = dict(dataset=_coco_)
 val_dataloader = dict(dataset=_coco_)
 test_dataloader = val_dataloader
 """
-CONFIGS = {"own.py": OWN_CONFIG, "long.py": LONG_CONFIG, "coco.py": COCO_CONFIG}
+INIT_CONFIG = '_base_ = "own.py"\nmodel = dict(init_cfg=dict(type="Pretrained", checkpoint="bad.pth"))\n'
+CONFIGS = {"own.py": OWN_CONFIG, "long.py": LONG_CONFIG, "coco.py": COCO_CONFIG, "init.py": INIT_CONFIG}
 
 Prepare = Callable[[Path], object]
 
@@ -156,8 +157,7 @@ def _cause(errors: str) -> str:
     frames = re.findall(r'File "(.+?)", line (\d+), in (\S+)', last)
     own = [frame for frame in frames if "/yolo_plugins/" in frame[0] or "/tools/" in frame[0]] or frames
     places = [f"{re.sub(r'.*/(?=yolo_plugins/|tools/|site-packages/)', '', path)}:{line}" for path, line, _ in own[-1:]]
-    named = (line for line in reversed(last.splitlines()) if re.match(r"[A-Za-z_][\w.]*(:|$)", line))
-    error = next(named, "?")
+    error = next((line for line in last.splitlines()[1:] if line.strip() and not line.startswith(" ")), "?")
     return f"{places[0] if places else '?'} {error[:160]}"
 
 

@@ -18,10 +18,7 @@ DOORS: dict[str, tuple[str, tuple[str, ...]]] = {
     "infer": ("infer.py", (_PICTURES, "--config", "own.py", "--checkpoint", "bad.pth", "--out", "out")),
     "load_from": ("train.py", ("own.py", "--work-dir", "out", "--cfg-options", "load_from=bad.pth")),
     "resume": ("train.py", ("long.py", "--work-dir", "run", "--resume", "bad.pth")),
-    "init_cfg": (
-        "train.py",
-        ("own.py", "--work-dir", "out", "--cfg-options", "model.init_cfg={'type':'Pretrained','checkpoint':'bad.pth'}"),
-    ),
+    "init_cfg": ("train.py", ("init.py", "--work-dir", "out")),
     "yolov5": ("convert_weights.py", ("yolov5", "bad.pth", "out.pth")),
     "scaled_yolov4": ("convert_weights.py", ("scaled_yolov4", "bad.pth", "out.pth")),
 }

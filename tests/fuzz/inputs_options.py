@@ -103,6 +103,7 @@ REFUSED: dict[str, tuple[str, ...]] = {
     "randomness": ("3", "x"),
     "model.backbone": _NO_PART,
     "model.bbox_head": ("3", "x"),
+    "model.init_cfg": ("3", "x", "dict(type='Foo')"),
 }
 # An option with a key that nothing reads, or in a place where nothing can be.
 UNKNOWN = (
