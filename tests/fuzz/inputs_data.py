@@ -12,7 +12,7 @@ _XML = "VOCdevkit/VOC2007/Annotations/000001.xml"
 _PICTURE = "VOCdevkit/VOC2007/JPEGImages/000001.jpg"
 _SPLIT = "VOCdevkit/VOC2007/ImageSets/Main/train.txt"
 _JSON = "coco/annotations/instances_train.json"
-_VERIFY = ("VOCdevkit", "--config", "own.py", "--sets", "VOC2007/train")
+VERIFY = ("VOCdevkit", "--classes", *CLASSES, "--sets", "VOC2007/train")
 _BOX = "<bndbox><xmin>{}</xmin><ymin>{}</ymin><xmax>{}</xmax><ymax>{}</ymax></bndbox>"
 _SOUND = _BOX.format(2, 2, 30, 30)
 _NAME = f"<name>{CLASSES[0]}</name>"
@@ -158,7 +158,7 @@ def inputs() -> Iterator[Input]:
         yield Input(
             "train.py", f"xml: {name}", ("own.py", "--work-dir", "out"), prepare=_annotation(XMLS[name]), needs=_VOC
         )
-    anchors = ("--data-root", "VOCdevkit", "--sets", "VOC2007/train", "--img-size", "64", "--config", "own.py")
+    anchors = ("--data-root", "VOCdevkit", "--sets", "VOC2007/train", "--img-size", "64", "--classes", *CLASSES)
     for name in ("text", "box nan", "box outside", "unknown class", "size nan"):
         yield Input(
             "analysis/optimize_anchors.py", f"xml: {name}", anchors, prepare=_annotation(XMLS[name]), needs=_VOC
@@ -174,7 +174,7 @@ _VOC = ("VOCdevkit",)
 
 
 def _verify(name: str, prepare: Callable[[Path], object], expect: str = "refused") -> Input:
-    return Input("verify_voc.py", name, _VERIFY, expect, prepare, needs=_VOC)
+    return Input("verify_voc.py", name, VERIFY, expect, prepare, needs=_VOC)
 
 
 def _annotation(text: str | bytes) -> Callable[[Path], None]:
@@ -196,7 +196,7 @@ def _annotation(text: str | bytes) -> Callable[[Path], None]:
 
 
 def _splits() -> Iterator[Input]:
-    anchors = ("--data-root", "VOCdevkit", "--img-size", "64", "--config", "own.py", "--sets")
+    anchors = ("--data-root", "VOCdevkit", "--img-size", "64", "--classes", *CLASSES, "--sets")
     for name, content in SPLITS.items():
         yield _verify(f"split: {name}", _list(content))
         if name in ("missing", "empty", "latin-1", "a missing picture", "a path"):
@@ -213,7 +213,7 @@ def _splits() -> Iterator[Input]:
         "a/b/c",
         "../x/y",
     ):
-        yield Input("verify_voc.py", f"--sets {sets}", ("VOCdevkit", "--config", "own.py", "--sets", sets), needs=_VOC)
+        yield Input("verify_voc.py", f"--sets {sets}", (*VERIFY[:-1], sets), needs=_VOC)
         yield Input("analysis/optimize_anchors.py", f"--sets {sets}", (*anchors, sets), needs=_VOC)
     sound = {
         "no marks at the end": b"000001",
@@ -225,7 +225,7 @@ def _splits() -> Iterator[Input]:
     yield Input(
         "verify_voc.py",
         "own classes",
-        (*_VERIFY[:1], "--sets", "VOC2007/train", "--classes", *CLASSES),
+        (*VERIFY[:1], "--sets", "VOC2007/train", "--classes", *CLASSES),
         "accepted",
         needs=_VOC,
     )
@@ -237,7 +237,7 @@ def _splits() -> Iterator[Input]:
     )
     yield Input("verify_voc.py", "no folder", ("nowhere",))
     yield Input("verify_voc.py", "a file", ("own.py",))
-    yield Input("verify_voc.py", "--official", (*_VERIFY, "--official"), needs=_VOC)
+    yield Input("verify_voc.py", "--official", (*VERIFY, "--official"), needs=_VOC)
     yield Input(
         "verify_voc.py", "--classes of nothing", ("VOCdevkit", "--sets", "VOC2007/train", "--classes"), needs=_VOC
     )

@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from fuzz.cases import Input
-from fuzz.inputs_data import damaged, encoded
+from fuzz.inputs_data import VERIFY, damaged, encoded
 
 _PICTURES = "VOCdevkit/VOC2007/JPEGImages"
 _INFER = ("pics", "--config", "own.py", "--checkpoint", "best.pth", "--out", "out", "--score-thr", "0.999")
@@ -254,7 +254,7 @@ def _options() -> Iterator[Input]:
 
 def _suffixes() -> Iterator[Input]:
     """Pictures of a VOC data set that are no `.jpg`."""
-    train, verify = ("own.py", "--work-dir", "out"), ("VOCdevkit", "--config", "own.py", "--sets", "VOC2007/train")
+    train, verify = ("own.py", "--work-dir", "out"), VERIFY
     for suffix, kind in (
         (".png", "PNG"),
         (".JPG", "JPEG"),

@@ -5,7 +5,7 @@ import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
-from fuzz.cases import TOOLS, Input
+from fuzz.cases import CLASSES, TOOLS, Input
 
 _WHOLE = ("0", "-1", "x", "1.5", "nan", "")
 _VOC = ("VOCdevkit",)
@@ -54,7 +54,7 @@ def inputs() -> Iterator[Input]:
     )
     for pattern in ("no_such_backbone", "", "[", "a/b"):
         yield Input("analysis/list_backbones.py", f"pattern {pattern!r}", (pattern,))
-    anchors = ("--data-root", "VOCdevkit", "--sets", "VOC2007/train", "--img-size", "64")
+    anchors = ("--data-root", "VOCdevkit", "--sets", "VOC2007/train", "--img-size", "64", "--classes", *CLASSES)
     yield from _of(
         "analysis/optimize_anchors.py",
         anchors,

@@ -35,7 +35,7 @@ class Server:
     """The parent of all children, in a process of its own."""
 
     def __init__(self, log: Path) -> None:
-        environment = {**os.environ, "OMP_NUM_THREADS": "1", "MPLBACKEND": "Agg"}
+        environment = {**os.environ, "OMP_NUM_THREADS": "1", "MPLBACKEND": "Agg", "CUDA_VISIBLE_DEVICES": ""}
         environment["PYTHONPATH"] = os.pathsep.join(filter(None, [str(REPO), os.environ.get("PYTHONPATH")]))
         self._process = subprocess.Popen(
             [sys.executable, __file__],
