@@ -24,7 +24,7 @@ REFUSED: dict[str, tuple[str, ...]] = {
     "optim_wrapper.optimizer.weight_decay": ("-1", "nan", "inf", "x"),
     "optim_wrapper.optimizer.type": ("Foo", "3", "None"),
     "optim_wrapper.clip_grad.max_norm": ("-1", "nan", "x"),
-    "optim_wrapper.amp": ("x", "2"),
+    "optim_wrapper.amp": ("x",),
     "optim_wrapper.type": ("Foo",),
     "optim_wrapper.constructor": ("Foo",),
     "model.test_cfg.score_thr": _NO_SHARE,

@@ -142,17 +142,6 @@ def _sound() -> Iterator[Input]:
     yield _table("no model has counts", _cells(_TABLES[1], _everywhere("model", "x")), "refused")
     yield _table("another recipe", _cells(_TABLES[0], _recipe), "refused")
     yield _table("another recipe, allowed", _cells(_TABLES[0], _recipe), "accepted", ("--allow-mixed",), check=_report)
-    for column, value in (
-        ("total_batch", "16"),
-        ("epochs", "9"),
-        ("input_h", "320"),
-        ("schedule", "cosine"),
-        ("amp", "True"),
-        ("train_images", "5"),
-    ):
-        yield _table(
-            f"another {column}", _cells(_TABLES[0], _set(column, value)), "either" if column == "input_h" else "refused"
-        )
     yield Input(
         "frontier.py",
         "records of another recipe",

@@ -103,7 +103,7 @@ def inputs() -> Iterator[Input]:
         {
             "--input-hw": ("0 0", "33 33", "64", "-64 64", "x 64", "100000000 100000000"),
             "--out": ("VOCdevkit", "own.py/x", "/proc/x", "a.png"),
-            "--bars": ("out.csv", "a.foo", "own.py/x.png", "VOCdevkit"),
+            "--bars": ("out.csv", "own.py/x.png", "VOCdevkit"),
         },
         needs=_VOC,
     )
