@@ -53,7 +53,7 @@ class Input:
         prepare: Writes further files into the folder.
         check: What is wrong with what the input left in the folder, where it ended as expected or, if either will do,
             was accepted; empty where nothing is.
-        says: What the refusal, or what was printed before it, has to contain.
+        says: What has to be printed where it is refused.
         needs: Parts of the base to copy: `VOCdevkit`, `coco`, `run` (two epochs of long.py, killed in the third),
             `best.pth`, `full.py` (own.py with all that it inherits), `study` (records of five runs), `tables` (theirs),
             `fits` (their laws).
@@ -123,7 +123,7 @@ def judge(case: Input, folder: Path, answer: Mapping, kept: Mapping[str, bytes])
         return Verdict(kind, said)
     if case.expect not in ("either", kind):
         return Verdict("wrong", f"{kind}: {said}" if said else kind)
-    if kind == "refused" and case.says not in said + (folder / "stdout").read_text(errors="replace"):
+    if kind == "refused" and case.says not in errors + (folder / "stdout").read_text(errors="replace"):
         return Verdict("wrong", f"does not say {case.says!r}: {said}")
     lost = [name for name, content in kept.items() if not _is_somewhere(content, folder / name)]
     if lost:
