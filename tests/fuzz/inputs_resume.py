@@ -12,7 +12,7 @@ _RESUME = ("long.py", "--work-dir", "run", "--resume")
 _NEEDS = ("VOCdevkit", "run")
 _LAST = "run/epoch_2.pth"
 
-_NO_EPOCH = (-5, 0, "x", 1e9, 1.5, None, math.nan, [2], True)
+_NO_EPOCH = (-5, 0, "x", 1e9, 1.5, None, math.nan, [2])
 # What is wrong in the checkpoint that a run is continued from.
 STATES: dict[str, Callable[[dict], object]] = {
     **{f"epoch {value!r}": (lambda content, value=value: content["meta"].update(epoch=value)) for value in _NO_EPOCH},
