@@ -233,6 +233,19 @@ def test_a_fault_of_the_tables_is_one_line_and_leaves_nothing(arguments, sentenc
     assert not (tables / "out").exists()
 
 
+@pytest.mark.parametrize("score", ["0", "1"])
+def test_a_model_with_a_score_at_an_end_of_its_scale_stops_no_other(published, tmp_path, score):
+    text = PUBLISHED.read_text().replace(",0.568,0.374,", f",0.568,{score},")  # yolov5s
+    (tmp_path / "models.csv").write_text(text)
+    printed = run("models.csv", "--y", "ap50_95", "--out", "out", cwd=tmp_path)
+    assert f"note: at an end of its scale, left out of laws and logarithmic axes: yolov5s (AP50-95 {score})" in printed
+    assert "n = 4, 2 dof" in printed
+    page = (tmp_path / "out" / "report.html").read_text()
+    assert f"yolov5s (AP50-95 {score})" in page
+    verdict = run("compare", "yolov5s", "yolov5x", "--fits", "out", cwd=tmp_path)
+    assert f"measured AP50-95 {score}, an end of its scale, so that its law stands in for it" in verdict
+
+
 @pytest.mark.parametrize(
     ("arguments", "sentence"),
     [

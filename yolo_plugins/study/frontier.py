@@ -150,7 +150,9 @@ def _trends(models: pd.DataFrame, fits: StudyFits) -> dict[tuple[str, str], Tren
         by_pair.setdefault((fit.x, fit.y), {})[fit.group] = fit
     return {
         pair: Trend(
-            {group: found[group].law for group in drawn_groups(list(found))}, front_of(models, *pair), found[ALL].upper
+            {group: found[group].law for group in drawn_groups(list(found))},
+            front_of(models[schema.is_drawable(models, *pair)], *pair),
+            found[ALL].upper,
         )
         for pair, found in by_pair.items()
     }

@@ -135,11 +135,13 @@ def _trained(name: str, fitted: Fitted) -> tuple[Candidate, str] | None:
     rows = fitted.models[fitted.models["model"] == Path(name).name.removesuffix(".py")]
     if rows.empty:
         return None
-    row, x = rows.iloc[0].astype(object), QUANTITIES[fitted.x]
-    cost, measured, seeds = (None if row.isna()[name] else row[name] for name in (x.column, fitted.y, "seeds"))
-    if cost is None:
-        raise UsageError(f"models.csv has no {x.column} of {row['model']}: give {_counted_options()}")
-    told = "not measured" if measured is None else f"measured {QUANTITIES[fitted.y].title} {measured:.4g}"
+    row, x, y = rows.iloc[0].astype(object), QUANTITIES[fitted.x], QUANTITIES[fitted.y]
+    cost, measured, seeds = (None if row.isna()[name] else row[name] for name in (x.column, y.column, "seeds"))
+    if cost is None or not schema.is_inside(rows[x.column], x).iloc[0]:
+        raise UsageError(f"models.csv has no {x.column} above 0 of {row['model']}: give {_counted_options()}")
+    told = "not measured" if measured is None else f"measured {y.title} {measured:.4g}"
+    if measured is not None and not schema.is_inside(rows[y.column], y).iloc[0]:
+        told, measured = f"{told}, an end of its scale, so that its law stands in for it", None
     runs = "" if seeds is None else f", mean of {seeds} seeds" if seeds > 1 else ", one seed"
     candidate = Candidate(row["model"], row["family"], float(cost), measured, seeds)
     return candidate, f"{row['model']} ({group_title(row['family'])}): {x.tell(cost)}; {told}{runs}"

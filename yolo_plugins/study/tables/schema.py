@@ -30,6 +30,7 @@ __all__ = [
     "has_both",
     "identify",
     "is_drawable",
+    "is_inside",
     "read_table",
     "write_table",
 ]
@@ -126,6 +127,7 @@ EPOCHS = Table(
     more=_quantity(OTHER_LOSS),
 )
 _PARTS = ("backbone", "neck", "head")
+_FAR = 1e100  # beyond it and its inverse, the powers that laws and axes take leave the range of floats
 COMPLEXITY = Table(
     "complexity.csv",
     "A row is one model in one form at one input size, counted for one image. One `mac` is a multiply and an add.",
@@ -240,15 +242,20 @@ def has_both(models: pd.DataFrame, x: str, y: str) -> pd.Series:
     return models.reindex(columns=[QUANTITIES[x].column, y]).notna().all(axis="columns")
 
 
-def is_drawable(models: pd.DataFrame, x: str, y: str) -> pd.Series:
-    """Which rows of `has_both` have a place on logarithmic axes: a score of 0 has none.
+def is_inside(values: pd.Series, quantity: Quantity) -> pd.Series:
+    """Which values have a place in laws and on logarithmic axes: not null, above 0, and below the ceiling of a score.
 
     Args:
-        models: Of the schema MODELS.
-        x: Name of a cost.
-        y: Name of a performance.
+        values: A column of a table.
+        quantity: What it holds.
     """
-    return models.reindex(columns=[QUANTITIES[x].column, y]).gt(0).all(axis="columns")
+    return (values > 1 / _FAR) & (values < (_FAR if quantity.high is None else quantity.high))
+
+
+def is_drawable(models: pd.DataFrame, x: str, y: str) -> pd.Series:
+    """Which rows of `has_both` have both numbers inside; arguments as there."""
+    pair = models.reindex(columns=[QUANTITIES[x].column, y]).astype(float)
+    return is_inside(pair.iloc[:, 0], QUANTITIES[x]) & is_inside(pair.iloc[:, 1], QUANTITIES[y])
 
 
 def data_dictionary() -> str:
