@@ -1,7 +1,9 @@
 """The record of a run: what is written, what is read, what is refused."""
 
+import copy
 import json
 import math
+import re
 from pathlib import Path
 
 import pytest
@@ -36,8 +38,8 @@ def test_summary_names_the_best_epoch():
 
 def test_a_record_reads_back_and_numbers_that_are_not_finite_are_null(tmp_path):
     path = tmp_path / "record.json"
-    record.write_record(path, EXAMPLE | {"epochs": [row(1, 1.0) | {"lr": math.nan}]})
-    assert record.read_record(path)["epochs"] == [row(1, 1.0) | {"lr": None}]
+    record.write_record(path, EXAMPLE | {"epochs": [row(1, 1.0, math.nan)]})
+    assert record.read_record(path)["epochs"] == [row(1, 1.0) | {"scores": {"ap50": None}}]
     assert record.read_record(path)["summary"]["epochs"] == 1
 
 
@@ -53,10 +55,21 @@ def test_the_summary_is_that_of_the_epochs():
     assert record.summarize_epochs(EXAMPLE["epochs"]) == EXAMPLE["summary"]
 
 
-def test_a_record_without_a_field_is_refused_by_its_name(tmp_path):
-    path = tmp_path / "record.json"
-    first, last = EXAMPLE["epochs"]
-    last = {name: value for name, value in last.items() if name != "images"}
-    path.write_text(json.dumps(EXAMPLE | {"epochs": [first, last]}))
-    with pytest.raises(UsageError, match=r"the record is damaged \(no 'images' in epoch row 2\)"):
+@pytest.mark.parametrize(
+    ("place", "value", "sentence"),
+    [
+        ("images", None, "epochs.1.images: Field required"),
+        ("train_loss", "low", "epochs.1.train_loss: Input should be a valid number"),
+        ("epoch", 3, "its rows are of the epochs [1, 3]"),
+        ("epoch", True, "epochs.1.epoch: Input should be a valid integer"),
+        ("scores", [], "epochs.1.scores: Input should be a valid dictionary"),
+    ],
+)
+def test_a_damaged_row_is_named_by_its_place(tmp_path, place, value, sentence):
+    path, content = tmp_path / "record.json", copy.deepcopy(EXAMPLE)
+    content["epochs"][1][place] = value
+    if value is None:
+        del content["epochs"][1][place]
+    path.write_text(json.dumps(content))
+    with pytest.raises(UsageError, match=re.escape(f"the record is damaged ({sentence}")):
         record.read_record(path)

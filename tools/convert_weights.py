@@ -9,6 +9,7 @@ import argparse
 from pathlib import Path
 
 from yolo_plugins.cli import one_line_errors
+from yolo_plugins.errors import UsageError
 
 
 def main() -> None:
@@ -39,7 +40,10 @@ def main() -> None:
 
         is_darknet = args.family == "darknet"
         official = load_darknet(args.cfg, args.src) if is_darknet else read_official_state_dict(args.src)
-        state_dict = (yolov5 if args.family == "yolov5" else scaled_yolov4).convert_state_dict(official)
+        try:
+            state_dict = (yolov5 if args.family == "yolov5" else scaled_yolov4).convert_state_dict(official)
+        except UsageError as error:
+            raise UsageError(f"{args.src}: {error}") from error
         meta = {
             "family": args.family,
             "source": args.src.name,

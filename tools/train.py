@@ -22,10 +22,17 @@ def parse_args() -> argparse.Namespace:
         metavar="CHECKPOINT",
         help="continue from this checkpoint, or from the latest one in the work folder",
     )
+    parser.add_argument("--overwrite", action="store_true", help="replace the run that the work folder holds")
+    parser.add_argument("--allow-changes", action="store_true", help="resume by another recipe; the record says so")
     parser.add_argument("--amp", action="store_true", help="mixed precision: float16 on CUDA, bfloat16 on CPU")
     parser.add_argument("--seed", type=int, help="seed of weights, data order and augmentation")
     parser.add_argument("--log", nargs="+", default=[], choices=LOGGERS, help="write the scalars there, too")
-    return parser.parse_args()
+    args = parser.parse_args()
+    if args.overwrite and args.resume:
+        parser.error("--overwrite starts anew, --resume goes on: give one of them")
+    if args.allow_changes and not args.resume:
+        parser.error("--allow-changes goes with --resume")
+    return args
 
 
 def main() -> None:
@@ -33,7 +40,7 @@ def main() -> None:
     args = parse_args()
     with one_line_errors():
         config = load_config(args.config, args.cfg_options, args.work_dir)
-        config.launcher = args.launcher
+        config.launcher, config.overwrite, config.allow_changes = args.launcher, args.overwrite, args.allow_changes
         if args.seed is not None:
             config.randomness.seed = args.seed
         if args.amp:

@@ -21,9 +21,9 @@ _LOADERS = ("train_dataloader", "val_dataloader", "test_dataloader")
 _MISSING = object()  # the value of a key that a config does not have
 _MODULES = ("backbone", "neck", "bbox_head")
 # They say where and how a run happens, not what it is.
-_RUN_KEYS = {
+RUN_KEYS = {
     *("work_dir", "resume", "load_from", "launcher", "seed", "data_root", "num_workers", "persistent_workers"),
-    *("vis_backends", "visualizer"),
+    *("vis_backends", "visualizer", "experiment_name", "allow_changes", "overwrite"),
 }
 
 
@@ -208,7 +208,7 @@ def describe_config(cfg: "Config") -> ConfigDescription:
 
 def _without_run_keys(value: Any) -> Any:
     if isinstance(value, dict):
-        return {key: _without_run_keys(item) for key, item in value.items() if key not in _RUN_KEYS}
+        return {key: _without_run_keys(item) for key, item in value.items() if key not in RUN_KEYS}
     return [_without_run_keys(item) for item in value] if isinstance(value, (list, tuple)) else value
 
 

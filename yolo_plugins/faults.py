@@ -2,6 +2,7 @@
 
 import difflib
 import inspect
+import pickle
 import re
 import traceback
 from collections.abc import Iterable
@@ -33,7 +34,20 @@ def explain(error: Exception) -> str | None:
         return _unknown_type(*unknown.groups())
     if isinstance(error, KeyError) and (twice := re.search(r"(\S+) is already registered in (.+) at (\S+)", text)):
         return registered_twice(*twice.groups(), _registrant(error))
+    if isinstance(error, pickle.UnpicklingError | RuntimeError) and (program := refused_program(error)):
+        return (
+            f"a file given to torch.load would run {program}, which is refused; give a file of tensors and plain values"
+        )
     return _of_constructor(text) if isinstance(error, TypeError) else None
+
+
+def refused_program(error: Exception) -> str | None:
+    """What a file would run, where this is why torch refused to load it."""
+    text = str(error)
+    if found := re.search(r"GLOBAL (\S+) (?:was not|whose)", text):
+        return found[1]
+    formats = {"TorchScript": "TorchScript", "the legacy .tar format": "pickles in a .tar"}
+    return next((program for words, program in formats.items() if "weights_only" in text and words in text), None)
 
 
 def _of_constructor(text: str) -> str | None:

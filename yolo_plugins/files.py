@@ -1,11 +1,16 @@
-"""Files that are either complete or not there."""
+"""Files that are either complete or not there, and folders in which one process works at a time."""
 
 import contextlib
 import errno
+import fcntl
+import itertools
 import os
 from pathlib import Path
 
 from yolo_plugins.errors import UsageError
+
+LOCKED_FOLDER = "YOLO_PLUGINS_LOCKED_FOLDER"  # environment: the folder that the starter of a process locked for it
+_HELD_BY_ANOTHER = {errno.EWOULDBLOCK, errno.EACCES}  # what flock says on local and on network file systems
 
 
 def is_disk_full(error: BaseException) -> bool:
@@ -37,3 +42,70 @@ def write_atomically(path: str | Path, data: bytes | memoryview) -> None:
                 "free some space and run it again (a training with --resume)"
             ) from error
         raise
+
+
+def keep_aside(path: Path) -> Path:
+    """Renames a file that cannot be used, so that nothing overwrites it: `record.json` to `record.damaged.json`.
+
+    Returns:
+        Its new path, with a number where one was kept before.
+    """
+    names = (f"{path.stem}.damaged{number or ''}{path.suffix}" for number in itertools.count())
+    aside = next(candidate for name in names if not (candidate := path.with_name(name)).exists())
+    return path.rename(aside)
+
+
+def folder_lock(folder: Path, wait: bool) -> int:
+    """Locks a folder, by `flock` on its file `.lock`, until the descriptor is closed or the process ends, even by -9.
+
+    The lock belongs to the open file, not to the process: a child that gets the descriptor (`pass_fds`) holds it too,
+    and keeps it when its parent dies. A job hands the lock to its training that way, and says so by the environment
+    variable `LOCKED_FOLDER`, so that the training, which calls this function too, does not wait for its own starter. A
+    process for which the starter of its starter holds the lock (torchrun passes on the variable, but no descriptor)
+    goes on as well. Where nobody holds the lock, the variable says nothing, and the lock is taken.
+
+    Args:
+        folder: Made if it is not there.
+        wait: Until the lock is free, however long that takes.
+
+    Returns:
+        The descriptor, for `pass_fds`; it may be dropped where no child needs it.
+
+    Raises:
+        UsageError: Another process holds the lock and `wait` is false, or the file system cannot lock.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    path = folder / ".lock"
+    descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o666)
+    mine = os.environ.get(LOCKED_FOLDER) == str(folder.resolve())
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | (0 if wait and not mine else fcntl.LOCK_NB))
+    except OSError as error:
+        is_held = error.errno in _HELD_BY_ANOTHER
+        if is_held and mine:
+            return descriptor
+        os.close(descriptor)
+        if is_held:
+            raise UsageError(
+                f"{folder}: another training is at work here: wait for its end, or choose another folder"
+            ) from error
+        raise UsageError(
+            f"{path}: cannot be locked ({os.strerror(error.errno or 0)}): mount its file system with locks (NFS "
+            "without nolock, Lustre with flock), or choose a folder on another one"
+        ) from error
+    return descriptor
+
+
+def is_locked(folder: Path) -> bool:
+    """Whether a process holds the lock of a folder. Nothing is written, and nobody who waits is held up."""
+    try:
+        descriptor = os.open(folder / ".lock", os.O_RDONLY)
+    except FileNotFoundError:
+        return False
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except OSError as error:
+        return error.errno in _HELD_BY_ANOTHER
+    finally:
+        os.close(descriptor)
+    return False

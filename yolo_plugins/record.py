@@ -5,14 +5,17 @@ Fractions are 0..1, times are seconds, epochs count from 1.
 
 import json
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
+from functools import cache
 from pathlib import Path
-from typing import Any, TypedDict
+from typing import Any
+
+from typing_extensions import TypedDict  # typing's own cannot be checked by pydantic before Python 3.12
 
 from yolo_plugins.errors import UsageError
 from yolo_plugins.files import write_atomically
 
-RECORD_VERSION = 3
+RECORD_VERSION = 4
 
 
 class EpochRow(TypedDict):
@@ -70,6 +73,9 @@ class Record(TypedDict):
     config_name: str
     config_sha256: str
     modules: dict[str, str]
+    protocol: dict[str, Any]
+    protocol_sha256: str
+    loss: str
     command: str
     started: str
     resumed_after: list[int]
@@ -93,7 +99,7 @@ def read_record(path: str | Path) -> Record:
     """Reads the record of a run.
 
     Raises:
-        UsageError: Not a record of this version, or a field is missing.
+        UsageError: Not a record of this version; a field is missing or of another type; or an epoch is missing.
     """
     try:
         record = json.loads(Path(path).read_text(encoding="utf-8"))
@@ -105,22 +111,29 @@ def read_record(path: str | Path) -> Record:
         raise UsageError(
             f"{path}: record of version {version}, this release reads {RECORD_VERSION}: train it again, or move it away"
         )
-    missing = _missing(record)
-    if missing:
-        raise UsageError(f"{path}: the record is damaged (no {missing}): train it again, or move it away")
+    try:
+        _validator().validate_python(record, strict=True)
+    except ValueError as error:
+        raise UsageError(f"{path}: the record is damaged ({_place(error)}): train it again, or move it away") from error
+    numbers = [row["epoch"] for row in record["epochs"]]
+    if numbers != list(range(1, len(numbers) + 1)):
+        raise UsageError(
+            f"{path}: the record is damaged (its rows are of the epochs {numbers}): train it again, or move it away"
+        )
     return record
 
 
-def _missing(record: Mapping[str, Any]) -> str:
-    """The first field that a record lacks; empty where it has all."""
-    for name in Record.__annotations__:
-        if name not in record:
-            return repr(name)
-    for number, row in enumerate(record["epochs"], 1):
-        for name in EpochRow.__annotations__:
-            if name not in row:
-                return f"{name!r} in epoch row {number}"
-    return ""
+@cache
+def _validator() -> Any:
+    from pydantic import TypeAdapter  # a tenth of a second, for those who read
+
+    return TypeAdapter(Record)
+
+
+def _place(error: Any) -> str:
+    """The first fault that pydantic found, with its place: `epochs.3.lr: Input should be a valid number`."""
+    first = error.errors()[0]
+    return f"{'.'.join(map(str, first['loc']))}: {first['msg']}"
 
 
 def write_record(path: str | Path, record: Record) -> None:

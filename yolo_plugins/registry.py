@@ -1,10 +1,12 @@
 """Registries of this package: children of MMEngine's root registries, scope `yolo_plugins`.
 
-The comment above each registry is the contract that a registrant signs. Types borrowed from another
-package carry its scope in configs (`mmdet.ResNet`). When a name is first looked up, MMEngine imports the modules that
-register our own, then `yolo_plugins.plugins`, which lets those of third parties register theirs.
+The comment above each registry is the contract that a registrant signs. Types borrowed from another package carry its
+scope in configs (`mmdet.ResNet`). When a name is first looked up, MMEngine imports `yolo_plugins.checkpoints`, whose
+loaders replace its own, the modules that register our own, and `yolo_plugins.plugins`, which lets those of third
+parties register theirs. From here on `torch.load` runs nothing from a file in this process, whoever calls it.
 """
 
+import os
 from collections.abc import Callable
 from functools import partial
 from typing import Any
@@ -16,6 +18,10 @@ from yolo_plugins.versions import warn_of_conflicts
 
 warn_of_conflicts()
 
+# torch's own switch, which no argument overrides; both of them together are an error.
+os.environ.pop("TORCH_FORCE_NO_WEIGHTS_ONLY_LOAD", None)
+os.environ["TORCH_FORCE_WEIGHTS_ONLY_LOAD"] = "1"
+
 _SCOPE = "yolo_plugins"
 REGISTRIES: dict[Registry, list[str]] = {}  # each of those below -> the modules of ours that register in it
 
@@ -23,7 +29,8 @@ REGISTRIES: dict[Registry, list[str]] = {}  # each of those below -> the modules
 def _child(parent: Registry, *locations: str) -> Registry:
     own = [f"{_SCOPE}.{path}" for path in locations]
     build = partial(_build_in_own_scope, parent.build_func)
-    child = Registry(parent.name, build, parent=parent, scope=_SCOPE, locations=[*own, f"{_SCOPE}.plugins"])
+    modules = [f"{_SCOPE}.checkpoints", *own, f"{_SCOPE}.plugins"]
+    child = Registry(parent.name, build, parent=parent, scope=_SCOPE, locations=modules)
     REGISTRIES[child] = own
     return child
 

@@ -8,6 +8,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from yolo_plugins.errors import UsageError
+from yolo_plugins.testing.benchmark import benchmark_eval
+
 REPO = Path(__file__).resolve().parents[2]
 TINY = ["img_size=64", "model.backbone.widen_factor=0.125", "model.neck.widen_factor=0.125"]
 KEYS = {
@@ -34,3 +37,10 @@ def test_benchmark_prints_one_json_line(what, synthetic_voc, tmp_path):
     assert all(value > 0 for key, value in figures.items() if key != "benchmark")
     if what == "eval":
         assert figures["ap50"] == figures["ap50_95"] == 1
+
+
+@pytest.mark.parametrize("array", [np.array([{}], dtype=object), np.zeros(1)], ids=["objects", "others missing"])
+def test_detections_that_are_no_plain_arrays_are_refused_by_name(array, tmp_path):
+    np.savez(tmp_path / "found.npz", gt_image=array)
+    with pytest.raises(UsageError, match=r"found\.npz: not an \.npz of plain arrays gt_image, .*; write it by numpy"):
+        benchmark_eval(tmp_path / "found.npz")

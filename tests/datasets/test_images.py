@@ -114,3 +114,14 @@ def test_scaling_agrees_with_the_reference_loader(golden_dir):
         output = golden[f"loader_square_out{item['source']}"].transpose(1, 2, 0)[..., ::-1]  # CHW RGB -> HWC BGR
         inner = output[top : top + scaled.shape[0], left : left + scaled.shape[1]]
         np.testing.assert_array_equal(inner, scaled)
+
+
+@pytest.mark.parametrize("read", [read_image, check_image])
+def test_a_picture_that_is_a_program_is_refused_and_not_given_to_ghostscript(tmp_path, monkeypatch, noise, read):
+    (tmp_path / "gs").write_text(f"#!/bin/sh\ntouch {tmp_path}/ran\n")
+    (tmp_path / "gs").chmod(0o755)
+    monkeypatch.setenv("PATH", str(tmp_path), prepend=":")
+    Image.fromarray(noise).save(tmp_path / "a.jpg", format="EPS")
+    with pytest.raises(UsageError, match=r"a\.jpg: cannot decode the image \(EPS is a program"):
+        read(tmp_path / "a.jpg")
+    assert not (tmp_path / "ran").exists()

@@ -314,7 +314,7 @@ def test_weights_of_another_network_are_refused(tmp_path):
         (
             RESNET,
             "https://example.org/x.pth",
-            r"https://example.org/x.pth cannot be fetched .*give pretrained= a local",
+            r"https://example.org/x.pth cannot be fetched .*give a local file",
         ),
     ],
 )
@@ -333,3 +333,10 @@ def test_timm_weights_that_cannot_be_fetched_are_one_sentence(monkeypatch):
     monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", True)
     with pytest.raises(UsageError, match=r"pretrained=True of timm's resnet18 cannot be fetched .*check the network"):
         wrap("resnet18", pretrained=True).init_weights()
+
+
+def test_weights_within_net_are_sent_to_the_one_place_for_them():
+    with pytest.raises(
+        UsageError, match=r"checkpoint_path='x\.pth'.*: give the file to PyramidBackbone.*as pretrained="
+    ):
+        wrap(dict(type="timm", model_name="resnet18", checkpoint_path="x.pth"))

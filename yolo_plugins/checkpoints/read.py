@@ -3,11 +3,13 @@
 torch's `weights_only` reader with a short allow-list reads them; `official` reads the YOLO families' own files.
 """
 
+import hashlib
 import pickle
 import re
+import warnings
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 import numpy as np
 import torch
@@ -15,16 +17,19 @@ from mmengine.logging import HistoryBuffer
 from torch import Tensor, nn
 
 from yolo_plugins.errors import UsageError
-from yolo_plugins.faults import first_line
+from yolo_plugins.faults import first_line, refused_program
 
 _SHOWN = 3  # keys of each kind that an error message names
 
 
-def load_checkpoint(path: str | Path) -> dict[str, Any]:
-    """Reads a checkpoint that MMEngine wrote, onto the CPU.
+def load_checkpoint(path: str | Path, map_location: Any = "cpu") -> dict[str, Any]:
+    """Reads a checkpoint that MMEngine wrote.
+
+    `meta["config"]`, a text of older checkpoints, is left out: MMEngine's `Runner.resume` would run it.
 
     Args:
         path: file with a dict of tensors, numbers, texts, containers, numpy arrays of numbers and log histories.
+        map_location: where the tensors go, as `torch.load` takes it.
 
     Returns:
         The dict, such as `meta`, `state_dict`, `message_hub`, `optimizer`; or a bare state dict.
@@ -33,22 +38,43 @@ def load_checkpoint(path: str | Path) -> dict[str, Any]:
         UsageError: no such file, truncated, not a checkpoint, or a global in it that is not on the allow-list.
     """
     path = existing(path)
-    try:
-        with torch.serialization.safe_globals(_ALLOWED):
-            content = _without_stand_ins(torch.load(path, map_location="cpu", weights_only=True))
-    except Exception as error:  # a faulty file can raise anything
-        refused = re.search(r"GLOBAL (\S+) (?:was not|whose)", str(error))
-        if refused:
-            raise UsageError(
-                f"{path}: loading it would run {refused[1]}, which is refused; give a checkpoint of tools/train.py, or "
-                "convert an official file by tools/convert_weights.py"
-            ) from error
-        raise UsageError(
-            f"{path}: truncated, or not a checkpoint ({first_line(error)}); copy or train it again"
-        ) from error
+    content = read_data(path, path, map_location)
     if not isinstance(content, dict):
         raise UsageError(f"{path}: holds a {type(content).__name__}, not a checkpoint's dict; give a checkpoint")
+    if isinstance(content.get("meta"), dict):
+        content["meta"].pop("config", None)
     return content
+
+
+def read_data(
+    file: Path | BinaryIO,
+    name: str | Path,
+    map_location: Any = "cpu",
+    kind: str = "checkpoint",
+    remedy: str = "give a checkpoint of tools/train.py, or convert an official file by tools/convert_weights.py",
+) -> Any:
+    """Reads what `torch.save` wrote, as far as it is data: the one place where a pickle is loaded.
+
+    Args:
+        file: path, or a file open for reading.
+        name: what messages call it.
+        map_location: as of `load_checkpoint`.
+        kind: what the file should be.
+        remedy: what to do where it would run code.
+
+    Raises:
+        UsageError: truncated, of another kind, or a global in it that is not on the allow-list.
+    """
+    try:
+        with torch.serialization.safe_globals(_ALLOWED), warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # of what torch then refuses
+            return _without_stand_ins(torch.load(file, map_location=map_location, weights_only=True))
+    except Exception as error:  # a faulty file can raise anything
+        if program := refused_program(error):
+            raise UsageError(f"{name}: loading it would run {program}, which is refused; {remedy}") from error
+        cause = str(error).rpartition("WeightsUnpickler error:")[2]  # without torch's advice to load it all the same
+        reason = first_line(Exception(cause.strip() or type(error).__name__))
+        raise UsageError(f"{name}: truncated, or not a {kind} ({reason}); copy or train it again") from error
 
 
 # Numpy's own classes must not be built by a pickle: raw bytes as an array of objects is a way to run code. So these
@@ -109,6 +135,7 @@ _ALLOWED: list[Any] = [
     (_History, "mmengine.logging.history_buffer.HistoryBuffer"),
     (_statistics_method, "builtins.getattr"),
     (_no_bytes, "builtins.bytes"),
+    (slice, "builtins.slice"),
     (_NumberType, "numpy.dtype"),
     (_NumberArray, "numpy.ndarray"),
     *((_new_array, f"{core}.multiarray._reconstruct") for core in ("numpy._core", "numpy.core")),  # numpy 2 and 1
@@ -117,18 +144,30 @@ _ALLOWED: list[Any] = [
 
 
 def _without_stand_ins(content: Any) -> Any:
-    """The content with arrays and histories in place of what stood in for them; containers change in place."""
+    """The content with the objects themselves in place of what stood in for them; containers change in place."""
     if isinstance(content, _NumberArray):
         return content.value
+    if isinstance(content, _NumberType):
+        return content.dtype
     if isinstance(content, _History):
         return HistoryBuffer(*map(_without_stand_ins, content.arguments))
     if isinstance(content, dict):
-        content.update({key: _without_stand_ins(value) for key, value in content.items()})
+        for key, value in content.items():
+            content[key] = _without_stand_ins(value)  # `update` would add up the numbers of a `Counter`
     elif isinstance(content, list):
         content[:] = map(_without_stand_ins, content)
     elif type(content) is tuple:
         return tuple(map(_without_stand_ins, content))
     return content
+
+
+def weights_sha256(weights: Mapping[str, Tensor]) -> str:
+    """A checksum of names, types, shapes and values, whatever the order and the device."""
+    sha = hashlib.sha256()
+    for key, value in sorted(weights.items()):
+        sha.update(f"{key} {value.dtype} {tuple(value.shape)}".encode())
+        sha.update(value.detach().cpu().contiguous().flatten().view(torch.uint8).numpy().data)
+    return sha.hexdigest()
 
 
 def check_fits(model: nn.Module, state_dict: Mapping[str, Tensor], filename: str) -> None:

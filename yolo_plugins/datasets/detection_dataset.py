@@ -3,6 +3,7 @@
 A sample is a function of its key alone: every random draw comes from a generator seeded with (seed, epoch, index).
 """
 
+import hashlib
 import math
 import os
 import random
@@ -153,6 +154,15 @@ class DetectionDataset(BaseDataset, ABC):
     def prepare_data(self, idx: int) -> Any:
         """What the whole pipeline, its loading steps included, makes of a picture: what MMDetection's tools ask for."""
         return Compose(self._all_steps)(self.get_data_info(idx))
+
+    def checksum(self) -> str:
+        """Of the pictures' names and sizes and of all that is said of their objects; not of pixels and folders."""
+        sha = hashlib.sha256()
+        for record in self.data_list:
+            sha.update(f"{os.path.basename(record['img_path'])} {record['ori_shape']}".encode())
+            for column in ("ori_bboxes", "ori_labels", "difficult"):
+                sha.update(np.ascontiguousarray(record[column]).data)
+        return sha.hexdigest()
 
     def get_cat_ids(self, idx: int) -> list[int]:
         """Labels of the non-difficult objects of a picture."""

@@ -81,6 +81,8 @@ def _opened(path: str | Path) -> Iterator[Image.Image]:
     """Opens a picture file; what its decoder raises inside the block becomes a `UsageError`."""
     try:
         with Image.open(path) as image:
+            if image.format == "EPS":
+                raise ValueError("EPS is a program, which Ghostscript would run")
             yield image
     except FileNotFoundError as error:
         raise UsageError(f"{path}: no such image; restore the file or take it off its split") from error

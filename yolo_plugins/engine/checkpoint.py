@@ -9,12 +9,12 @@ from mmengine.hooks import Hook
 from mmengine.runner import Runner
 
 from yolo_plugins.engine.epochs import validation_follows
+from yolo_plugins.engine.work_dir import LAST
 from yolo_plugins.errors import UsageError
 from yolo_plugins.faults import suggest
 from yolo_plugins.files import write_atomically
 from yolo_plugins.registry import HOOKS
 
-_LAST = "last_checkpoint"  # MMEngine's name of the file that holds the path of the newest checkpoint
 _WORST = {"greater": float("-inf"), "less": float("inf")}
 # Options of MMEngine's hook that have one value here, and what to do for another one.
 _FIXED: dict[str, tuple[Any, str]] = {
@@ -39,14 +39,14 @@ def latest_checkpoint(work_dir: str | Path) -> str | None:
     Raises:
         UsageError: The directory names a checkpoint that is not there.
     """
-    pointer = Path(work_dir) / _LAST
+    pointer = Path(work_dir) / LAST
     if not pointer.is_file():
         return None
     recorded = Path(pointer.read_text().strip())
     for path in (Path(work_dir) / recorded.name, recorded):  # MMEngine's hook may save to another folder
         if path.is_file():
             return str(path)
-    raise UsageError(f"{pointer}: names {recorded.name}, which is not there: restore it, or remove {_LAST}")
+    raise UsageError(f"{pointer}: names {recorded.name}, which is not there: restore it, or remove {LAST}")
 
 
 @HOOKS.register_module()
@@ -90,8 +90,11 @@ class AtomicCheckpointHook(Hook):
         self._training = False
 
     def before_train(self, runner: Runner) -> None:
-        """Remembers that validations from here on belong to a training."""
+        """Remembers that validations from here on belong to a training; removes what a killed run had yet to remove."""
         self._training = True
+        if self._max_keep > 0:
+            oldest = min(runner.message_hub.get_info("keep_ckpt_ids", []), default=1)
+            _remove(runner, [self._path(runner, earlier) for earlier in range(1, oldest)], keep=[])
 
     def after_train(self, runner: Runner) -> None:
         """Saves the last epoch if the interval left it out; a validation that comes later belongs to no training."""
@@ -144,7 +147,7 @@ class AtomicCheckpointHook(Hook):
         meta = {"epoch": epoch, "iter": runner.iter}
         runner.save_checkpoint(runner.work_dir, os.path.basename(path), meta=meta)
         if runner.rank == 0:
-            write_atomically(Path(runner.work_dir) / _LAST, path.encode())
+            write_atomically(Path(runner.work_dir) / LAST, path.encode())
         _remove(runner, [self._path(runner, earlier) for earlier in outdated], keep=[path])
 
     @staticmethod

@@ -48,6 +48,11 @@ class YOLOOptimWrapper(OptimWrapper):
         self._dtype = _amp_dtype(amp, self._device)
         self._scaler = torch.amp.GradScaler("cuda", enabled=self._dtype == torch.float16)
 
+    @property
+    def precision(self) -> str:
+        """Type in which the forward pass computes: `float32`, or that of the mixed precision."""
+        return str(self._dtype or torch.float32).removeprefix("torch.")
+
     def update_params(self, loss: Tensor, step_kwargs: dict | None = None, zero_kwargs: dict | None = None) -> None:
         """Back-propagates a scalar loss and, when `accumulate` iterations are together, steps and clears."""
         self.backward(loss)

@@ -4,6 +4,7 @@ import contextlib
 import shlex
 import sys
 import time
+import warnings
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -20,11 +21,15 @@ from yolo_plugins.costs.complexity import summarize
 from yolo_plugins.engine import run_description
 from yolo_plugins.engine.loss_terms import loss_terms
 from yolo_plugins.engine.schedule_hook import ScheduleHook, total_batch_size
+from yolo_plugins.engine.work_dir import RECORD
 from yolo_plugins.errors import UsageError
+from yolo_plugins.files import keep_aside
+from yolo_plugins.protocol import loss_name, protocol_of, sha256_of
 from yolo_plugins.record import RECORD_VERSION, EpochRow, Record, read_record, summarize_epochs, write_record
 from yolo_plugins.registry import HOOKS
 
 ROW_KEY = "epoch_row"  # where the row of the running epoch lies in the message hub, for other hooks
+HISTORY_KEY = "history"  # where what a resumed run takes over lies in it, for the checkpoint
 _LOG_WINDOW = 1000  # iterations
 
 
@@ -33,8 +38,9 @@ class RunRecordHook(Hook):
     """Writes the record after each epoch's training and again after its validation.
 
     Losses are means over the iterations of the epoch and over the ranks; times and memory are those of rank 0, which
-    alone writes. `data_seconds` is the part of `train_seconds` spent waiting for batches. On resuming, the rows of
-    epochs that will be trained again are dropped.
+    alone writes. `data_seconds` is the part of `train_seconds` spent waiting for batches. The message hub, and with
+    it each checkpoint, carries the rows so far, so that a run can be continued without its record. On resuming, the
+    rows of epochs that will be trained again are dropped; a damaged record is kept aside.
     """
 
     priority = 55  # after EMAHook, before LoggerHook, which resets CUDA's peak memory
@@ -46,16 +52,19 @@ class RunRecordHook(Hook):
         """Opens the record: new, or the earlier one without the epochs that are to come.
 
         Raises:
-            UsageError: The record to continue cannot be read.
+            UsageError: The folder holds the record of another run, or nothing tells what the epochs before measured.
         """
-        self._path = Path(runner.work_dir) / "record.json"
+        self._path = Path(runner.work_dir) / RECORD
         self._device = next(runner.model.parameters()).device
-        self._record = _describe(runner, self._device)
-        if runner.epoch > 0 and runner.rank == 0 and self._path.is_file():
-            earlier = read_record(self._path)
-            self._record["epochs"] = [row for row in earlier["epochs"] if row["epoch"] <= runner.epoch]
-            self._record["started"] = earlier["started"]
-            self._record["resumed_after"] = [*earlier["resumed_after"], runner.epoch]
+        record = _describe(runner, self._device)
+        if runner.epoch > 0:
+            history = runner.message_hub.get_info(HISTORY_KEY, None)
+            if runner.rank == 0:
+                history = _earlier(self._path, history, runner.epoch)
+            if history is not None:
+                record["started"], record["epochs"] = history["started"], history["epochs"]
+                record["resumed_after"] = [*history["resumed_after"], runner.epoch]
+        self._record = record  # from here on it is written, also where the run breaks off
         self._write(runner)
 
     def before_train_epoch(self, runner: Runner) -> None:
@@ -144,14 +153,57 @@ class RunRecordHook(Hook):
         return {term: total / iterations for term, total in zip(self._sums, totals, strict=True)}, round(images)
 
     def _write(self, runner: Runner) -> None:
+        record = self._training_record
+        runner.message_hub.update_info(HISTORY_KEY, _history(record))
         if runner.rank == 0:
-            write_record(self._path, self._training_record)
+            write_record(self._path, record)
+
+
+def _earlier(path: Path, carried: dict[str, Any] | None, epoch: int) -> dict[str, Any]:
+    """What a run that goes on after so many epochs takes over from its record, else from its checkpoint.
+
+    A record that cannot be read is kept aside. Raises as `RunRecordHook.before_train`.
+    """
+    found = None
+    if path.exists():
+        try:
+            record = read_record(path)
+            found = _history(record)
+        except UsageError as error:
+            aside = keep_aside(path)
+            warnings.warn(f"{error.args[0]}; kept as {aside.name}, the checkpoint's rows are taken", stacklevel=2)
+    kept = [
+        {**history, "epochs": [row for row in history["epochs"] if row["epoch"] <= epoch]}
+        for history in (found, carried)
+        if history is not None
+    ]
+    complete = [history for history in kept if len(history["epochs"]) == epoch]
+    if len(complete) == 2 and _losses(complete[0]) != _losses(complete[1]):
+        raise UsageError(
+            f"{path}: is of another run than the checkpoint (their losses differ): resume it in its own work folder, "
+            "or choose another --work-dir"
+        )
+    if not complete:
+        raise UsageError(
+            f"{path}: does not tell what epochs 1 to {epoch} measured, nor does the checkpoint: resume from another "
+            "checkpoint, or start a new run with load_from"
+        )
+    return complete[0]
+
+
+def _history(record: Record) -> dict[str, Any]:
+    return {name: record[name] for name in ("started", "resumed_after", "epochs")}
+
+
+def _losses(history: dict[str, Any]) -> list[float]:
+    return [row["train_loss"] for row in history["epochs"]]
 
 
 def _describe(runner: Runner, device: torch.device) -> Record:
     """Everything about the run that is known before its first epoch."""
     model = runner.model.module if is_model_wrapper(runner.model) else runner.model
     schedules = [hook.schedule for hook in runner.hooks if isinstance(hook, ScheduleHook)]
+    protocol = protocol_of(runner.recipe)
     input_hw = _input_hw(runner.train_dataloader.dataset)
     sizes = {"train": len(runner.train_dataloader.dataset)}
     if runner.val_loop is not None:
@@ -160,6 +212,9 @@ def _describe(runner: Runner, device: torch.device) -> Record:
         "schema_version": RECORD_VERSION,
         "status": "running",
         **describe_config(runner.cfg),
+        "protocol": protocol,
+        "protocol_sha256": sha256_of(protocol),
+        "loss": loss_name(runner.cfg.model.to_dict()),
         "command": shlex.join(sys.argv),
         "started": datetime.now(UTC).isoformat(timespec="seconds"),
         "resumed_after": [],

@@ -7,6 +7,7 @@ import io
 import logging
 import os
 import time
+from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any
 
@@ -25,14 +26,17 @@ from mmengine.visualization import Visualizer
 from torch import nn
 from torch.utils.data import DataLoader
 
-from yolo_plugins.checkpoints.read import check_fits, load_checkpoint
+from yolo_plugins.checkpoints.read import check_fits, load_checkpoint, weights_sha256
 from yolo_plugins.datasets.detection_dataset import DetectionDataset
 from yolo_plugins.engine.checkpoint import latest_checkpoint
 from yolo_plugins.engine.loggers import visualizer_config
 from yolo_plugins.engine.memory import keep_freed_memory
+from yolo_plugins.engine.recipe import describe_recipe
+from yolo_plugins.engine.work_dir import claimed
 from yolo_plugins.errors import UsageError
 from yolo_plugins.faults import first_line, suggest
 from yolo_plugins.files import write_atomically
+from yolo_plugins.protocol import INITIAL_WEIGHTS, Recipe, continued
 from yolo_plugins.registry import DATASETS, MODELS, RUNNERS
 
 
@@ -49,6 +53,7 @@ class YOLORunner(Runner):
     _resume: bool
     _load_from: str | None
     _has_loaded: bool
+    recipe: Recipe | None = None  # of a training, once its model is initialised
 
     def setup_env(self, env_cfg: dict) -> None:
         """MMEngine's set-up; processes without a GPU keep their memory and talk by gloo, whatever the config names."""
@@ -144,17 +149,29 @@ class YOLORunner(Runner):
         """Trains; returns the model.
 
         Raises:
-            UsageError: The training cannot go on: a loss or the weights are not finite, or a hook says so.
+            UsageError: The work folder holds another run or is in use; or the training cannot go on: a loss or the
+                weights are not finite, or a hook says so.
         """
-        try:
-            return super().train()
-        except BaseException as error:
-            self.call_hook("after_stop", status="interrupted" if isinstance(error, KeyboardInterrupt) else "failed")
-            with contextlib.suppress(Exception):  # the reason for the stop is the one to be reported
-                self.visualizer.close()
-            if isinstance(error, Exception) and not isinstance(error, UsageError):
-                self._check_weights(error)
-            raise
+        with self._work_dir_of_its_own():
+            super().dump_config()
+            try:
+                return super().train()
+            except BaseException as error:
+                self.call_hook("after_stop", status="interrupted" if isinstance(error, KeyboardInterrupt) else "failed")
+                with contextlib.suppress(Exception):  # the reason for the stop is the one to be reported
+                    self.visualizer.close()
+                if isinstance(error, Exception) and not isinstance(error, UsageError):
+                    self._check_weights(error)
+                raise
+
+    def dump_config(self) -> None:
+        """Nothing while the runner is set up, as the folder may hold another run: `train` writes the config."""
+
+    def _work_dir_of_its_own(self) -> AbstractContextManager[None]:
+        """The lock of the work folder, one for all processes."""
+        if self.rank:
+            return contextlib.nullcontext()
+        return claimed(Path(self.work_dir), self._resume, bool(self.cfg.get("overwrite")))
 
     def _check_weights(self, error: Exception) -> None:
         """Names the cause of an error that a model met because its weights are no longer numbers.
@@ -178,6 +195,8 @@ class YOLORunner(Runner):
             if self._load_from is None:
                 self.logger.warning(f"{self.work_dir}: no checkpoint to resume from, starting with epoch 1")
                 self._resume = False
+        if isinstance(self._train_loop, BaseLoop):
+            self.recipe = describe_recipe(self)
         super().load_or_resume()
 
     @master_only
@@ -213,6 +232,7 @@ class YOLORunner(Runner):
             "time": time.strftime("%Y%m%d_%H%M%S"),
             "mmengine_version": mmengine.__version__,
             "dataset_meta": getattr(self.train_dataloader.dataset, "metainfo", None),
+            "recipe": self.recipe,
         }
         model = self.model.module if is_model_wrapper(self.model) else self.model
         hub = {"log_scalars": {}, "runtime_info": info, "resumed_keys": dict.fromkeys(info, True)}
@@ -249,6 +269,9 @@ class YOLORunner(Runner):
         check_fits(model, checkpoint["state_dict"], filename)
         if self._resume:
             self._refuse_to_resume_from(filename, checkpoint)
+            self._take_up_recipe(filename, checkpoint["meta"])
+        elif self.recipe:
+            self.recipe[INITIAL_WEIGHTS] = {"load_from": weights_sha256(checkpoint["state_dict"])}
         self.call_hook("after_load_checkpoint", checkpoint=checkpoint)
         model.load_state_dict(checkpoint["state_dict"])
         self._has_loaded = True
@@ -268,6 +291,26 @@ class YOLORunner(Runner):
                 f"{filename}: saved with{'out' if averages else ''} EMA, which default_hooks.ema switches "
                 f"{'on' if averages else 'off'}: resume with the same hooks, or start a new run with load_from"
             )
+
+    def _take_up_recipe(self, filename: str, meta: dict[str, Any]) -> None:
+        """Goes on with the recipe of the checkpoint.
+
+        Raises:
+            UsageError: This run's is another one, and the config does not allow the change.
+        """
+        earlier = meta.get("recipe")
+        if earlier is None:
+            changes = ["it states no recipe"]
+        else:
+            self.recipe, changes = continued(earlier, self.recipe or {}, meta["epoch"])
+        if changes and not self.cfg.get("allow_changes"):
+            more = f" and {len(changes) - 1} more" if len(changes) > 1 else ""
+            raise UsageError(
+                f"{filename}: trained by another recipe ({changes[0]}{more}): resume it by its own, start a new run in "
+                "another --work-dir, or add --allow-changes, which the record will say"
+            )
+        for change in changes:
+            self.logger.warning(f"{filename}: resumed by another recipe: {change}")
 
     def resume(self, filename: str, **_: Any) -> None:
         """Restores weights, average, optimizer, MMEngine's schedulers if there are any, counters and seed.

@@ -5,10 +5,10 @@ locks the folder and hands the lock to the training, which keeps it even when th
 which may come at any time, waits for a training that is still alive and continues one that is not from its checkpoint.
 """
 
-import fcntl
 import os
 import signal
 import subprocess
+import sys
 import time
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
@@ -21,6 +21,7 @@ import submitit
 from tqdm import tqdm
 
 from yolo_plugins.errors import UsageError
+from yolo_plugins.files import LOCKED_FOLDER, folder_lock
 from yolo_plugins.record import Record, read_record
 
 _POLL_SECONDS = {submitit.LocalJob: 1.0, submitit.SlurmJob: 15.0}  # between two looks; Slurm serves others too
@@ -180,12 +181,15 @@ def train(folder: Path, command: Sequence[str]) -> int:
     Returns:
         Exit status of the training.
     """
-    folder.mkdir(parents=True, exist_ok=True)
-    lock = os.open(folder / ".lock", os.O_RDWR | os.O_CREAT)
-    fcntl.flock(lock, fcntl.LOCK_EX)  # held as long as any process that inherits the descriptor lives
+    try:
+        lock = folder_lock(folder, wait=True)
+    except UsageError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 1
     if _is_complete(folder):
         return 0
-    training = subprocess.Popen(command, pass_fds=[lock])
+    environment = os.environ | {LOCKED_FOLDER: str(folder.resolve())}
+    training = subprocess.Popen(command, env=environment, pass_fds=[lock])
     try:
         return training.wait()
     except KeyboardInterrupt:

@@ -18,10 +18,13 @@ from yolo_plugins.config import input_size
 from yolo_plugins.costs.latency import median_seconds
 from yolo_plugins.engine import YOLOOptimWrapper
 from yolo_plugins.engine.memory import keep_freed_memory
+from yolo_plugins.errors import UsageError
 from yolo_plugins.evaluation import evaluate_detections
+from yolo_plugins.faults import first_line
 from yolo_plugins.models import to_deploy
 from yolo_plugins.registry import DATASETS, MODELS
 
+_ARRAYS = ("gt_image", "gt_labels", "gt_bboxes", "gt_difficult", "image", "labels", "bboxes", "scores")
 _OBJECTS_PER_IMAGE = 8  # more than VOC's 2.4: mosaic joins four pictures
 
 
@@ -88,8 +91,11 @@ def benchmark_eval(detections: Path | None = None, repeats: int = 3) -> dict[str
         detections: An .npz with `gt_image`, `gt_labels`, `gt_bboxes`, `gt_difficult`, `image`, `labels`, `bboxes`,
             `scores`; random ones by default.
         repeats: Timed evaluations.
+
+    Raises:
+        UsageError: The file cannot be read as arrays of numbers.
     """
-    arrays = dict(np.load(detections)) if detections else _random_detections()
+    arrays = _read_arrays(detections) if detections else _random_detections()
     truth = {name.removeprefix("gt_"): array for name, array in arrays.items() if name.startswith("gt_")}
     found = {name: array for name, array in arrays.items() if not name.startswith("gt_")}
     scores = evaluate_detections(truth, found, num_classes=20)
@@ -116,6 +122,19 @@ def _random_batch(batch_size: int, img_size: int, num_classes: int, device: str)
     targets = torch.cat((image[:, None], label[:, None], bboxes), 1)
     inputs = torch.rand(batch_size, 3, img_size, img_size, generator=generator)
     return inputs.to(device, memory_format=torch.channels_last), targets.to(device)
+
+
+def _read_arrays(path: Path) -> dict[str, np.ndarray]:
+    try:
+        with np.load(path) as arrays:
+            return {name: arrays[name] for name in _ARRAYS}
+    except FileNotFoundError:
+        raise
+    except Exception as error:  # a faulty file can raise anything
+        reason = first_line(error).partition(". ")[0]  # without numpy's advice to load it all the same
+        raise UsageError(
+            f"{path}: not an .npz of plain arrays {', '.join(_ARRAYS)} ({reason}); write it by numpy.savez"
+        ) from error
 
 
 def _random_detections(images: int = 4952, per_image: int = 60, num_classes: int = 20) -> dict[str, np.ndarray]:

@@ -191,7 +191,7 @@ def test_what_is_no_record_of_this_version_is_refused_by_name(study, text, sente
 def test_a_record_without_a_key_is_refused_by_name_and_key(study, key):
     path = study("a")
     path.write_text(json.dumps({name: value for name, value in EXAMPLE.items() if name != key}))
-    with pytest.raises(UsageError, match=rf"{path}: the record is damaged \(no '{key}'\)"):
+    with pytest.raises(UsageError, match=rf"{path}: the record is damaged \({key}: Field required\)"):
         collect([path])
 
 
@@ -199,8 +199,12 @@ def test_a_record_without_a_key_is_refused_by_name_and_key(study, key):
     ("changes", "sentence"),
     [
         ({"epochs": []}, "the record is damaged (list index out of range)"),
-        ({"device": None}, "the record is damaged ('NoneType' object is not subscriptable)"),
-        ({"epochs__1__train_loss": None}, "column 'train_loss': the cell is empty: give a finite number of 0 or more"),
+        ({"device": None}, "the record is damaged (device: Input should be a valid dictionary)"),
+        (
+            {"epochs__1__train_loss": None},
+            "the record is damaged (epochs.1.train_loss: Input should be a valid number)",
+        ),
+        ({"epochs__1__train_loss": -1.0}, "column 'train_loss': '-1.0' is not a finite number of 0 or more"),
         ({"epochs__0__scores__recall": 37.4}, "epoch 1, column 'recall': '37.4' is not a finite number from 0 to 1"),
         ({"complexity__params": 0}, "column 'params': '0' is not a whole number of 1 or more"),
     ],

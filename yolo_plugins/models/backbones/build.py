@@ -29,6 +29,8 @@ def build_net(cfg: dict) -> nn.Module:
     misplaced = [key for key in _OURS if key in cfg]
     if misplaced:
         raise UsageError(f"{describe(cfg)}: give {', '.join(misplaced)} to PyramidBackbone, beside net, not within it")
+    if "checkpoint_path" in cfg:  # timm's
+        raise UsageError(f"{describe(cfg)}: give the file to PyramidBackbone, beside net, as pretrained=")
     takes = arguments_of(cfg["type"])
     dense = {key: value for key, value in _DENSE_FORM.items() if key in takes} | cfg
     refusals: list[str] = []

@@ -4,12 +4,10 @@ import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Literal
-from urllib.parse import urlparse
 
-import torch
 from torch import Tensor
 
-from yolo_plugins.checkpoints.read import load_checkpoint
+from yolo_plugins.checkpoints.loaders import load_from_data_only
 from yolo_plugins.errors import UsageError
 from yolo_plugins.registry import MODELS
 
@@ -32,29 +30,9 @@ def read_pretrained(cfg: dict, source: Literal[True] | str) -> Mapping[str, Tens
             f"pretrained=True: {cfg['type']} has no weights of its own choice; give a file, an address, or a name of "
             "mmpretrain's zoo (mmpretrain.list_models('*resnet*'))"
         )
-    content = load_checkpoint(_fetch(source))
+    content = load_from_data_only(source if Path(source).exists() or "://" in source else _zoo_address(source))
     weights = content.get("state_dict", content)
     return {re.sub(r"^(module\.)?(backbone\.)?", "", key): value for key, value in weights.items()}
-
-
-def _fetch(source: str) -> Path:
-    """The file itself, or torch's cached copy of what an address or a name of mmpretrain's zoo stands for."""
-    if Path(source).exists():
-        return Path(source)
-    address = source if "://" in source else _zoo_address(source)
-    cached = Path(torch.hub.get_dir(), "checkpoints", Path(urlparse(address).path).name)
-    if not cached.exists():
-        cached.parent.mkdir(parents=True, exist_ok=True)
-        try:
-            torch.hub.download_url_to_file(address, str(cached))
-        except OSError as error:
-            raise unreachable(address, error) from error
-    return cached
-
-
-def unreachable(source: str, error: Exception) -> UsageError:
-    """The sentence for weights that could not be fetched."""
-    return UsageError(f"{source} cannot be fetched ({error}): check the network, or give pretrained= a local file")
 
 
 def _zoo_address(name: str) -> str:

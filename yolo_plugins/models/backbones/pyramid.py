@@ -11,6 +11,7 @@ import torch
 from mmengine.model import BaseModule
 from torch import Tensor, nn
 
+from yolo_plugins.checkpoints.read import weights_sha256
 from yolo_plugins.errors import UsageError
 from yolo_plugins.models.backbones.build import build_net, describe, trial_sizes
 from yolo_plugins.models.backbones.levels import Level, choose_levels, needed_parameters, prune, trace_levels
@@ -43,6 +44,7 @@ class PyramidBackbone(BaseModule):
     Attributes:
         out_channels: Channels of the returned maps.
         out_strides: Their strides in input pixels.
+        initial_weights: Checksum of the published weights that were loaded; None without any.
 
     Raises:
         UsageError: The network cannot be built or run, or gives no map of an asked stride.
@@ -71,6 +73,7 @@ class PyramidBackbone(BaseModule):
         self.out_strides = [level.stride for level in chosen]
         self.norm_eval = norm_eval
         self._net_cfg, self._pretrained = dict(net), pretrained
+        self.initial_weights: str | None = None
         for parameter in frozen:
             parameter.requires_grad_(False)
         for name, default in (("mean", IMAGENET_MEAN), ("std", IMAGENET_STD)):
@@ -110,6 +113,7 @@ class PyramidBackbone(BaseModule):
                     "the weights of this very network"
                 )
             self.net.load_state_dict({key: weights[key] for key in own})
+            self.initial_weights = weights_sha256(self.net.state_dict())
 
 
 def _trace(net: nn.Module, cfg: dict) -> tuple[list[Level], tuple[int, int]]:

@@ -4,14 +4,16 @@ Source: Wightman, "PyTorch Image Models" (doi:10.5281/zenodo.4414861), of the ex
 """
 
 import difflib
+import re
 from collections.abc import Mapping
 from types import ModuleType
 from typing import Any, Literal
 
 from torch import Tensor, nn
 
+from yolo_plugins.checkpoints.loaders import unreachable
 from yolo_plugins.errors import UsageError
-from yolo_plugins.models.backbones.pretrained import unreachable
+from yolo_plugins.models.backbones.build import describe
 from yolo_plugins.registry import MODELS
 
 
@@ -40,6 +42,12 @@ class TimmNet(nn.Module):
         try:
             self.model = timm.create_model(model_name, features_only=True, **kwargs)
         except (AttributeError, RuntimeError, AssertionError) as error:
+            if "weights_only=True" in str(error):
+                found = re.search(r"Unsupported globals: (.+?)\. No", str(error))
+                program = found[1] if found else "code"
+                raise UsageError(
+                    f"its weights would run {program}, which is refused; give a file of tensors"
+                ) from error
             raise UsageError(
                 f"timm's {model_name} cannot return feature maps ({error}); take another network"
             ) from error
@@ -62,8 +70,8 @@ class TimmNet(nn.Module):
         overlay: dict[str, Any] = {} if source is True else {"pretrained_cfg_overlay": {"file": source}}
         try:
             return cls(**arguments, pretrained=True, **overlay).state_dict()
-        except UsageError:
-            raise
+        except UsageError as error:
+            raise UsageError(f"pretrained={source!r} of {describe(cfg)}: {error}") from error
         except Exception as error:
             raise unreachable(f"pretrained={source!r} of timm's {cfg['model_name']}", error) from error
 

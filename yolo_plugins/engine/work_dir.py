@@ -1,0 +1,75 @@
+"""The folder of a run: one training at a time works in it, and a new run begins over no earlier one."""
+
+import json
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from yolo_plugins.errors import UsageError
+from yolo_plugins.files import folder_lock
+
+RECORD = "record.json"
+LAST = "last_checkpoint"  # MMEngine's name of the file that holds the path of the newest checkpoint
+_CHECKPOINTS = ("epoch_*.pth", "best_*.pth")
+_held: set[int] = set()  # descriptors of locks
+
+
+@contextmanager
+def claimed(folder: Path, resume: bool, overwrite: bool) -> Iterator[None]:
+    """Holds the lock of a work folder, which a run may use as it is asked to.
+
+    Args:
+        folder: Made if it is not there.
+        resume: Whether a run in it is to be continued.
+        overwrite: Whether a run in it is to be removed.
+
+    Raises:
+        UsageError: Another training is at work there, or there is a run with an epoch to lose.
+    """
+    lock = folder_lock(folder, wait=False)
+    _held.add(lock)
+    try:
+        if overwrite and not resume:
+            _remove_run(folder)
+        if not resume and (found := _finished_work(folder)):
+            raise UsageError(
+                f"{folder}: holds a run already ({found.name}): continue it with --resume, replace it with "
+                "--overwrite, or choose another --work-dir"
+            )
+        yield
+    finally:
+        _held.discard(lock)
+        os.close(lock)
+
+
+def _close_in_child() -> None:
+    """A data loader's worker that outlives a killed training by seconds must not hold its lock."""
+    for lock in _held:
+        os.close(lock)
+
+
+os.register_at_fork(after_in_child=_close_in_child)
+
+
+def _finished_work(folder: Path) -> Path | None:
+    """A checkpoint, or a record that holds an epoch or cannot be read; None in a folder of nothing to lose."""
+    record = folder / RECORD
+    return next(_checkpoints(folder), record if record.exists() and not _is_without_epochs(record) else None)
+
+
+def _is_without_epochs(record: Path) -> bool:
+    try:
+        return json.loads(record.read_text(encoding="utf-8"))["epochs"] == []
+    except (OSError, ValueError, KeyError, TypeError):
+        return False
+
+
+def _remove_run(folder: Path) -> None:
+    for path in (*_checkpoints(folder), folder / LAST, folder / RECORD):
+        path.unlink(missing_ok=True)
+
+
+def _checkpoints(folder: Path) -> Iterator[Path]:
+    for pattern in _CHECKPOINTS:
+        yield from sorted(folder.glob(pattern))
