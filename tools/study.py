@@ -49,7 +49,7 @@ def main() -> None:
         failures = jobs.run_all(runs, executors, args.jobs)
         left_out = plan.write_tables(runs, folder)
         done = len(runs) - len(left_out)
-        tables = f": {folder}/runs.csv, epochs.csv, complexity.csv" if done else ""
+        tables = f": {folder}/runs.csv, protocols.csv, epochs.csv, complexity.csv" if done else ""
         print(f"{done} of {len(runs)} runs are complete{tables}")
         if failures:
             raise UsageError("; ".join(failures) + "; fix the cause, then the same command goes on")

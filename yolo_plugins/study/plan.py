@@ -9,7 +9,7 @@ from yolo_plugins.config import REPO, describe_config, find_config, load_config,
 from yolo_plugins.errors import UsageError
 from yolo_plugins.study.jobs import Run
 from yolo_plugins.study.tables.collect import collect
-from yolo_plugins.study.tables.schema import COMPLEXITY, EPOCHS, RUNS, write_table
+from yolo_plugins.study.tables.schema import COMPLEXITY, EPOCHS, PROTOCOLS, RUNS, write_table
 
 _KEYS = {"runs", "options"}  # of a study's config
 
@@ -68,7 +68,7 @@ def _check_is_its_own(run: Run) -> None:
 
 
 def write_tables(runs: Sequence[Run], folder: str | Path) -> list[str]:
-    """Writes runs.csv, epochs.csv and complexity.csv of the complete runs, if there are any.
+    """Writes runs.csv, protocols.csv, epochs.csv and complexity.csv of the complete runs, if there are any.
 
     Returns:
         A sentence for each run that is left out.
@@ -76,6 +76,7 @@ def write_tables(runs: Sequence[Run], folder: str | Path) -> list[str]:
     if not any(run.is_complete for run in runs):
         return [f"{run}: not complete" for run in runs]
     tables = collect([run.folder / "record.json" for run in runs if run.record])
-    for frame, table in ((tables.runs, RUNS), (tables.epochs, EPOCHS), (tables.complexity, COMPLEXITY)):
+    frames = (tables.runs, tables.protocols, tables.epochs, tables.complexity)
+    for frame, table in zip(frames, (RUNS, PROTOCOLS, EPOCHS, COMPLEXITY), strict=True):
         write_table(frame, Path(folder) / table.name, table)
     return [*tables.left_out, *(f"{run}: not begun" for run in runs if not run.record)]

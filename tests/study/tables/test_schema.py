@@ -201,7 +201,7 @@ def test_every_table_is_told_by_its_columns_and_by_those_alone_that_it_needs(tab
 
 def test_a_file_of_no_table_is_refused_by_the_nearest(path):
     path.write_text("a,b,c\n1,2,3\n")
-    with pytest.raises(UsageError, match=r"no column of any table of the study \(runs.csv, epochs.csv, "):
+    with pytest.raises(UsageError, match=r"no column of any table of the study \(runs.csv, protocols.csv, "):
         identify(path)
     path.write_text("model,family,input_h,input_w,params,mac,ap50\n")
     with pytest.raises(UsageError, match=r"column 'mac' is none of models.csv; did you mean 'macs'\?"):

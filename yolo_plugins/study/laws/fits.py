@@ -19,7 +19,7 @@ from yolo_plugins.study.laws.power_law import Interval, PowerLaw
 from yolo_plugins.study.tables.csv_table import make_table
 from yolo_plugins.study.tables.families import ALL, NOT_YOLOV5, group_title, is_yolov5
 from yolo_plugins.study.tables.quantities import QUANTITIES, costs, performances
-from yolo_plugins.study.tables.schema import FITS, has_both, is_drawable, is_inside
+from yolo_plugins.study.tables.schema import FITS, compares, has_both, is_drawable, is_inside
 
 _FEWEST = 3  # models of a line: two points leave no residual
 _LISTED = 3  # pairs that a note lists; more are counted
@@ -149,7 +149,7 @@ def fit_groups(models: pd.DataFrame, x: str, y: str, group: str = "family") -> t
 
 def front_of(models: pd.DataFrame, x: str, y: str) -> ParetoFront:
     """The models that no other beats in cost and performance; arguments as in `fit_groups`."""
-    points = models[has_both(models, x, y)]
+    points = models[compares(models, x, y)]
     cost, value, names = (points[column].tolist() for column in (QUANTITIES[x].column, y, "model"))
     return pareto_front(cost, value, names, maximize=QUANTITIES[y].larger_is_better)
 
@@ -179,10 +179,13 @@ def _points(models: pd.DataFrame, x: str, y: str) -> tuple[pd.DataFrame, list[st
     complete, drawable = has_both(models, x, y), is_drawable(models, x, y)
     missing = ", ".join(models.loc[~complete, "model"])
     notes = [f"without {QUANTITIES[y].title} or {QUANTITIES[x].title}, left out: {missing}"] if missing else []
+    comparable = compares(models, x, y)
+    if foreign := ", ".join(models.loc[complete & ~comparable, "model"]):
+        notes.append(f"trained on another loss than most, left out of laws and figures: {foreign}")
     outside = [
         f"{row['model']} ({quantity.title} {row[quantity.column]:g})"
         for quantity in (QUANTITIES[y], QUANTITIES[x])
-        for _, row in models[complete & ~is_inside(models[quantity.column], quantity)].iterrows()
+        for _, row in models[comparable & ~is_inside(models[quantity.column], quantity)].iterrows()
     ]
     if outside:
         notes.append(f"at an end of its scale, left out of laws and logarithmic axes: {', '.join(outside)}")

@@ -29,7 +29,7 @@ from yolo_plugins.study.report.figure_style import (
 )
 from yolo_plugins.study.report.figure_trends import Trend, draw_power_laws, draw_scatter
 from yolo_plugins.study.tables.quantities import QUANTITIES, costs, curves, performances
-from yolo_plugins.study.tables.schema import is_drawable, is_inside
+from yolo_plugins.study.tables.schema import epochs_of_one_loss, is_drawable, is_inside
 
 __all__ = [
     "Trend",
@@ -161,7 +161,7 @@ def save_study(
     Raises:
         UsageError: The disk is full.
     """
-    drawings = _epoch_drawings(epochs) if epochs is not None else {}
+    drawings = _epoch_drawings(epochs, epochs_of_one_loss(epochs, models)) if epochs is not None else {}
     if complexity is not None:
         height = _bars_height(len(complexity))
         drawings["params"] = height, partial(draw_params, table=complexity)
@@ -185,11 +185,11 @@ def _pair_drawing(models: pd.DataFrame, x: str, y: str, trend: Trend | None, gro
     return _TREND_INCHES + _LINE_INCHES * entries, draw
 
 
-def _epoch_drawings(epochs: pd.DataFrame) -> dict[str, _Drawing]:
-    """The figures that the table of epochs has data for, by name."""
+def _epoch_drawings(epochs: pd.DataFrame, of_one_loss: pd.DataFrame) -> dict[str, _Drawing]:
+    """The figures that the table of epochs, and its rows of one loss, have data for, by name."""
     drawings: dict[str, _Drawing] = {}
-    if is_inside(epochs["train_loss"], QUANTITIES["train_loss"]).any():
-        drawings["loss"] = _CURVES_INCHES, partial(draw_loss, epochs=epochs)
+    if is_inside(of_one_loss["train_loss"], QUANTITIES["train_loss"]).any():
+        drawings["loss"] = _CURVES_INCHES, partial(draw_loss, epochs=of_one_loss)
     drawings["epoch_seconds"] = _bars_height(epochs["model"].nunique()), partial(draw_epoch_seconds, epochs=epochs)
     for metric, quantity in curves(epochs).items():
         if quantity.role == "performance" and quantity.source == "score" and epochs[metric].notna().any():

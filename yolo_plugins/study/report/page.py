@@ -27,7 +27,7 @@ from yolo_plugins.study.report.interactive import draw_curves, draw_scatter, tel
 from yolo_plugins.study.tables.csv_table import format_table
 from yolo_plugins.study.tables.families import drawn_groups, group_title, reference_group
 from yolo_plugins.study.tables.quantities import QUANTITIES, Quantity, costs, curves, of_source, performances
-from yolo_plugins.study.tables.schema import EPOCHS, FITS, MODELS, RUNS, is_drawable
+from yolo_plugins.study.tables.schema import EPOCHS, FITS, MODELS, RUNS, epochs_of_one_loss, is_drawable
 
 _TEMPLATES = Path(__file__).parent / "templates"
 _NONE = "–"  # of a cell without a value
@@ -163,7 +163,14 @@ def _titles(quantities: dict[str, Quantity]) -> dict[str, str]:
 
 def _curves(report: Report) -> dict[str, Quantity]:
     """What some epoch has, by column."""
-    return {} if report.epochs is None else _present(report.epochs, curves(report.epochs))
+    found = {} if report.epochs is None else curves(report.epochs)
+    return {name: row for name, row in found.items() if _present(_epochs_of(report, row), {name: row})}
+
+
+def _epochs_of(report: Report, quantity: Quantity) -> pd.DataFrame:
+    """The epochs that share the axes of a quantity."""
+    assert report.epochs is not None
+    return epochs_of_one_loss(report.epochs, report.models) if quantity.by_loss else report.epochs
 
 
 def _plots(report: Report) -> dict[str, Any]:
@@ -174,7 +181,9 @@ def _plots(report: Report) -> dict[str, Any]:
         if not drawn.empty:
             figure = draw_scatter(report.models, report.fits, x, y, front_of(drawn, x, y).names, report.group)
             scatter[f"{x} {y}"] = figure.to_plotly_json()
-    lines = {column: draw_curves(report.epochs, row).to_plotly_json() for column, row in _curves(report).items()}
+    lines = {
+        column: draw_curves(_epochs_of(report, row), row).to_plotly_json() for column, row in _curves(report).items()
+    }
     return {"scatter": scatter, "curves": lines}
 
 
@@ -202,6 +211,7 @@ def _models_table(report: Report) -> PageTable:
         *((row.heading, True, scaled(row)) for row in _present(report.models, costs()).values()),
         *((row.title, True, performance(name)) for name, row in _present(report.models, performances()).items()),
         (f"{y.title} / law", True, above),
+        *([_text("loss")] if report.models.reindex(columns=["loss"])["loss"].nunique(dropna=False) > 1 else []),
         ("on the front", False, lambda model: _word("yes" if model["model"] in front else "no")),
         *([_integer("seeds")] if report.models["seeds"].notna().any() else []),
     ]
