@@ -1,9 +1,12 @@
 """Shared fixtures: where the reference numbers, the real pictures and a synthetic data set are."""
 
+import contextlib
 import os
+import signal
 from pathlib import Path
 
 import pytest
+from loopback_slurm import make_slurm
 
 REPO = Path(__file__).resolve().parents[1]
 GOLDEN = Path(os.environ.get("YOLO_PLUGINS_GOLDEN", REPO / "tests" / "golden"))
@@ -53,3 +56,14 @@ def synthetic_voc(tmp_path_factory: pytest.TempPathFactory) -> Path:
     root = tmp_path_factory.mktemp("synthetic") / "VOCdevkit"
     make_synthetic_voc(root, train=24, test=8, seed=0)
     return root
+
+
+@pytest.fixture
+def loopback_slurm(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    """Folder of a stand-in for Slurm whose commands are on PATH; its jobs end with the test."""
+    folder = tmp_path / "slurm"
+    monkeypatch.setenv("PATH", f"{make_slurm(folder)}{os.pathsep}{os.environ['PATH']}")
+    yield folder
+    for job in (folder / "queue").iterdir():
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(int(job.read_text()), signal.SIGKILL)

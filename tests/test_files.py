@@ -1,7 +1,9 @@
-"""Locks of folders between processes; atomic writes are tested where checkpoints are."""
+"""Locks of folders between processes, JSON as every tool writes it; atomic writes are tested where checkpoints are."""
 
 import errno
 import fcntl
+import json
+import math
 import os
 import subprocess
 import sys
@@ -11,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from yolo_plugins.errors import UsageError
-from yolo_plugins.files import LOCKED_FOLDER, folder_lock, is_locked
+from yolo_plugins.files import LOCKED_FOLDER, folder_lock, is_locked, json_text
 
 # Arguments: folder, "wait" or "". Tells how it went, then holds what it got until its input ends.
 LOCKER = """
@@ -95,7 +97,13 @@ def test_a_file_system_without_locks_is_told_in_one_line(tmp_path, monkeypatch, 
         raise OSError(code, os.strerror(code))
 
     monkeypatch.setattr(fcntl, "flock", refuse)
-    with pytest.raises(UsageError, match=r"\.lock: cannot be locked \(.*\): mount its file system with locks") as told:
+    with pytest.raises(UsageError, match=r"\.lock: cannot be locked \(.*\): give its file system locks") as told:
         folder_lock(tmp_path, wait=True)
     assert "\n" not in str(told.value)
     assert os.strerror(code) in str(told.value)
+
+
+def test_numbers_that_json_has_no_word_for_are_null_at_any_depth():
+    value = {"a": math.nan, "b": [math.inf, (1.5, -math.inf)], "c": {"d": None, "e": "NaN"}}
+    assert json.loads(json_text(value)) == {"a": None, "b": [None, [1.5, None]], "c": {"d": None, "e": "NaN"}}
+    assert json_text({"a": 0.1}, indent=1) == json.dumps({"a": 0.1}, indent=1)

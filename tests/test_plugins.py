@@ -141,7 +141,7 @@ assert [plugin.distribution for plugin in LOADED] == ['my-nets']
 
 def test_a_name_that_a_config_took_before_us_is_refused_with_both(site):
     (site / "my_nets.py").write_text(REGISTER.format("YOLOv5CSP"))
-    (site / "mine.py").write_text("custom_imports = dict(imports=['my_nets'])\n")
+    (site / "mine.py").write_text("custom_imports = dict(imports=['my_nets'])\nmodel = dict(type='YOLODetector')\n")
     code = """
 from yolo_plugins.cli import one_line_errors
 from yolo_plugins.config import load_config
@@ -205,7 +205,7 @@ def test_custom_imports_that_fail_are_one_line_with_module_config_and_remedy(sit
 
 def test_custom_imports_may_come_from_the_command_line(site):
     (site / "my_nets.py").write_text(REGISTER.format("MyNet"))
-    load_config("yolov5_n_voc", ["custom_imports.imports=my_nets"])
+    load_config("yolov5_n_voc", ["custom_imports.imports=['my_nets']"])
     assert MODELS.get("MyNet").__module__ == "my_nets"
 
 

@@ -16,7 +16,7 @@ def protocol(*options, name="yolov5_n_voc"):
     [
         *("data_root=elsewhere", "randomness.seed=7", "train_dataloader.num_workers=0", "model.test_cfg.score_thr=0.5"),
         *("default_hooks.checkpoint.interval=5", "train_cfg.val_interval=5", "log_level=ERROR", "vis_backends=None"),
-        "test_dataloader.dataset.splits=[VOC2012/test]",
+        "test_dataloader.dataset.splits=['VOC2012/test']",
     ],
 )
 def test_what_says_where_and_how_or_what_the_model_is_stays_outside(option):
@@ -32,7 +32,7 @@ def test_what_says_where_and_how_or_what_the_model_is_stays_outside(option):
         ("default_hooks.param_scheduler.peak=5.0", "default_hooks.param_scheduler.peak"),
         ("optim_wrapper.clip_grad=None", "optim_wrapper.clip_grad"),
         ("train_dataloader.dataset.pipeline.2.prob=0.5", "train_dataloader.dataset.pipeline.2.prob"),
-        ("val_dataloader.dataset.splits=[VOC2012/test]", "val_dataloader.dataset.splits"),
+        ("val_dataloader.dataset.splits=['VOC2012/test']", "val_dataloader.dataset.splits"),
         ("val_evaluator.mode=11points", "val_evaluator.mode"),
     ],
 )

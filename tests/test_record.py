@@ -36,6 +36,20 @@ def test_summary_names_the_best_epoch():
     assert record.summarize_epochs([])["inverse_normalized_loss"] is None
 
 
+@pytest.mark.parametrize("nothing", [math.nan, None], ids=["in the run", "in its record"])
+def test_without_a_score_there_is_no_best_epoch(nothing):
+    summary = record.summarize_epochs([row(1, 2.0) | {"scores": {"ap50": nothing}}])
+    assert (summary["best_ap50"], summary["best_ap50_epoch"]) == (None, None)
+    summary = record.summarize_epochs([row(1, 2.0) | {"scores": {"ap50": nothing}}, row(2, 1.0, 0.1)])
+    assert (summary["best_ap50"], summary["best_ap50_epoch"]) == (0.1, 2)
+
+
+@pytest.mark.parametrize("losses", [[1.0, math.nan], [math.nan, 1.0], [None, 1.0], [1.0, 0.0]])
+def test_without_all_losses_there_is_no_normalized_one(losses):
+    rows = [row(epoch, loss) for epoch, loss in enumerate(losses, 1)]
+    assert record.summarize_epochs(rows)["inverse_normalized_loss"] is None
+
+
 def test_a_record_reads_back_and_numbers_that_are_not_finite_are_null(tmp_path):
     path = tmp_path / "record.json"
     record.write_record(path, EXAMPLE | {"epochs": [row(1, 1.0, math.nan)]})

@@ -12,14 +12,24 @@ python_of_project() {
     if [ -x "$tools/../.venv/bin/python" ]; then echo "$tools/../.venv/bin/python"; else command -v python; fi
 }
 
+# check_number NAME VALUE LOW HIGH MEANING: refuses what is no plain number; bash's arithmetic would run what it holds.
+check_number() {
+    case $2 in
+        0) [ "$3" = 0 ] && return ;;
+        '' | *[!0-9]* | 0* | ????????*) ;;
+        *) [ "$2" -ge "$3" ] && [ "$2" -le "$4" ] && return ;;
+    esac
+    echo "error: $1 is $5, $3 to $4, not '$2'" >&2
+    exit 2
+}
+
 # torchrun GPUS SCRIPT ARGUMENTS...
 torchrun() {
     local gpus=$1 script=$2 rendezvous
-    case $gpus in '' | *[!0-9]* | 0*)
-        echo "error: GPUS is the number of processes per machine, not '$gpus'" >&2
-        exit 2
-        ;;
-    esac
+    check_number GPUS "$gpus" 1 1024 "the number of processes per machine"
+    check_number NNODES "${NNODES:-1}" 1 65536 "the number of machines"
+    check_number NODE_RANK "${NODE_RANK:-0}" 0 "$((${NNODES:-1} - 1))" "the number of this machine"
+    check_number PORT "${PORT:-29500}" 1 65535 "a port of the first machine"
     if [ "${NNODES:-1}" = 1 ] && [ -z "${PORT:-}" ]; then
         rendezvous=(--standalone) # any free port: two jobs on one machine do not meet
     else

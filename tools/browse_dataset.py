@@ -10,8 +10,9 @@ extra `analysis`.
 import argparse
 from pathlib import Path
 
-from yolo_plugins.cli import add_config_options, one_line_errors
+from yolo_plugins.cli import add_config_options, one_line_errors, seed
 from yolo_plugins.config import load_config
+from yolo_plugins.config_check import require
 
 
 def main() -> None:
@@ -20,11 +21,12 @@ def main() -> None:
     parser.add_argument("--out", type=Path, required=True, metavar="PNG", help="file for the samples")
     parser.add_argument("--split", choices=["train", "val", "test"], default="train", help="(default: %(default)s)")
     parser.add_argument("--num", type=int, default=16, help="samples (default: %(default)s)")
-    parser.add_argument("--seed", type=int, default=0, help="the training's seed (default: %(default)s)")
+    parser.add_argument("--seed", type=seed, default=0, help="the training's seed (default: %(default)s)")
     add_config_options(parser)
     args = parser.parse_args()
     with one_line_errors():
         config = load_config(args.config, args.cfg_options)
+        require(config, f"{args.split}_dataloader")
 
         from yolo_plugins.datasets.contact_sheet import write_contact_sheet
         from yolo_plugins.datasets.labels_overview import write_labels_overview

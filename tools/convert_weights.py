@@ -28,15 +28,12 @@ def main() -> None:
     args = parser.parse_args()
     with one_line_errors():
         import hashlib
-        import io
-
-        import torch
 
         import yolo_plugins
         from yolo_plugins.checkpoints import scaled_yolov4, yolov5
         from yolo_plugins.checkpoints.darknet import load_darknet
         from yolo_plugins.checkpoints.official import read_official_state_dict
-        from yolo_plugins.files import write_atomically
+        from yolo_plugins.checkpoints.soundness import write_checkpoint
 
         is_darknet = args.family == "darknet"
         official = load_darknet(args.cfg, args.src) if is_darknet else read_official_state_dict(args.src)
@@ -50,9 +47,7 @@ def main() -> None:
             "source_sha256": hashlib.sha256(args.src.read_bytes()).hexdigest(),
             "yolo_plugins_version": yolo_plugins.__version__,
         }
-        with io.BytesIO() as buffer:
-            torch.save({"state_dict": state_dict, "meta": meta}, buffer)
-            write_atomically(args.dst, buffer.getvalue())
+        write_checkpoint(args.dst, {"state_dict": state_dict, "meta": meta})
         print(f"{args.dst}: {len(state_dict)} tensors of {args.src}")
 
 

@@ -8,26 +8,28 @@ import argparse
 from pathlib import Path
 from typing import Any
 
-from yolo_plugins.cli import one_line_errors
+from yolo_plugins.cli import add_config_options, one_line_errors, whole
 from yolo_plugins.config import find_config
-from yolo_plugins.errors import UsageError
 
 
 def parse_args() -> argparse.Namespace:
     """Reads the command line."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     add = parser.add_argument
-    pairs: dict[str, Any] = {"nargs": "+", "default": [], "metavar": "KEY=VALUE"}
     add("config", help="path, or name of a file in configs/: runs = dict(MODEL=[SEED, ...])")
     add("--out", type=Path, help="folder of runs and tables (default: work_dirs/<config name>)")
-    add("--jobs", type=int, default=1, metavar="N", help="runs at a time (default: %(default)s)")
-    add("--gpus", type=int, metavar="N", help="GPUs of each run (default: 1 where there is one)")
+    pace = parser.add_mutually_exclusive_group().add_argument
+    pace("--jobs", type=whole(1, 1000), default=1, metavar="N", help="runs at a time (default: %(default)s)")
+    pace("--detach", action="store_true", help="submit all runs to Slurm at once, and wait for none")
+    add("--gpus", type=whole(0, 1000), metavar="N", help="GPUs of each run (default: 1 where there is one)")
     add("--slurm", metavar="PARTITION", help="run on this partition instead of this machine")
-    add("--slurm-options", **pairs, help="for example time=1440 (minutes) cpus_per_task=8 mem=32GB")
-    add("--cfg-options", **pairs, help="changes to every config, as for train.py")
+    options: dict[str, Any] = {"nargs": "+", "action": "extend", "default": [], "metavar": "KEY=VALUE"}
+    add("--slurm-options", **options, help="for example time=1440 (minutes) cpus_per_task=8 mem=32GB")
+    add_config_options(parser)
+    add("--status", action="store_true", help="tell where all runs are, and change nothing")
     args = parser.parse_args()
-    if args.jobs < 1 or (args.gpus or 0) < 0:
-        parser.error("--jobs is at least 1, --gpus at least 0")
+    if args.detach and not args.slurm:
+        parser.error("--detach needs --slurm")
     return args
 
 
@@ -37,23 +39,19 @@ def main() -> None:
         folder = args.out or Path("work_dirs") / find_config(args.config).stem
         import torch
 
-        from yolo_plugins.study import jobs, plan
+        from yolo_plugins.study import executors, jobs, plan, status
 
         gpus = int(torch.cuda.is_available()) if args.gpus is None else args.gpus
         runs = plan.plan_runs(args.config, folder, args.cfg_options, gpus)
-        logs = folder / "jobs"
-        if args.slurm:
-            executors = jobs.slurm_executors(logs, gpus, args.slurm, args.slurm_options)
+        if args.status:
+            lines = status.tell_status(runs)
+        elif args.slurm:
+            slurm = executors.slurm_executors(gpus, args.slurm, args.slurm_options)
+            lines = jobs.submit_all(runs, slurm) if args.detach else plan.run_study(runs, folder, slurm, args.jobs)
         else:
-            executors = jobs.local_executors(logs, args.jobs, gpus)
-        failures = jobs.run_all(runs, executors, args.jobs)
-        left_out = plan.write_tables(runs, folder)
-        done = len(runs) - len(left_out)
-        tables = f": {folder}/runs.csv, protocols.csv, epochs.csv, complexity.csv" if done else ""
-        print(f"{done} of {len(runs)} runs are complete{tables}")
-        if failures:
-            raise UsageError("; ".join(failures) + "; fix the cause, then the same command goes on")
-        print(f"next: python tools/frontier.py {folder} --out {folder}/frontier")
+            lines = plan.run_study(runs, folder, executors.local_executors(args.jobs, gpus), args.jobs)
+        for line in lines:
+            print(line, flush=True)
 
 
 if __name__ == "__main__":

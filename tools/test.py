@@ -4,11 +4,11 @@ python tools/test.py configs/yolov5_n_voc.py work_dirs/yolov5_n_voc/epoch_200.pt
 """
 
 import argparse
-import json
 import sys
 
 from yolo_plugins.cli import add_run_options, one_line_errors
 from yolo_plugins.config import load_config
+from yolo_plugins.config_check import require
 
 
 def parse_args() -> argparse.Namespace:
@@ -26,11 +26,12 @@ def main() -> None:
     args = parse_args()
     with one_line_errors():
         config = load_config(args.config, args.cfg_options, args.work_dir)
+        require(config, "test_dataloader")
         config.launcher = args.launcher
         config.load_from = None if args.deploy else args.checkpoint
 
         from yolo_plugins.engine import YOLORunner
-        from yolo_plugins.files import write_atomically
+        from yolo_plugins.files import json_text, write_atomically
         from yolo_plugins.inference import load_detector
 
         runner = YOLORunner.from_cfg(config)
@@ -39,7 +40,7 @@ def main() -> None:
             runner.model = load_detector(config, args.checkpoint, device)
             if runner.rank == 0:
                 print(runner.model.deploy_report, file=sys.stderr)
-        metrics = json.dumps(runner.test())
+        metrics = json_text(runner.test())
         if runner.rank == 0:
             print(metrics)
             if args.out:

@@ -5,8 +5,9 @@ python tools/train.py configs/yolov5_n_voc.py
 
 import argparse
 
-from yolo_plugins.cli import add_run_options, one_line_errors
+from yolo_plugins.cli import add_run_options, one_line_errors, seed
 from yolo_plugins.config import load_config
+from yolo_plugins.config_check import require
 
 LOGGERS = {"tensorboard": "TensorboardVisBackend", "wandb": "WandbVisBackend", "mlflow": "MLflowVisBackend"}
 
@@ -25,7 +26,7 @@ def parse_args() -> argparse.Namespace:
     parser.add_argument("--overwrite", action="store_true", help="replace the run that the work folder holds")
     parser.add_argument("--allow-changes", action="store_true", help="resume by another recipe; the record says so")
     parser.add_argument("--amp", action="store_true", help="mixed precision: float16 on CUDA, bfloat16 on CPU")
-    parser.add_argument("--seed", type=int, help="seed of weights, data order and augmentation")
+    parser.add_argument("--seed", type=seed, help="seed of weights, data order and augmentation")
     parser.add_argument("--log", nargs="+", default=[], choices=LOGGERS, help="write the scalars there, too")
     args = parser.parse_args()
     if args.overwrite and args.resume:
@@ -40,16 +41,16 @@ def main() -> None:
     args = parse_args()
     with one_line_errors():
         config = load_config(args.config, args.cfg_options, args.work_dir)
+        require(config, "train_dataloader")
         config.launcher, config.overwrite, config.allow_changes = args.launcher, args.overwrite, args.allow_changes
         if args.seed is not None:
-            config.randomness.seed = args.seed
+            config.merge_from_dict({"randomness.seed": args.seed})
         if args.amp:
             config.optim_wrapper.amp = True
         if args.log:
             config.vis_backends = [LOGGERS[name] for name in args.log]
         if args.resume:
-            config.resume = True
-            config.load_from = None if args.resume == "latest" else args.resume
+            config.resume = args.resume
 
         from yolo_plugins.engine import YOLORunner
 

@@ -1,26 +1,41 @@
 """What every tool shares: common options, the error boundary. Importing it loads no torch."""
 
 import argparse
+import math
 import os
+import re
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
+from yolo_plugins.config_check import LARGEST_SEED, LARGEST_SIDE
+from yolo_plugins.errors import UsageError
 from yolo_plugins.faults import explain
+from yolo_plugins.signals import exit_status, stops_interrupt
+
+# Environment variables that a launcher gives to each of its processes.
+_LAUNCHERS = {
+    "none": (),
+    "pytorch": ("RANK", "LOCAL_RANK", "WORLD_SIZE", "MASTER_ADDR", "MASTER_PORT"),
+    "slurm": ("SLURM_PROCID", "SLURM_LOCALID", "SLURM_NTASKS", "SLURM_NODELIST"),
+    "mpi": ("OMPI_COMM_WORLD_RANK", "OMPI_COMM_WORLD_LOCAL_RANK", "OMPI_COMM_WORLD_SIZE", "MASTER_ADDR"),
+}
+_STARTED_BY = {"pytorch": "torchrun, as tools/dist_train.sh does", "slurm": "srun", "mpi": "mpirun"}
 
 
 @contextmanager
 def one_line_errors() -> Iterator[None]:
-    """Prints a fault that the user can fix as `error: ...` and exits with 1; Ctrl-C exits with 130.
+    """Prints a fault that the user can fix as `error: ...` and exits with 1; Ctrl-C exits with 130, SIGTERM with 143.
 
     `explain` tells which these are. Everything else is a defect of ours and passes through.
     """
     try:
-        yield
-        sys.stdout.flush()
-    except KeyboardInterrupt:
+        with stops_interrupt():
+            yield
+            sys.stdout.flush()
+    except KeyboardInterrupt as interrupt:
         print("interrupted", file=sys.stderr)
-        sys.exit(130)
+        sys.exit(exit_status(interrupt))
     except BrokenPipeError:  # the reader of the output, `head` for example, has enough
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # for what is still to be flushed
         sys.exit(1)
@@ -32,21 +47,109 @@ def one_line_errors() -> Iterator[None]:
         sys.exit(1)
 
 
+def whole(low: int, high: int | None = None) -> Callable[[str], int]:
+    """The type of an argument that is a whole number from `low` to `high`; argparse tells the rest."""
+
+    def whole_number(text: str) -> int:
+        value = int(text) if re.fullmatch(r"[+-]?\d{1,20}", text) else None
+        if value is None or value < low or (high is not None and value > high):
+            limits = f"{low} or more" if high is None else f"from {low} to {high}"
+            raise argparse.ArgumentTypeError(f"{text!r} is no whole number, {limits}")
+        return value
+
+    return whole_number
+
+
+seed = whole(0, LARGEST_SEED)
+side = whole(1, LARGEST_SIDE)
+threads = whole(1, os.cpu_count())
+
+
+def fraction(text: str) -> float:
+    """The type of an argument from 0 to 1."""
+    try:
+        value = float(text)
+    except ValueError:
+        value = math.nan
+    if not 0 <= value <= 1:
+        raise argparse.ArgumentTypeError(f"{text!r} is no number from 0 to 1")
+    return value
+
+
+def device(text: str) -> str:
+    """The type of an argument that is a torch device of this machine: `cpu`, `cuda` or `cuda:1`."""
+    kind = re.fullmatch(r"cpu|cuda(?::(\d{1,9}))?", text)
+    if kind is None:
+        raise argparse.ArgumentTypeError(f"{text!r} is no device; give cpu, cuda, cuda:1 ...")
+    if text != "cpu":
+        from torch.cuda import device_count
+
+        count = device_count()
+        if int(kind[1] or 0) >= count:
+            has = "no GPU that torch can use" if count == 0 else f"{count} GPU(s), the first is cuda:0"
+            raise argparse.ArgumentTypeError(f"{text!r}: this machine has {has}; give another device, such as cpu")
+    return text
+
+
+def launcher(text: str) -> str:
+    """The type of an argument that names what started the processes; their environment has to tell so."""
+    if text not in _LAUNCHERS:
+        raise argparse.ArgumentTypeError(f"{text!r} is none of {', '.join(_LAUNCHERS)}")
+    for name in _LAUNCHERS[text]:
+        value = os.environ.get(name, "")
+        if not value or (not name.endswith(("ADDR", "LIST")) and not value.isdecimal()):
+            is_set = f"is {value!r}" if name in os.environ else "is not set"
+            raise argparse.ArgumentTypeError(
+                f"{text!r}, but the variable {name} {is_set}: start it by {_STARTED_BY[text]}"
+            )
+    return text
+
+
 def add_run_options(parser: argparse.ArgumentParser) -> None:
     """Options that training and testing share."""
     parser.add_argument("config", help="path, or name of a file in configs/")
     parser.add_argument("--work-dir", help="folder for results (default: work_dirs/<config name>)")
-    parser.add_argument("--launcher", choices=["none", "pytorch", "slurm", "mpi"], default="none")
+    parser.add_argument("--launcher", type=launcher, default="none", help=f"{', '.join(_LAUNCHERS)} (default: none)")
     add_config_options(parser)
-    parser.add_argument("--local-rank", "--local_rank", type=int, default=0, help=argparse.SUPPRESS)
+    parser.add_argument("--local-rank", "--local_rank", type=whole(0), default=0, help=argparse.SUPPRESS)
 
 
 def add_config_options(parser: argparse.ArgumentParser) -> None:
-    """The option of every tool that reads one config: changes to it, in MMEngine's notation."""
+    """The option of every tool that reads one config: changes to it."""
     parser.add_argument(
         "--cfg-options",
         nargs="+",
+        action="extend",
         default=[],
         metavar="KEY=VALUE",
         help="changes to the config, for example data_root=/data/VOCdevkit train_dataloader.batch_size=16",
     )
+
+
+def add_data_options(parser: argparse.ArgumentParser, folder: str, sets: str) -> None:
+    """The options by which a tool learns of data: a config, or a VOCdevkit folder with its splits and classes.
+
+    Args:
+        parser: Of the tool.
+        folder: Name of its argument for the folder, which is None by default.
+        sets: The default splits, in words.
+    """
+    source = parser.add_mutually_exclusive_group()
+    source.add_argument("--config", help="path, or name of a file in configs/, in place of the folder and its options")
+    nargs = None if folder.startswith("--") else "?"
+    source.add_argument(folder, nargs=nargs, metavar="FOLDER", help="a VOCdevkit folder, which holds VOC2007")
+    parser.add_argument("--sets", nargs="+", metavar="SUB/SPLIT", help=f"the folder's splits (default: {sets})")
+    parser.add_argument("--classes", nargs="+", metavar="NAME", help="the folder's classes (default: VOC's 20)")
+    add_config_options(parser)
+
+
+def check_data_options(args: argparse.Namespace) -> None:
+    """Refuses options that would have no effect.
+
+    Raises:
+        UsageError: There are options of a folder beside a config, or changes to a config beside a folder.
+    """
+    if args.config and (args.sets or args.classes):
+        raise UsageError("--sets and --classes are for a folder: change those of --config by --cfg-options")
+    if not args.config and args.cfg_options:
+        raise UsageError("--cfg-options changes a config: give one by --config")

@@ -1,22 +1,25 @@
 """Configs: found by name or path, read, changed by options, compared, described. Importing it loads no torch."""
 
-import argparse
+import ast
 import hashlib
 import json
+import traceback
 import warnings
 from collections.abc import Iterable, Iterator, Sequence
 from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypedDict
 
+from yolo_plugins.config_check import KNOWN_KEYS, check_config
 from yolo_plugins.errors import UsageError
 from yolo_plugins.faults import describe, explain, suggest
+from yolo_plugins.masking import mask_values
+from yolo_plugins.options import apply_options
 
 if TYPE_CHECKING:
     from mmengine.config import Config
 
 REPO = Path(__file__).resolve().parents[1]
-_SHARED_KEYS = ("data_root", "img_size")  # where a config or an option states one of them, it is for every data set
 _LOADERS = ("train_dataloader", "val_dataloader", "test_dataloader")
 _MISSING = object()  # the value of a key that a config does not have
 _MODULES = ("backbone", "neck", "bbox_head")
@@ -48,7 +51,10 @@ def find_config(name: str) -> Path:
     stem = Path(name).name.removesuffix(".py")
     if stem in known and Path(name).parent.name in ("", "configs"):
         return known[stem]
-    raise UsageError(f"config {name!r} does not exist; {suggest(stem, known)}")
+    found = "is a folder" if name and Path(name).is_dir() else "does not exist"
+    raise UsageError(
+        f"config {name!r} {found}; {suggest(stem, known, 'give its path, or the name of one in configs/')}"
+    )
 
 
 def load_config(name: str, options: Iterable[str] = (), work_dir: str | None = None) -> "Config":
@@ -60,14 +66,15 @@ def load_config(name: str, options: Iterable[str] = (), work_dir: str | None = N
         work_dir: Folder for results; `work_dirs/<config name>` by default.
 
     Raises:
-        UsageError: The config does not exist, cannot be read or is a study, one of its `custom_imports` cannot be
-            imported, or an option names no key of it.
+        UsageError: The config does not exist, cannot be read or is a study, an option does not fit it, it says what
+            `check_config` refuses, or one of its `custom_imports` cannot be imported.
     """
     path = find_config(name)
     config = read_config(path)
     if "runs" in config and "model" not in config:
         raise UsageError(f"config {path} is a study, no model: python tools/study.py {path}")
-    config.merge_from_dict(_parse_options(options, config))
+    apply_options(config, options, KNOWN_KEYS)
+    check_config(config.to_dict(), path)
     _import_custom_modules(config, path)
     config.work_dir = work_dir or config.get("work_dir") or f"work_dirs/{path.stem}"
     share_dataset_keys(config)
@@ -78,14 +85,41 @@ def read_config(path: Path) -> "Config":
     """A config as its file and those that it inherits from state it.
 
     Raises:
-        UsageError: It cannot be read.
+        UsageError: It cannot be read, or its code fails.
     """
     from mmengine.config import Config
 
+    if path.suffix != ".py":
+        raise UsageError(f"config {path} is no Python file: write it as Python, NAME.py")
     try:
         return Config.fromfile(path, import_custom_modules=False)
-    except (SyntaxError, KeyError, FileNotFoundError) as error:
-        raise UsageError(f"config {path} cannot be read: {error}; fix that line") from error
+    except (Exception, SystemExit) as error:  # a config is code: anything may come
+        raise UsageError(f"config {_place(error, path)} cannot be read: {_reason(error)}; fix it there") from error
+
+
+def _place(error: BaseException, path: Path) -> str:
+    """The file, `path` or one that it inherits from, that MMEngine was reading, and the line where there is one."""
+    frames = [(frame, line) for frame, line in traceback.walk_tb(error.__traceback__)]
+    read = [frame.f_locals.get("filename", path) for frame, _ in frames if frame.f_code.co_name == "_file2dict"]
+    file = Path(read[-1]) if read else path
+    lines = [line for frame, line in frames if frame.f_code.co_filename == str(file)]
+    if isinstance(error, SyntaxError):
+        try:
+            ast.parse(file.read_text(encoding="utf-8"))
+        except SyntaxError as syntax:
+            lines = [syntax.lineno] if syntax.lineno else []
+    return f"{file}, line {lines[-1]}," if lines else str(file)
+
+
+def _reason(error: BaseException) -> str:
+    if isinstance(error, RecursionError):
+        return "it inherits from itself by _base_, or does not end"
+    if isinstance(error, UnicodeDecodeError):
+        return "it is no text in UTF-8"
+    if isinstance(error, FileNotFoundError):
+        return f"no such file ({error.filename or error})"
+    message = " ".join(str(error.msg if isinstance(error, SyntaxError) else error).split())
+    return f"{type(error).__name__}: {message}" if message else type(error).__name__
 
 
 def _import_custom_modules(config: "Config", path: Path) -> None:
@@ -103,23 +137,6 @@ def _import_custom_modules(config: "Config", path: Path) -> None:
             if not custom.get("allow_failed_imports"):
                 raise UsageError(sentence) from error
             warnings.warn(sentence, stacklevel=2)
-
-
-def _parse_options(options: Iterable[str], config: "Config") -> dict:
-    """`key=value` texts -> values by dotted key, where the config has the key's first part."""
-    from mmengine.config import DictAction
-
-    for option in options:
-        key, equals, _ = option.partition("=")
-        if not equals:
-            raise UsageError(f"--cfg-options {option!r} is not KEY=VALUE")
-        first = key.split(".")[0]
-        if first not in config and key not in _SHARED_KEYS:
-            hint = suggest(first, [*config.keys(), *_SHARED_KEYS])
-            raise UsageError(f"--cfg-options {option!r}: the config has no {first!r}; {hint}")
-    parser = argparse.ArgumentParser()
-    parser.add_argument("--cfg-options", nargs="+", action=DictAction)
-    return parser.parse_args(["--cfg-options", *options]).cfg_options if options else {}
 
 
 def share_dataset_keys(config: "Config") -> None:
@@ -145,8 +162,8 @@ def _datasets(config: "Config") -> list[Any]:
     return [dataset for dataset in datasets if dataset is not None]
 
 
-def input_size(config: "Config") -> int:
-    """Side in pixels of the square input that a config is tested with.
+def input_hw(config: "Config") -> tuple[int, int]:
+    """Height and width in pixels of the input that a config is tested with.
 
     Raises:
         UsageError: Its test set states none.
@@ -158,7 +175,24 @@ def input_size(config: "Config") -> int:
         raise UsageError(
             "test_dataloader.dataset states no size: give it img_size=320, or a Letterbox with img_size in its pipeline"
         )
-    return size
+    return size_hw(size)
+
+
+def size_hw(img_size: int | Sequence[int]) -> tuple[int, int]:
+    """Height and width in pixels of an `img_size`: the side of a square, or both.
+
+    Raises:
+        UsageError: It is neither.
+    """
+    sides = (img_size, img_size) if isinstance(img_size, int) else img_size
+    whole = isinstance(sides, Sequence) and all(type(side) is int and side > 0 for side in sides)
+    if not whole or len(sides) != 2:
+        raise UsageError(
+            f"img_size={img_size!r} is neither a number of pixels nor a height and a width: give img_size=320 or "
+            "img_size=(192, 320)"
+        )
+    height, width = sides
+    return height, width
 
 
 def _resolve(data_root: str) -> str:
@@ -194,16 +228,27 @@ def _by_key(value: Any) -> dict | None:
 def describe_config(cfg: "Config") -> ConfigDescription:
     """`config_name`, `config_sha256` and `modules`, the type of each part: `PyramidBackbone(mmpretrain.ResNet)`.
 
-    The hash is over the resolved config without the seed and what says where and how one run happens: the runs of a
-    model in a study share it, wherever their data lie.
+    The hash is over the resolved config without the seed, secrets, and what says where and how one run happens: the
+    runs of a model in a study share it, wherever their data lie.
     """
-    text = json.dumps(_without_run_keys(cfg.to_dict()), sort_keys=True, default=str)
+    text = json.dumps(_without_run_keys(mask_values(cfg.to_dict())), sort_keys=True, default=str)
     return {
         "config_name": Path(cfg.filename).stem if cfg.filename else "unnamed",
         "config_sha256": hashlib.sha256(text.encode()).hexdigest(),
         "modules": {"detector": cfg.model.type}
         | {part: _type_of(cfg.model[part]) for part in _MODULES if cfg.model.get(part)},
     }
+
+
+def mask_config(config: "Config | dict | None") -> "Config | dict | None":
+    """A config as it may be written down: itself, or a copy in which its secrets are masked."""
+    from mmengine.config import Config
+
+    if not isinstance(config, Config):
+        return mask_values(config)
+    content = config.to_dict()
+    masked = mask_values(content)
+    return config if masked == content else Config(masked, cfg_text=config.text, filename=config.filename)
 
 
 def _without_run_keys(value: Any) -> Any:

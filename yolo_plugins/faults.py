@@ -20,8 +20,9 @@ def explain(error: Exception) -> str | None:
     """What a user is told of a fault that can be fixed; None where it is a defect of ours.
 
     These are `UsageError`, also where a worker or a registry wrapped it, a file that cannot be read or written, a
-    package of an extra that is not installed, a name that is registered twice, and names in a config that no registry
-    or no constructor knows, to which the nearest known one is added.
+    package of an extra that is not installed, a name that is registered twice, names in a config that no registry or
+    no constructor knows, to which the nearest known one is added, and whatever else a part of a config ends in when it
+    is built.
     """
     text = str(error.args[0]) if error.args else ""
     if isinstance(error, UsageError):
@@ -38,7 +39,9 @@ def explain(error: Exception) -> str | None:
         return (
             f"a file given to torch.load would run {program}, which is refused; give a file of tensors and plain values"
         )
-    return _of_constructor(text) if isinstance(error, TypeError) else None
+    if isinstance(error, KeyError) and (untyped := re.search(r'must contain the key "type", but got (\{.*\})', text)):
+        return f"a part of the config states no type: {untyped[1]}; write type=... beside it"
+    return (_of_constructor(text) if isinstance(error, TypeError) else None) or _of_builder(error)
 
 
 def refused_program(error: Exception) -> str | None:
@@ -63,6 +66,23 @@ def _of_constructor(text: str) -> str | None:
     if missing and _registered_class(missing[1]):
         return f"{missing[1]} needs {missing[2]}; state what is missing beside its type"
     return None
+
+
+def _of_builder(error: Exception) -> str | None:
+    """The sentence for what came up while MMEngine built a part of a config; None for what came up elsewhere."""
+    frames = [frame for frame, _ in traceback.walk_tb(error.__traceback__)]
+    builders = [frame for frame in frames if _is_mmengine(frame) and frame.f_code.co_name.startswith("build_")]
+    if not builders:
+        return None
+    known = builders[-1].f_locals.get("obj_cls")
+    called = builders[-1].f_code.co_name
+    name = getattr(known, "__name__", called.removeprefix("build_").removeprefix("from_").replace("_", " "))
+    package = getattr(known, "__module__", "mmengine").partition(".")[0]
+    return f"{name} cannot be built: {describe(error, package)}; change its options in the config"
+
+
+def _is_mmengine(frame: FrameType) -> bool:
+    return _module(frame).startswith("mmengine.")
 
 
 def describe(error: Exception, package: str) -> str:

@@ -1,11 +1,15 @@
-"""Files that are either complete or not there, and folders in which one process works at a time."""
+"""Files that are complete or not there, JSON that every reader takes, folders in which one process works at a time."""
 
 import contextlib
 import errno
 import fcntl
 import itertools
+import json
+import math
 import os
+import re
 from pathlib import Path
+from typing import Any
 
 from yolo_plugins.errors import UsageError
 
@@ -62,7 +66,7 @@ def folder_lock(folder: Path, wait: bool) -> int:
     and keeps it when its parent dies. A job hands the lock to its training that way, and says so by the environment
     variable `LOCKED_FOLDER`, so that the training, which calls this function too, does not wait for its own starter. A
     process for which the starter of its starter holds the lock (torchrun passes on the variable, but no descriptor)
-    goes on as well. Where nobody holds the lock, the variable says nothing, and the lock is taken.
+    goes on as well, without a hold of its own. Where nobody holds the lock the variable means nothing: it is taken.
 
     Args:
         folder: Made if it is not there.
@@ -90,8 +94,8 @@ def folder_lock(folder: Path, wait: bool) -> int:
                 f"{folder}: another training is at work here: wait for its end, or choose another folder"
             ) from error
         raise UsageError(
-            f"{path}: cannot be locked ({os.strerror(error.errno or 0)}): mount its file system with locks (NFS "
-            "without nolock, Lustre with flock), or choose a folder on another one"
+            f"{path}: cannot be locked ({os.strerror(error.errno or 0)}): give its file system locks (NFS: the lock "
+            "service, Lustre: mount it with flock), or choose a folder on another one"
         ) from error
     return descriptor
 
@@ -109,3 +113,23 @@ def is_locked(folder: Path) -> bool:
     finally:
         os.close(descriptor)
     return False
+
+
+def json_text(value: Any, indent: int | None = None) -> str:
+    """A value as JSON; numbers that are not finite, for which JSON has no word, become null."""
+    return json.dumps(_finite(value), indent=indent, allow_nan=False)
+
+
+def _finite(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {key: _finite(item) for key, item in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_finite(item) for item in value]
+    return None if isinstance(value, float) and not math.isfinite(value) else value
+
+
+def remove_temporaries(folder: str | Path) -> None:
+    """Removes what `write_atomically` left where its process was killed; call it where no other process writes."""
+    for path in Path(folder).glob(".*.tmp"):
+        if re.fullmatch(r"\..+\.\d+\.tmp", path.name):
+            path.unlink(missing_ok=True)

@@ -1,7 +1,8 @@
 """Detections on single pictures: load a trained detector, run it, draw what it found."""
 
-import json
+from collections.abc import Container, Sequence
 from pathlib import Path
+from typing import NamedTuple
 
 import cv2
 import numpy as np
@@ -13,18 +14,17 @@ from mmengine.registry import init_default_scope
 from mmengine.structures import InstanceData
 from PIL import Image
 
+from yolo_plugins.checkpoints.classes import check_class_names, check_num_classes
 from yolo_plugins.checkpoints.read import check_fits, load_checkpoint
-from yolo_plugins.config import input_size
+from yolo_plugins.config import input_hw
 from yolo_plugins.datasets.collate import collate_detection
 from yolo_plugins.datasets.detection_dataset import without_loading
 from yolo_plugins.datasets.drawing import draw_boxes
-from yolo_plugins.datasets.images import read_image
+from yolo_plugins.datasets.images import IMAGE_SUFFIXES, read_image
 from yolo_plugins.errors import UsageError
-from yolo_plugins.files import write_atomically
+from yolo_plugins.files import json_text, write_atomically
 from yolo_plugins.models import to_deploy
 from yolo_plugins.registry import DATASETS, MODELS
-
-IMAGE_SUFFIXES = {".bmp", ".jpeg", ".jpg", ".png", ".webp"}
 
 
 def load_detector(config: Config, checkpoint: str | Path, device: str | torch.device = "cpu") -> BaseModel:
@@ -39,16 +39,33 @@ def load_detector(config: Config, checkpoint: str | Path, device: str | torch.de
         The detector; its `deploy_report` says what was fused.
 
     Raises:
-        UsageError: The checkpoint is unreadable, or of another model, or the detector does not take that size of input.
+        UsageError: The checkpoint is unreadable, or of another model or other classes; the detector has not as many
+            classes as the test set, or does not take that size of input.
     """
     init_default_scope(config.get("default_scope", "yolo_plugins"))
     detector = MODELS.build(config.model)
+    classes = class_names(config)
+    check_num_classes(detector, classes, config.test_dataloader.dataset.type)
     content = load_checkpoint(checkpoint)
+    check_class_names(content, classes, str(checkpoint))
     state_dict = content.get("state_dict", content)
     check_fits(detector, state_dict, str(checkpoint))
     detector.load_state_dict(state_dict)
-    size = input_size(config)
-    return to_deploy(detector.to(device), (size, size))
+    return to_deploy(detector.to(device), input_hw(config))
+
+
+def class_names(config: Config) -> Sequence[str]:
+    """The classes of a config's test set, by the numbers that a detector gives them.
+
+    Raises:
+        UsageError: It states none.
+    """
+    dataset = config.test_dataloader.dataset
+    stated = dataset.get("metainfo") or config.get("metainfo") or {}
+    classes = {**getattr(DATASETS.get(dataset.type), "METAINFO", {}), **stated}.get("classes")
+    if not classes:
+        raise UsageError("test_dataloader.dataset states no classes: give it metainfo=dict(classes=('screw', 'nut'))")
+    return classes
 
 
 def test_pipeline(config: Config) -> Compose:
@@ -83,7 +100,7 @@ def detect(detector: BaseModel, image: np.ndarray, pipeline: Compose) -> Instanc
     return detector.test_step(collate_detection([sample]))[0].pred_instances.cpu()
 
 
-def draw(image: np.ndarray, result: InstanceData, classes: list[str]) -> np.ndarray:
+def draw(image: np.ndarray, result: InstanceData, classes: Sequence[str]) -> np.ndarray:
     """The picture, (H, W, 3) uint8 BGR, with a box, class and score for each detection; a copy."""
     drawn = Image.fromarray(np.ascontiguousarray(image[..., ::-1]))
     labels = result.labels.tolist()
@@ -92,8 +109,20 @@ def draw(image: np.ndarray, result: InstanceData, classes: list[str]) -> np.ndar
     return np.array(drawn)[..., ::-1].copy()
 
 
-def infer_folder(config: Config, checkpoint: str, source: str, out: str, device: str = "cpu") -> None:
+class Outcome(NamedTuple):
+    """What became of a folder of pictures: how many were drawn, and what was not, told in a sentence each."""
+
+    drawn: int
+    faults: list[str]
+    skipped: list[str]
+
+
+def infer_folder(config: Config, checkpoint: str, source: str, out: str, device: str = "cpu") -> Outcome:
     """Writes each picture with its detections to a folder, and all detections to `detections.json` there.
+
+    A drawn picture keeps its name, with `.png` after it where OpenCV cannot write such a file; this is the name in
+    `detections.json`. A picture that cannot be read is left out. A run that is broken off leaves the detections of
+    the pictures that are done.
 
     Args:
         config: With `model` and the test set.
@@ -103,38 +132,71 @@ def infer_folder(config: Config, checkpoint: str, source: str, out: str, device:
         device: Torch device.
 
     Raises:
-        UsageError: No picture is found, one is corrupt, or the checkpoint does not fit.
+        UsageError: No picture is found, the only one cannot be read, or the checkpoint does not fit.
     """
-    images = _find_images(Path(source))
+    images, skipped = _find_images(Path(source))
     folder = Path(out)
     folder.mkdir(parents=True, exist_ok=True)
     if folder.samefile(images[0].parent):
         raise UsageError(f"--out {out} is the folder of the pictures; give another one, so that none is overwritten")
-    detector, pipeline = load_detector(config, checkpoint, device), test_pipeline(config)
-    dataset = config.test_dataloader.dataset
-    metainfo = dataset.get("metainfo") or config.get("metainfo") or DATASETS.get(dataset.type).METAINFO
-    classes = metainfo["classes"]
-    found = {}
-    for path in images:
-        image = read_image(path)
-        result = detect(detector, image, pipeline)
-        encoded = cv2.imencode(path.suffix, draw(image, result, classes))[1]
-        write_atomically(folder / path.name, encoded.tobytes())
-        found[path.name] = [
-            dict(label=classes[label], score=score, bbox_xyxy=bbox)
-            for label, score, bbox in zip(
-                result.labels.tolist(), result.scores.tolist(), result.bboxes.tolist(), strict=True
-            )
-        ]
-    write_atomically(folder / "detections.json", json.dumps(found, indent=1).encode())
+    detector, pipeline, classes = load_detector(config, checkpoint, device), test_pipeline(config), class_names(config)
+    names = {path.name for path in images}
+    found: dict[str, list[dict]] = {}
+    faults = []
+    try:
+        for path in images:
+            try:
+                image = read_image(path)
+            except UsageError as error:
+                if len(images) == 1:
+                    raise
+                faults.append(str(error))
+                continue
+            result = detect(detector, image, pipeline)
+            name = _write_picture(folder, path.name, draw(image, result, classes), names)
+            found[name] = _as_list(result, classes)
+    finally:
+        write_atomically(folder / "detections.json", json_text(found, indent=1).encode())
+    return Outcome(len(found), faults, skipped)
 
 
-def _find_images(source: Path) -> list[Path]:
-    """The pictures that a path names, sorted."""
+def _find_images(source: Path) -> tuple[list[Path], list[str]]:
+    """The pictures that a path names, sorted; names of what else is in the folder."""
     if source.is_file():
-        return [source]
-    images = sorted(path for path in source.glob("*") if path.suffix.lower() in IMAGE_SUFFIXES)
+        return [source], []
+    if not source.is_dir():
+        raise UsageError(f"{source}: no such picture or folder; check the path")
+    entries = sorted(source.iterdir())
+    images = [path for path in entries if path.suffix.lower() in IMAGE_SUFFIXES and path.is_file()]
     if not images:
-        kinds = ", ".join(sorted(IMAGE_SUFFIXES))
+        kinds = ", ".join(IMAGE_SUFFIXES)
         raise UsageError(f"{source}: no picture found; give a picture, or a folder that holds some ({kinds})")
-    return images
+    return images, [path.name for path in entries if path not in images]
+
+
+def _write_picture(folder: Path, name: str, picture: np.ndarray, names: Container[str]) -> str:
+    """Writes a picture under its name, or as PNG under one that none of the others has; returns that."""
+    encoded = _encoded(picture, Path(name).suffix)
+    if encoded is None:
+        encoded, name = cv2.imencode(".png", picture)[1].tobytes(), f"{name}.png"
+        while name in names:
+            name += ".png"
+    write_atomically(folder / name, encoded)
+    return name
+
+
+def _encoded(picture: np.ndarray, suffix: str) -> bytes | None:
+    """The content of a picture file; None where OpenCV writes no such file, or none of that size."""
+    try:
+        done, data = cv2.imencode(suffix, picture)
+    except cv2.error:
+        return None
+    return data.tobytes() if done else None
+
+
+def _as_list(result: InstanceData, classes: Sequence[str]) -> list[dict]:
+    """A picture's detections as `detections.json` has them."""
+    columns = (result.labels.tolist(), result.scores.tolist(), result.bboxes.tolist())
+    return [
+        dict(label=classes[label], score=score, bbox_xyxy=bbox) for label, score, bbox in zip(*columns, strict=True)
+    ]

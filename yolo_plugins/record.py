@@ -8,12 +8,12 @@ import math
 from collections.abc import Sequence
 from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeGuard
 
 from typing_extensions import TypedDict  # typing's own cannot be checked by pydantic before Python 3.12
 
 from yolo_plugins.errors import UsageError
-from yolo_plugins.files import write_atomically
+from yolo_plugins.files import json_text, write_atomically
 
 RECORD_VERSION = 4
 
@@ -142,29 +142,27 @@ def write_record(path: str | Path, record: Record) -> None:
     Raises:
         UsageError: The disk is full.
     """
-    content = _finite({**record, "summary": summarize_epochs(record["epochs"])})
-    write_atomically(path, (json.dumps(content, indent=1, allow_nan=False) + "\n").encode())
-
-
-def _finite(value: Any) -> Any:
-    if isinstance(value, dict):
-        return {key: _finite(item) for key, item in value.items()}
-    if isinstance(value, (list, tuple)):
-        return [_finite(item) for item in value]
-    return None if isinstance(value, float) and not math.isfinite(value) else value
+    content = {**record, "summary": summarize_epochs(record["epochs"])}
+    write_atomically(path, (json_text(content, indent=1) + "\n").encode())
 
 
 def summarize_epochs(epochs: Sequence[EpochRow]) -> Summary:
     """Figures of the run so far: finished epochs, inverse normalised loss, best AP50 and its epoch (None: none)."""
     losses = [row["train_loss"] for row in epochs]
-    scored = {row["epoch"]: ap50 for row in epochs if (ap50 := row["scores"].get("ap50")) is not None}
+    measured = bool(losses) and all(_is_finite(loss) and loss > 0 for loss in losses)
+    scored = {row["epoch"]: ap50 for row in epochs if _is_finite(ap50 := row["scores"].get("ap50"))}
     best = max(scored, key=lambda epoch: scored[epoch], default=None)
     return {
         "epochs": len(epochs),
-        "inverse_normalized_loss": inverse_normalized_loss(losses) if losses and min(losses) > 0 else None,
+        "inverse_normalized_loss": inverse_normalized_loss(losses) if measured else None,
         "best_ap50": None if best is None else scored[best],
         "best_ap50_epoch": best,
     }
+
+
+def _is_finite(value: float | None) -> TypeGuard[float]:
+    """Whether it is a number: to the run that measures a value it may be NaN, which its record states as null."""
+    return value is not None and math.isfinite(value)
 
 
 def inverse_normalized_loss(train_losses: Sequence[float]) -> float:

@@ -12,7 +12,7 @@ from yolo_plugins.errors import UsageError
 from yolo_plugins.testing.benchmark import benchmark_eval
 
 REPO = Path(__file__).resolve().parents[2]
-TINY = ["img_size=64", "model.backbone.widen_factor=0.125", "model.neck.widen_factor=0.125"]
+TINY = ["img_size=64,96", "model.backbone.widen_factor=0.125", "model.neck.widen_factor=0.125"]
 KEYS = {
     "pipeline": {"pipeline_img_per_s"},
     "train": {"train_img_per_s", "train_step_ms", "loss_ms"},

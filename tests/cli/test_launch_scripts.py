@@ -78,11 +78,30 @@ def test_machines_meet_at_the_given_address(checkout, tmp_path):
     assert "--nnodes 2 --node-rank 1 --master-addr 10.0.0.1 --master-port 12345 --nproc-per-node 8" in command
 
 
-@pytest.mark.parametrize("gpus", ["0", "two", "-1", ""])
+WRONG_NUMBERS = ["two", "-1", "08", "1e3", "9" * 30, " 3", "a[$(touch evaluated)]"]
+
+
+@pytest.mark.parametrize("gpus", ["0", "", *WRONG_NUMBERS])
 def test_wrong_number_of_gpus_is_refused(tmp_path, gpus):
     result = launch(tmp_path, TOOLS / "dist_train.sh", "config.py", gpus)
     assert result.returncode == 2
     assert f"not '{gpus}'" in result.stderr
+    assert not (tmp_path / "evaluated").exists()
+
+
+@pytest.mark.parametrize("name", ["NNODES", "NODE_RANK", "PORT"])
+def test_wrong_numbers_of_machines_are_refused_and_run_nothing(tmp_path, name):
+    for value in WRONG_NUMBERS:
+        environment = {"NNODES": "2", "NODE_RANK": "0", name: value}
+        for script, arguments in (("dist_train.sh", ["c", 1]), ("dist_test.sh", ["c", "x.pth", 1])):
+            result = launch(tmp_path, TOOLS / script, *arguments, **environment)
+            assert (result.returncode, f"error: {name} is " in result.stderr) == (2, True), result.stderr
+    assert not (tmp_path / "evaluated").exists()
+
+
+def test_a_machine_beyond_their_number_is_refused(tmp_path):
+    result = launch(tmp_path, TOOLS / "dist_train.sh", "c", 1, NNODES="2", NODE_RANK="2")
+    assert "error: NODE_RANK is the number of this machine, 0 to 1, not '2'" in result.stderr
 
 
 @pytest.fixture
@@ -114,6 +133,23 @@ def test_slurm_without_gpus_asks_for_none(checkout, slurm, tmp_path):
         == 0
     )
     assert "gpu" not in (tmp_path / "srun_arguments").read_text().split("bash\n")[0]
+
+
+@pytest.mark.parametrize("name", ["GPUS", "GPUS_PER_NODE", "CPUS_PER_TASK", "PORT"])
+def test_wrong_numbers_for_slurm_are_refused_and_run_nothing(checkout, slurm, tmp_path, name):
+    for value in WRONG_NUMBERS:
+        script = checkout / "tools" / "slurm_train.sh"
+        result = launch(tmp_path, script, "gpu", "name", "config.py", "out", **slurm, **{name: value})
+        assert (result.returncode, f"error: {name} is " in result.stderr) == (2, True), result.stderr
+    assert not (tmp_path / "evaluated").exists()
+    assert not (tmp_path / "srun_arguments").exists()
+
+
+def test_srun_gets_its_arguments_as_they_are(checkout, slurm, tmp_path):
+    slurm |= {"SRUN_ARGS": "--comment=* --x=$(touch evaluated)\n--y=z"}
+    launch(tmp_path, checkout / "tools" / "slurm_train.sh", "gpu", "name", "config.py", "out", **slurm)
+    assert "--comment=*\n--x=$(touch\nevaluated)\n--y=z\nbash\n" in (tmp_path / "srun_arguments").read_text()
+    assert not (tmp_path / "evaluated").exists()
 
 
 def test_machine_without_slurm_is_told(checkout, tmp_path):

@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -10,6 +11,8 @@ from pathlib import Path
 import cv2
 import pytest
 import torch
+
+from yolo_plugins.datasets.voc import VOC_CLASSES
 
 REPO = Path(__file__).resolve().parents[2]
 TINY = [
@@ -144,6 +147,82 @@ def test_infer_tool_draws_and_lists_every_picture(trained, synthetic_voc, tmp_pa
             assert 0 <= x1 <= x2 <= original.shape[1]
             assert 0 <= y1 <= y2 <= original.shape[0]
             assert 0 < detection["score"] <= 1
+
+
+def test_infer_tool_names_a_bad_picture_counts_what_is_none_and_exits_with_1(trained, synthetic_voc, tmp_path):
+    pictures = tmp_path / "pictures"
+    pictures.mkdir()
+    for path in sorted((synthetic_voc / "VOC2007" / "JPEGImages").glob("*.jpg"))[:3]:
+        shutil.copy(path, pictures)
+    bad = sorted(pictures.iterdir())[0]
+    bad.write_bytes(bad.read_bytes()[:-500])
+    (pictures / "list.txt").touch()
+    arguments = ["--config", "yolov5_n_voc", "--checkpoint", trained / "epoch_2.pth", "--out", tmp_path / "drawn"]
+    result = run("infer.py", pictures, *arguments, "--cfg-options", *TINY, cwd=tmp_path)
+    assert error_line(result) == f"error: {pictures}: 1 of 3 pictures cannot be read, named above"
+    assert result.stderr.count(f"{bad}: cannot decode the image") == 1
+    assert "skipped 1 that are no pictures: list.txt" in result.stderr
+    assert result.stdout == f"{tmp_path / 'drawn'}: 2 picture(s) and detections.json\n"
+    assert len(json.loads((tmp_path / "drawn" / "detections.json").read_text())) == 2
+
+
+@pytest.mark.parametrize("option", ["--score-thr", "--iou-threshold"])
+@pytest.mark.parametrize("value", ["nan", "2", "-1", "half"])
+def test_infer_tool_takes_fractions_as_thresholds(tmp_path, option, value):
+    arguments = ["--config", "yolov5_n_voc", "--checkpoint", "none.pth", "--out", "out", option, value]
+    result = run("infer.py", tmp_path, *arguments, cwd=tmp_path)
+    assert result.returncode == 2
+    assert result.stderr.splitlines()[-1] == f"infer.py: error: argument {option}: {value!r} is no number from 0 to 1"
+
+
+def test_an_input_that_is_not_square_is_trained_evaluated_and_inferred(synthetic_voc, tmp_path):
+    wide = ["img_size=64,96", "train_cfg.max_epochs=1"]
+    result = train(tmp_path / "wide", synthetic_voc, *wide)
+    assert result.returncode == 0, result.stderr
+    content, checkpoint = record(tmp_path / "wide"), tmp_path / "wide" / "epoch_1.pth"
+    assert content["input_hw"] == [64, 96]
+    options = ["--cfg-options", f"data_root={synthetic_voc}", *TINY, *wide]
+    scores = content["epochs"][0]["scores"]
+    rectangles = "test_dataloader.dataset.rect_batch_size=2"
+    for arguments, tolerance in (([*options], 1e-6), (["--deploy", *options], 1e-3), ([*options, rectangles], 1)):
+        result = run("test.py", "yolov5_n_voc", checkpoint, *arguments, cwd=tmp_path)
+        assert result.returncode == 0, result.stderr
+        assert json.loads(result.stdout) == {key: pytest.approx(value, abs=tolerance) for key, value in scores.items()}
+    picture = synthetic_voc / "VOC2007" / "JPEGImages" / "000001.jpg"
+    arguments = ["--config", "yolov5_n_voc", "--checkpoint", checkpoint, "--out", "drawn", "--score-thr", 0.0001]
+    result = run("infer.py", picture, *arguments, *options, cwd=tmp_path)
+    assert result.returncode == 0, result.stderr
+    found = json.loads((tmp_path / "drawn" / "detections.json").read_text())[picture.name]
+    height, width = cv2.imread(str(picture)).shape[:2]
+    corners = [detection["bbox_xyxy"] for detection in found]
+    assert corners
+    assert all(0 <= x1 <= x2 <= width and 0 <= y1 <= y2 <= height for x1, y1, x2, y2 in corners)
+
+
+def test_a_training_from_other_classes_says_once_what_starts_anew(trained, synthetic_voc, tmp_path):
+    classes = list(reversed(VOC_CLASSES))
+    loaders = "".join(
+        f"{name}_dataloader = dict(dataset=dict(metainfo=metainfo))\n" for name in ("train", "val", "test")
+    )
+    base = REPO / "configs" / "yolov5_n_voc.py"
+    (tmp_path / "own.py").write_text(f"_base_ = {str(base)!r}\nmetainfo = dict(classes={classes})\n{loaders}")
+    options = ["--cfg-options", f"data_root={synthetic_voc}", *TINY, "train_cfg.max_epochs=1"]
+    options += [f"load_from={trained / 'epoch_2.pth'}", "train_dataloader.num_workers=0"]
+    result = run("train.py", "own.py", *options, cwd=tmp_path)
+    assert result.returncode == 0, result.stderr
+    words = "number 1 is 'aeroplane' there, 'tvmonitor' in the config; all is loaded but 6 tensors, which start anew"
+    assert result.stderr.count(words) == 1
+    line = error_line(run("test.py", "own.py", trained / "epoch_2.pth", *options[:-2], cwd=tmp_path))
+    assert "epoch_2.pth: its 20 classes are not the 20 of the config; number 1 is 'aeroplane' there" in line
+
+
+def test_scores_of_a_test_set_without_objects_are_null_and_it_says_so(trained, faulty_voc, tmp_path):
+    for path in (faulty_voc / "VOC2007" / "Annotations").glob("*.xml"):
+        path.write_text(re.sub("<object>.*</object>", "", path.read_text(), flags=re.DOTALL))
+    result = evaluate(trained, faulty_voc, tmp_path / "test", "--out", tmp_path / "metrics.json")
+    assert "the data set has no objects, or difficult ones only: there is no average precision" in result.stderr
+    for text in (result.stdout, (tmp_path / "metrics.json").read_text()):
+        assert json.loads(text, parse_constant=pytest.fail)["ap50"] is None
 
 
 def test_unknown_config_is_one_line_with_the_nearest_name(tmp_path):

@@ -53,7 +53,6 @@ def test_built_tiny_block_is_in_the_table_and_counts_the_same():
 @pytest.mark.parametrize(
     ("option", "value", "sentence"),
     [
-        ("--layers", "0", "give 1 or more"),
         ("--channels", "100", "100 channels do not fit ResNeXt's 32 groups: give a multiple of 64"),
         (
             "--tiny-channels",
@@ -72,3 +71,13 @@ def test_numbers_that_no_stage_can_have_are_refused_in_one_line(option, value, s
     assert (end.value.code, output.out) == (1, "")
     assert output.err.startswith("error: ") and sentence in output.err
     assert len(output.err.splitlines()) == 1
+
+
+@pytest.mark.parametrize("option", ["--layers", "--channels", "--size", "--tiny-layers", "--tiny-channels", "--growth"])
+@pytest.mark.parametrize("value", ["0", "-1", "100000", "nan"])
+def test_numbers_out_of_their_range_are_refused_before_anything_is_built(option, value, monkeypatch, capsys):
+    monkeypatch.setattr(sys, "argv", [str(TOOL), option, value])
+    with pytest.raises(SystemExit) as end:
+        runpy.run_path(str(TOOL), run_name="__main__")
+    assert end.value.code == 2
+    assert f"argument {option}: '{value}' is no whole number, from 1 to" in capsys.readouterr().err

@@ -1,5 +1,6 @@
 """A study as a user runs it: real trainings on the synthetic set, from another directory."""
 
+import ast
 import csv
 import json
 import os
@@ -8,6 +9,11 @@ import sys
 from pathlib import Path
 
 import pytest
+import torch
+from loopback_slurm import submitted
+
+from yolo_plugins.config import load_config
+from yolo_plugins.registry import MODELS
 
 REPO = Path(__file__).resolve().parents[2]
 STUDY = """
@@ -66,6 +72,34 @@ def test_a_study_trains_every_seed_of_every_model_once_and_ends_with_its_tables(
     before = {path: path.stat().st_mtime_ns for path in out.glob("*/record.json")}
     assert study(tmp_path, config, *options).returncode == 0
     assert {path: path.stat().st_mtime_ns for path in out.glob("*/record.json")} == before
+
+
+def test_a_study_on_slurm_is_submitted_told_and_completed(config, synthetic_voc, tmp_path, loopback_slurm):
+    config.write_text(STUDY.replace("[0, 1], yolov5_m_voc=[0]", "[0]"))
+    options = ast.literal_eval(STUDY.partition("options = ")[2])
+    model = MODELS.build(load_config("yolov5_n_voc", options).model)
+    torch.save(model.state_dict(), tmp_path / "weights.pth")
+    changes = ["--cfg-options", f"data_root={synthetic_voc}", "train_cfg.max_epochs=1", "load_from=weights.pth"]
+    on_slurm = ["--slurm", "all", "--gpus", 0, *changes]
+    (loopback_slurm / "hold").touch()
+    assert "submitted as Slurm job 5001" in study(tmp_path, config, "--detach", *on_slurm).stdout
+    assert study(tmp_path, config, "--status", *changes).stdout.splitlines() == [
+        "yolov5_n_voc seed 0: queued, 0 of 1 epochs done, Slurm job 5001",
+        "0 of 1 runs are complete",
+    ]
+    (loopback_slurm / "hold").unlink()
+    result = study(tmp_path, config, *on_slurm)
+    assert result.returncode == 0, result.stdout + result.stderr
+    assert "1 of 1 runs are complete; all 1 under work_dirs/mine are in the tables" in result.stdout
+    assert submitted(loopback_slurm) == 1
+    log = next(tmp_path.glob("work_dirs/mine/*/jobs/*_log.out")).read_text()
+    assert "no checkpoint to resume from, starting with epoch 1 with the weights of weights.pth" in log
+
+
+def test_nothing_is_detached_from_this_machine(tmp_path):
+    result = study(tmp_path, "study_voc", "--detach")
+    assert result.returncode == 2
+    assert "--detach needs --slurm" in result.stderr
 
 
 def test_a_run_that_fails_is_named_with_its_reason(config, tmp_path):

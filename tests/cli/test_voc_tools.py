@@ -49,11 +49,33 @@ def test_synthetic_data_is_made_and_found_sound_and_then_faulty(tmp_path):
     assert "000001.jpg: no such image" in faulty.stdout
     assert "2012_000002.xml: malformed XML" in faulty.stdout
     assert faulty.stderr == "error: VOCdevkit: 2 fault(s), listed above; fix them and check again\n"
-    partial = run(tmp_path, "verify_voc.py", "VOCdevkit", "--sets", "VOC2007:test")
+    partial = run(tmp_path, "verify_voc.py", "VOCdevkit", "--sets", "VOC2007/test")
     assert partial.returncode == 0
-    official = run(tmp_path, "verify_voc.py", "VOCdevkit", "--sets", "VOC2007:test", "--official")
+    official = run(tmp_path, "verify_voc.py", "VOCdevkit", "--sets", "VOC2007/test", "--official")
     assert official.returncode == 1
     assert "the official release has 4952 of 4952" in official.stdout
+
+
+def test_classes_of_one_s_own_come_from_the_command_line_or_a_config(tmp_path):
+    run(tmp_path, "make_synthetic_voc.py", "VOCdevkit", "--train", 4, "--test", 2, "--classes", 2)
+    for path in (tmp_path / "VOCdevkit").glob("*/Annotations/*.xml"):
+        path.write_text(path.read_text().replace(">aeroplane<", ">screw<").replace(">bicycle<", ">nut<"))
+    (tmp_path / "own.py").write_text(
+        f"_base_ = {str(ROOT / 'configs' / 'yolov5_n_voc.py')!r}\n"
+        "data_root = 'VOCdevkit'\n"
+        "metainfo = dict(classes=('screw', 'nut'))\n"
+        "train_dataloader = dict(dataset=dict(metainfo=metainfo))\n"
+        "val_dataloader = dict(dataset=dict(metainfo=metainfo))\n"
+        "test_dataloader = val_dataloader\n"
+    )
+    strange = run(tmp_path, "verify_voc.py", "VOCdevkit")
+    assert strange.returncode == 1 and "unknown class 'screw' (name it in metainfo" in strange.stdout
+    for sound in (
+        run(tmp_path, "verify_voc.py", "VOCdevkit", "--classes", "screw", "nut"),
+        run(tmp_path, "verify_voc.py", "--config", "own.py"),
+    ):
+        assert sound.returncode == 0, sound.stdout
+        assert "VOC2007/test" in sound.stdout and "is sound" in sound.stdout
 
 
 def test_refusals_are_one_line(tmp_path):
@@ -62,6 +84,10 @@ def test_refusals_are_one_line(tmp_path):
     for result in (
         run(tmp_path, "make_synthetic_voc.py", "precious"),
         run(tmp_path, "verify_voc.py", "nowhere"),
+        run(tmp_path, "verify_voc.py"),
+        run(tmp_path, "verify_voc.py", "precious", "--sets", "VOC2007:train"),
+        run(tmp_path, "verify_voc.py", "--config", "yolov5_n_voc", "--classes", "cat"),
+        run(tmp_path, "verify_voc.py", "precious", "--cfg-options", "img_size=96"),
         run(tmp_path, "download_voc.py", "--base-url", "http://127.0.0.1:1"),
     ):
         assert result.returncode == 1

@@ -13,11 +13,14 @@ from pathlib import Path
 import pytest
 import torch
 from mmengine.dataset import BaseDataset
+from mmengine.evaluator import Evaluator
+from mmengine.model import BaseModel
 from mmengine.optim import OptimWrapper
 from mmengine.registry import Registry
-from mmengine.runner import Runner
+from mmengine.runner import BaseLoop, Runner
 from torch import nn
 from torch.utils._python_dispatch import TorchDispatchMode
+from torch.utils.data import DataLoader
 
 from yolo_plugins.faults import explain
 from yolo_plugins.models.deploy import CONV_ACT
@@ -96,6 +99,34 @@ def test_runner_loads_once_what_its_attributes_name(monkeypatch, resume, called)
     assert runner._has_loaded
     runner.load_or_resume()
     assert calls == [(called, "file.pth")]
+
+
+class Stepping(BaseModel):
+    """What a Runner takes for a model."""
+
+    def forward(self, inputs, mode="loss"):
+        return {}
+
+
+@covers("_train_loop", "_val_loop", "_test_loop")
+@pytest.mark.parametrize(("run", "built"), [("train", {"train", "val"}), ("val", {"val"}), ("test", {"test"})])
+def test_runner_has_built_the_loops_that_it_runs_when_it_loads(monkeypatch, tmp_path, run, built):
+    parts = {f"{name}_dataloader": DataLoader([0, 1]) for name in ("train", "val", "test")}
+    parts |= {f"{name}_evaluator": Evaluator([]) for name in ("val", "test")}
+    parts |= {"train_cfg": {"by_epoch": True, "max_epochs": 1}, "val_cfg": {}, "test_cfg": {}}
+    parts["optim_wrapper"] = OptimWrapper(torch.optim.SGD([nn.Parameter(torch.zeros(1))], 0.1))
+    runner = Runner(Stepping(), str(tmp_path), experiment_name=f"loops_{run}", default_scope="yolo_plugins", **parts)
+    found = []
+
+    def load_or_resume(self):
+        loops = {"train": self._train_loop, "val": self._val_loop, "test": self._test_loop}
+        found.append({name for name, loop in loops.items() if isinstance(loop, BaseLoop)})
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(Runner, "load_or_resume", load_or_resume)
+    with pytest.raises(KeyboardInterrupt):
+        getattr(runner, run)()
+    assert found == [built]
 
 
 @covers("_clip_grad")

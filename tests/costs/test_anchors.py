@@ -14,8 +14,10 @@ from yolo_plugins.costs.anchors import (
     fit_anchors,
     format_anchors,
     measure_anchors,
-    read_object_sizes,
+    object_sizes,
 )
+from yolo_plugins.datasets.annotation import Annotation
+from yolo_plugins.datasets.voc import VOC_CLASSES, annotation_path, read_annotation, read_split
 from yolo_plugins.errors import UsageError
 
 TOOL = Path(__file__).resolve().parents[2] / "tools" / "analysis" / "optimize_anchors.py"
@@ -115,24 +117,14 @@ def test_more_anchors_than_sizes_are_refused():
         fit_anchors([[10, 10], [10, 10], [20, 20]], 3)
 
 
-def test_object_sizes_are_those_of_the_scaled_image(tmp_path):
-    folder = tmp_path / "VOC2007"
-    (folder / "ImageSets" / "Main").mkdir(parents=True)
-    (folder / "Annotations").mkdir()
-    (folder / "ImageSets" / "Main" / "train.txt").write_text("000001\n")
-    objects = "".join(
-        f"<object><name>dog</name><difficult>{difficult}</difficult><bndbox>"
-        "<xmin>1</xmin><ymin>11</ymin><xmax>100</xmax><ymax>60</ymax></bndbox></object>"
-        for difficult in (0, 1)
-    )
-    size = "<size><width>500</width><height>375</height><depth>3</depth></size>"
-    (folder / "Annotations" / "000001.xml").write_text(
-        f"<annotation><filename>000001.jpg</filename>{size}{objects}</annotation>"
-    )
-    sizes, images = read_object_sizes(tmp_path, ["VOC2007/train"], 250)
+def test_object_sizes_are_those_of_the_scaled_image():
+    bboxes = np.array([[0, 10, 100, 60], [0, 10, 100, 60]], np.float32)
+    annotation = Annotation("a.jpg", 500, 375, bboxes, np.array([0, 0]), np.array([False, True]))
+    sizes, images = object_sizes([annotation], 250)
     assert (sizes.tolist(), images) == ([[50, 25]], 1)
-    with pytest.raises(UsageError, match="SUB/NAME"):
-        read_object_sizes(tmp_path, ["train"], 250)
+    assert object_sizes([annotation], (75, 250))[0].tolist() == [[20, 10]]
+    with pytest.raises(UsageError, match="no object in 0 pictures; give splits and classes that have some"):
+        object_sizes([], 250)
 
 
 def run_tool(*arguments, cwd):
@@ -142,14 +134,59 @@ def run_tool(*arguments, cwd):
 
 
 def test_command_prints_quality_and_config_text(synthetic_voc, tmp_path):
-    result = run_tool("--data-root", synthetic_voc, "--sets", "VOC2007/train", "--img-size", 320, cwd=tmp_path)
+    result = run_tool("--data-root", synthetic_voc, "--sets", "VOC2007/train", "--img-size", 192, 320, cwd=tmp_path)
     assert result.returncode == 0, result.stderr
     lines = result.stdout.splitlines()
+    assert lines[0].endswith("images at 192 x 320 px")
     assert [line.split()[0].rstrip(":") for line in lines[1:4]] in (
         ["present", "chosen", "kept"],
         ["present", "chosen", "replaced"],
     )
     assert lines[-1].startswith("anchors=[[(")
+
+
+OWN = """
+_base_ = {base!r}
+data_root = {root!r}
+metainfo = dict(classes=("aeroplane", "bird"))
+train_dataloader = dict(dataset=dict(splits=["VOC2012/train"], metainfo=metainfo, others="background"))
+"""
+
+
+def test_command_takes_its_data_from_a_config(synthetic_voc, tmp_path):
+    base = TOOL.parents[2] / "configs" / "yolov5_n_demo.py"
+    (tmp_path / "own.py").write_text(OWN.format(base=str(base), root=str(synthetic_voc)))
+    result = run_tool("--config", "own.py", "--num", 3, "--cfg-options", "img_size=96", cwd=tmp_path)
+    assert result.returncode == 0, result.stderr
+    splits = [annotation_path(synthetic_voc, "VOC2012", name) for name in read_split(synthetic_voc, "VOC2012", "train")]
+    objects = sum(
+        (~read_annotation(path, ("aeroplane", "bird"), others="background").difficult).sum() for path in splits
+    )
+    assert result.stdout.splitlines()[0] == f"{objects} objects in {len(splits)} images at 96 px"
+
+
+def test_command_takes_classes_by_name(synthetic_voc, tmp_path):
+    arguments = ["--data-root", synthetic_voc, "--sets", "VOC2007/train", "--classes"]
+    assert run_tool(*arguments, *reversed(VOC_CLASSES), cwd=tmp_path).returncode == 0
+    refused = run_tool(*arguments, "screw", "nut", cwd=tmp_path)
+    assert refused.returncode == 1 and refused.stderr.count("\n") == 1
+    assert "unknown class" in refused.stderr and "others='background'" in refused.stderr
+
+
+@pytest.mark.parametrize(
+    ("arguments", "told"),
+    [
+        (["--config", "yolov5_n_voc", "--classes", "cat"], "--sets and --classes are for a folder"),
+        (["--cfg-options", "img_size=96"], "--cfg-options changes a config: give one by --config"),
+        (["--sets", "VOC2007:train"], "is not of the form 'VOC2007/train'"),
+        (["--num", 8], "--num 8: give pixels, and a multiple of 3"),
+    ],
+)
+def test_options_without_effect_and_wrong_ones_are_refused(synthetic_voc, tmp_path, arguments, told):
+    folder = [] if "--config" in arguments else ["--data-root", synthetic_voc]
+    result = run_tool(*folder, *arguments, cwd=tmp_path)
+    assert result.returncode == 1 and result.stderr.count("\n") == 1
+    assert told in result.stderr
 
 
 def test_command_reports_a_missing_folder_in_one_line(tmp_path):

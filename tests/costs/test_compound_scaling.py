@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from yolo_plugins.config import REPO, input_size, load_config
+from yolo_plugins.config import REPO, input_hw, load_config
 from yolo_plugins.costs.complexity import count_parts
 from yolo_plugins.costs.compound_scaling import Base, choose, config_text, format_choice
 from yolo_plugins.errors import UsageError
@@ -40,7 +40,7 @@ def test_every_released_model_is_counted_at_its_size(name):
     model = load_config(f"{name}_voc").model
     with torch.device("meta"):
         detector = MODELS.build(model)
-    released, side = Base.read(name).as_released(), input_size(load_config(f"{name}_coco"))
+    released, (side, _) = Base.read(name).as_released(), input_hw(load_config(f"{name}_coco"))
     counts = count_parts(detector, (side, side))
     assert (released.size, released.params, released.macs) == (side, counts["params"], counts["macs"])
     assert 2**released.stages == detector.strides[-1]
@@ -221,7 +221,8 @@ def test_written_config_is_the_chosen_variant(base, budget, sizes, levels, tmp_p
     path = tmp_path / "scaled.py"
     path.write_text(config_text(choice, path))
     config, chosen = load_config(str(path)), choice.chosen
-    assert config.img_size == config.train_dataloader.dataset.img_size == input_size(config)
+    assert input_hw(config) == (config.img_size, config.img_size)
+    assert config.train_dataloader.dataset.img_size == config.img_size
     assert config.img_size == chosen.size
     with torch.device("meta"):
         detector = MODELS.build(config.model)

@@ -14,7 +14,7 @@ import torch
 from mmdet.datasets import CocoDataset
 from torch.utils.data import DataLoader
 
-from yolo_plugins.config import input_size, load_config
+from yolo_plugins.config import input_hw, load_config
 from yolo_plugins.datasets.annotation import Annotation
 from yolo_plugins.datasets.coco import COCO_CLASSES, read_instances
 from yolo_plugins.datasets.collate import collate_detection, collate_training
@@ -113,7 +113,7 @@ def small(tmp_path) -> dict:
             box(3, 13, [0, 0, 50, 60], crowd=1),
             box(7, 2, [296.65, 38.33, 1.03, 0.0]),
         ],
-        "categories": CATEGORIES,
+        "categories": [dict(entry) for entry in CATEGORIES],
     }
 
 
@@ -122,8 +122,9 @@ def test_classes_are_coco_s_in_coco_s_order():
 
 
 def test_boxes_become_corners_clipped_to_the_picture_and_crowds_difficult(small, tmp_path):
-    annotations, left_out = read_instances(write_split(tmp_path, "x", small))
-    assert list(annotations) == [7, 3, 5] and left_out == 1
+    annotations = read_instances(write_split(tmp_path, "x", small))
+    assert list(annotations) == [7, 3, 5]
+    assert [annotation.without_area for annotation in annotations.values()] == [1, 0, 0]
     assert (annotations[3].filename, annotations[3].width, annotations[3].height) == ("b.jpg", 50, 60)
     assert annotations[3].bboxes.tolist() == [[10, 20, 40.5, 30.25], [0, 0, 50, 60]]
     assert annotations[3].labels.tolist() == [79, 11] and annotations[3].difficult.tolist() == [False, True]
@@ -132,7 +133,7 @@ def test_boxes_become_corners_clipped_to_the_picture_and_crowds_difficult(small,
 
 
 def test_pictures_without_any_box_are_read(small, tmp_path):
-    annotations, _ = read_instances(write_split(tmp_path, "x", small | {"annotations": []}))
+    annotations = read_instances(write_split(tmp_path, "x", small | {"annotations": []}))
     assert [len(annotation.labels) for annotation in annotations.values()] == [0, 0, 0]
 
 
@@ -180,11 +181,49 @@ def test_classes_may_be_the_user_s(small, tmp_path):
     for entry, number in zip(small["annotations"], [9, 4, 9, 4], strict=True):
         entry["category_id"] = number
     path = write_split(tmp_path, "x", small | {"categories": categories})
-    assert read_instances(path, ("nut", "screw"))[0][7].labels.tolist() == [1]
+    assert read_instances(path, ("nut", "screw"))[7].labels.tolist() == [1]
     with pytest.raises(
-        UsageError, match=r"instances_x\.json: unknown class 'nut'; name the file's 3 categories in metainfo"
+        UsageError, match=r"instances_x\.json: unknown class 'nut', one of 3 categories \(name it in metainfo=.*others="
     ):
         read_instances(path)
+
+
+def test_objects_of_other_classes_are_left_out_or_kept_to_be_ignored(small, tmp_path):
+    path = write_split(tmp_path, "x", small)
+    chosen = ("toothbrush", "person")
+    background = read_instances(path, chosen, others="background")
+    assert background[3].labels.tolist() == [0] and background[3].others == ("stop sign",)
+    assert background[7].labels.tolist() == [1] and background[7].without_area == 0  # the bicycle has no area
+    assert background[7].others == ("bicycle",)
+    ignored = read_instances(path, chosen, others="ignore")
+    assert ignored[3].labels.tolist() == [0, -1] and ignored[3].difficult.tolist() == [False, True]
+    assert ignored[3].bboxes.tolist() == [[10, 20, 40.5, 30.25], [0, 0, 50, 60]]
+
+
+@pytest.mark.parametrize(("written", "crowd"), [(0, False), ("0", False), (False, False), (1, True), ("1", True)])
+def test_crowd_may_be_a_text_or_missing(small, tmp_path, written, crowd):
+    small["annotations"][0]["iscrowd"] = written
+    del small["annotations"][2]["iscrowd"]
+    assert read_instances(write_split(tmp_path, "x", small))[3].difficult.tolist() == [crowd, False]
+
+
+def test_byte_order_mark_is_no_part_of_the_text(small, tmp_path):
+    path = write_split(tmp_path, "x", small)
+    path.write_bytes(b"\xef\xbb\xbf" + path.read_bytes())
+    assert list(read_instances(path)) == [7, 3, 5]
+
+
+def test_boxes_over_the_border_are_refused_without_clip(small, tmp_path):
+    path = write_split(tmp_path, "x", small)
+    with pytest.raises(UsageError) as caught:
+        read_instances(path, clip=False)
+    assert str(caught.value) == (
+        f"{path}: annotations[1]: box [-5, 70, 20, 20] is outside the 100x80 picture by more than a pixel; "
+        "correct it, or say in the data set clip=True; fix the file"
+    )
+    small["annotations"][1]["bbox"] = [-1, 61, 20, 20]
+    del small["annotations"][3]
+    assert read_instances(write_split(tmp_path, "x", small), clip=False)[7].bboxes.tolist() == [[0, 61, 19, 80]]
 
 
 def test_pictures_are_read_only_with_and_without_a_cache(build):
@@ -231,7 +270,25 @@ def with_value(part: str, key: str, value: object):
         (with_value("annotations", "image_id", 99), "annotations[1] has an unknown 'image_id': 99; fix the file"),
         (with_value("annotations", "category_id", 12), "annotations[1] has an unknown 'category_id': 12"),
         (with_value("annotations", "bbox", [1, 2, 3]), "annotations[1] has a wrong 'bbox': [1, 2, 3]; fix the file"),
-        (with_value("annotations", "bbox", [1, 2, 3, np.nan]), "annotations[1] has a wrong 'bbox': [1, 2, 3, nan]"),
+        (
+            with_value("annotations", "bbox", [1, 2, 3, np.nan]),
+            "annotations[1]: box [1, 2, 3, nan] is not four numbers",
+        ),
+        (with_value("annotations", "bbox", [1, 2, -3, 4]), "annotations[1]: inverted box [1, 2, -3, 4]; fix the file"),
+        (with_value("annotations", "bbox", [1, 2, 3, -np.inf]), "annotations[1]: box [1, 2, 3, -inf] is not four"),
+        (with_value("annotations", "bbox", ["1", "2", "3", "4"]), "annotations[1] has a wrong 'bbox': ['1', '2', '3'"),
+        (with_value("annotations", "bbox", [True, 2, 3, 4]), "annotations[1] has a wrong 'bbox': [True, 2, 3, 4]"),
+        (with_value("annotations", "bbox", [10**400, 2, 3, 4]), "annotations[1] has a wrong 'bbox': [1000"),
+        (with_value("annotations", "bbox", None), "annotations[1] has a wrong 'bbox': None"),
+        (with_value("annotations", "iscrowd", "yes"), "annotations[1] has a wrong 'iscrowd': 'yes'; fix the file"),
+        (with_value("annotations", "iscrowd", [0]), "annotations[1] has a wrong 'iscrowd': [0]; fix the file"),
+        (with_value("annotations", "image_id", [7]), "annotations[1] has a wrong 'image_id': [7]; fix the file"),
+        (with_value("categories", "name", ["person"]), "categories[1] has a wrong 'name': ['person']; fix the file"),
+        (with_value("images", "id", {}), "images[1] has a wrong 'id': {}; fix the file"),
+        (with_value("images", "width", 50.5), "images[1] has a wrong 'width': 50.5; fix the file"),
+        (with_value("images", "width", "50"), "images[1] has a wrong 'width': '50'; fix the file"),
+        (with_value("images", "height", True), "images[1] has a wrong 'height': True; fix the file"),
+        (with_value("images", "height", 10**30), "images[1] has a wrong 'height': 1000"),
         (with_value("annotations", "bbox", "1 2 3 4"), "annotations[1] has a wrong 'bbox': '1 2 3 4'"),
     ],
 )
@@ -254,6 +311,9 @@ def test_missing_and_malformed_files_are_named(small, tmp_path):
     with pytest.raises(UsageError, match=r"instances_x\.json: malformed JSON \(.*\); restore the file"):
         read_instances(path)
     path.write_bytes(b"\xff\xfe\x00\xd8")
+    with pytest.raises(UsageError, match=r"instances_x\.json: malformed JSON"):
+        read_instances(path)
+    path.write_text("[" * 100_000)
     with pytest.raises(UsageError, match=r"instances_x\.json: malformed JSON"):
         read_instances(path)
     path.write_text("[]")
@@ -309,7 +369,7 @@ def test_config_states_the_release_s_sizes_and_coco_s_classes_and_scoring(name):
     config = load_config(name)
     sizes = SIZES.get(name.removesuffix("_coco"), 640)
     train, test = sizes if isinstance(sizes, tuple) else (sizes, sizes)
-    assert (config.train_dataloader.dataset.img_size, input_size(config)) == (train, test)
+    assert (config.train_dataloader.dataset.img_size, input_hw(config)) == (train, (test, test))
     assert config.val_dataloader.dataset == config.test_dataloader.dataset
     assert config.model.bbox_head.num_classes == 80
     assert config.val_evaluator.mode == config.test_evaluator.mode == "coco101"

@@ -8,6 +8,7 @@ from mmdet.structures import DetDataSample
 from mmengine.structures import InstanceData
 
 from yolo_plugins.datasets.collate import collate_detection, collate_training
+from yolo_plugins.errors import UsageError
 from yolo_plugins.registry import FUNCTIONS
 from yolo_plugins.structures import TrainingSamples, stack_targets
 
@@ -75,3 +76,8 @@ def test_smaller_pictures_get_grey_below_and_on_the_right():
 @pytest.mark.parametrize("function", [collate_detection, collate_training])
 def test_config_finds_the_functions_by_their_scoped_names(function):
     assert FUNCTIONS.get(f"yolo_plugins.{function.__name__}") is function
+
+
+def test_samples_that_no_pipeline_packed_are_refused():
+    with pytest.raises(UsageError, match="let it end with PackTrain, or in evaluation with PackEval"):
+        collate_training([{"img": None}])

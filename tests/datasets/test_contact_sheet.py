@@ -99,6 +99,17 @@ def test_the_overview_counts_every_object(build, split):
     assert ("difficult" in figure.get_suptitle()) == bool(difficult)
 
 
+def test_the_overview_counts_an_object_that_all_classes_ignore_once(synthetic_voc):
+    metainfo = {"classes": ("bird", "cat", "dog")}
+    pipeline = [Letterbox(), PackEval()]
+    given = dict(splits=["VOC2007/test"], img_size=96, pipeline=pipeline, test_mode=True, metainfo=metainfo)
+    dataset = VOCDataset(str(synthetic_voc), **given, others="ignore")
+    annotations = [picture.annotation for picture in dataset.read_pictures()]
+    difficult = sum(int(annotation.difficult.sum()) for annotation in annotations)
+    assert any(annotation.others for annotation in annotations)
+    assert f"and {difficult} difficult ones" in draw_labels(dataset).get_suptitle()
+
+
 def test_a_data_set_without_objects_has_an_overview(build):
     dataset = build("train")
     for record in dataset.data_list:

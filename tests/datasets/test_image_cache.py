@@ -11,7 +11,7 @@ from PIL import Image
 
 from yolo_plugins.datasets import image_cache
 from yolo_plugins.datasets.image_cache import ImageCache
-from yolo_plugins.datasets.images import read_image, scale_long_side
+from yolo_plugins.datasets.images import read_image, scale_to_fit
 from yolo_plugins.errors import UsageError
 
 SIZE = 32
@@ -41,13 +41,20 @@ def no_building(monkeypatch):
     return lambda: monkeypatch.setattr(image_cache, "_build", lambda *_: pytest.fail("built again"))
 
 
+def test_a_size_that_is_not_square_has_a_file_of_its_own(pictures, folder):
+    cache = ImageCache(pictures, (16, SIZE), folder)
+    assert cache.path.name.startswith(f"images-16x{SIZE}-")
+    assert [cache[i].shape[:2] for i in range(5)] == [(16, 25), (16, 10), (16, 25), (16, 16), (16, 16)]
+    assert ImageCache(pictures, (SIZE, SIZE), folder).path == ImageCache(pictures, SIZE, folder).path != cache.path
+
+
 def assert_holds(cache, paths):
     assert len(cache) == len(paths)
     for i, path in enumerate(paths):
         img = read_image(path)
         assert cache.original_hw(i) == img.shape[:2]
         assert cache[i].dtype == np.uint8
-        assert np.array_equal(cache[i], scale_long_side(img, SIZE))
+        assert np.array_equal(cache[i], scale_to_fit(img, (SIZE, SIZE)))
 
 
 def test_cache_holds_the_scaled_pictures_read_only(pictures, folder):

@@ -124,11 +124,16 @@ def test_boxes_go_back_to_the_original_as_in_the_reference(item):
     np.testing.assert_allclose(native, item["boxes_native"], rtol=0, atol=2e-5)
 
 
-def test_boxes_survive_the_way_there_and_back():
+@pytest.mark.parametrize(
+    ("img_size", "inner_hw", "padding"),
+    [(64, (47, 64), (8, 9, 0, 0)), ((64, 128), (64, 86), (0, 0, 21, 21)), ((64, 40), (29, 40), (17, 18, 0, 0))],
+    ids=["square", "wide", "tall"],
+)
+def test_boxes_survive_the_way_there_and_back(img_size, inner_hw, padding):
     bboxes = np.array([[0, 0, 50, 37], [3.5, 7.25, 21, 30]], np.float32)
-    results = {"img": np.zeros((47, 64, 3), np.uint8), "ori_shape": (37, 50), "img_size": 64}
-    results["gt_bboxes"] = bboxes * np.array([64 / 50, 47 / 37] * 2, np.float32)
+    results = {"img": np.zeros((*inner_hw, 3), np.uint8), "ori_shape": (37, 50), "img_size": img_size}
+    results["gt_bboxes"] = bboxes * np.array([inner_hw[1] / 50, inner_hw[0] / 37] * 2, np.float32)
     results = Letterbox()(results)
-    assert results["pad_param"] == (8, 9, 0, 0)
+    assert results["pad_param"] == padding
     native = boxes_to_native(results["gt_bboxes"], results["scale_factor"], results["pad_param"], (37, 50))
     np.testing.assert_allclose(native, bboxes, atol=1e-5)

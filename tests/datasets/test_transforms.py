@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 import torch
 
+from yolo_plugins.datasets.images import scaled_hw
 from yolo_plugins.datasets.transforms import HSVJitter, MixUp, MosaicAffine, PackEval, PackTrain, RandomFlip
 from yolo_plugins.errors import UsageError
 
@@ -15,12 +16,12 @@ SHAPES_HW = [(96, 70), (60, 96), (96, 96), (41, 96), (96, 33)]
 
 
 class Pictures:
-    """What the mosaic needs of a data set: smooth pictures with long side S, and boxes."""
+    """What the mosaic needs of a data set: smooth pictures that just fit in the input, and boxes."""
 
-    def __init__(self, boxes_per_picture=12):
+    def __init__(self, boxes_per_picture=12, input_hw=(S, S)):
         rng = np.random.default_rng(7)
         self.loaded = []
-        for label, (h, w) in enumerate(SHAPES_HW):
+        for label, (h, w) in enumerate(scaled_hw(shape, input_hw) for shape in SHAPES_HW):
             noise = rng.integers(0, 256, (h, w, 3), dtype=np.uint8)
             img = cv2.normalize(cv2.GaussianBlur(noise, (0, 0), 3), None, 0, 255, cv2.NORM_MINMAX)
             img.flags.writeable = False  # as the cache's views
@@ -38,15 +39,17 @@ def results_of(dataset, seed=0, index=0, **others):
     return {"dataset": dataset, "index": index, "img_size": S, "rng": np.random.default_rng(seed), **others}
 
 
-def paint_canvas(dataset, index, prob, draws):
+def paint_canvas(dataset, index, prob, draws, input_hw):
     """The textbook way: pictures on a canvas, which of them each pixel belongs to (0: none), and boxes on it."""
-    side = 2 * S if draws[0] < prob else S
-    canvas, owner = np.full((side, side, 3), 114, np.uint8), np.zeros((side, side), np.uint8)
-    if side == S:
+    height, width = input_hw
+    factor = 2 if draws[0] < prob else 1
+    canvas_h, canvas_w = factor * height, factor * width
+    canvas, owner = np.full((canvas_h, canvas_w, 3), 114, np.uint8), np.zeros((canvas_h, canvas_w), np.uint8)
+    if factor == 1:
         h, w = dataset.load(index)[0].shape[:2]
-        corners = [(index, round((S - w) / 2 - 0.1), round((S - h) / 2 - 0.1))]
+        corners = [(index, round((width - w) / 2 - 0.1), round((height - h) / 2 - 0.1))]
     else:
-        xc, yc = (int(S / 2 + u * S) for u in draws[1:3])
+        xc, yc = int(width / 2 + draws[1] * width), int(height / 2 + draws[2] * height)
         others = [int(u * len(dataset)) for u in draws[4:7]]
         slot = int(draws[3] * 4)
         corners = []
@@ -57,34 +60,36 @@ def paint_canvas(dataset, index, prob, draws):
     for number, (i, left, top) in enumerate(corners, start=1):
         img, bboxes, classes = dataset.load(i)
         h, w = img.shape[:2]
-        x1, y1, x2, y2 = max(left, 0), max(top, 0), min(left + w, side), min(top + h, side)
+        x1, y1, x2, y2 = max(left, 0), max(top, 0), min(left + w, canvas_w), min(top + h, canvas_h)
         canvas[y1:y2, x1:x2] = img[y1 - top : y2 - top, x1 - left : x2 - left]
         owner[y1:y2, x1:x2] = number
-        boxes.append(np.clip(bboxes + np.array([left, top, left, top], np.float64), 0, side))
+        moved = bboxes + np.array([left, top, left, top], np.float64)
+        boxes.append(np.clip(moved, 0, [canvas_w, canvas_h, canvas_w, canvas_h]))
         labels.append(classes)
     return canvas, owner, np.concatenate(boxes), np.concatenate(labels)
 
 
-def warp_canvas(canvas, owner, boxes, labels, option, draws):
+def warp_canvas(canvas, owner, boxes, labels, option, draws, input_hw):
     """The affine by matrices, the pixels not beside a seam, the box rule one by one."""
+    height, width = input_hw
     u = [2 * d - 1 for d in draws]
     to_origin, zoom, shear, shift = np.eye(3), np.eye(3), np.eye(3), np.eye(3)
     to_origin[:2, 2] = -canvas.shape[1] / 2, -canvas.shape[0] / 2
     gain = 1 + option["scale"] * u[0]
     zoom[:2] = cv2.getRotationMatrix2D((0, 0), option["degrees"] * u[3], gain)
     shear[0, 1], shear[1, 0] = (math.tan(math.radians(option["shear"] * v)) for v in u[4:6])
-    shift[:2, 2] = [(0.5 + option["translate"] * v) * S for v in u[1:3]]
+    shift[:2, 2] = [(0.5 + option["translate"] * v) * side for v, side in zip(u[1:3], (width, height), strict=True)]
     matrix = shift @ shear @ zoom @ to_origin
-    img = cv2.warpAffine(canvas, matrix[:2], (S, S), borderValue=(114, 114, 114))
+    img = cv2.warpAffine(canvas, matrix[:2], (width, height), borderValue=(114, 114, 114))
     matrix_to_margin = matrix[:2] + np.array([[0, 0, 1], [0, 0, 1]])  # a seam just outside the output is a seam too
-    owner = cv2.warpAffine(owner, matrix_to_margin, (S + 2, S + 2), flags=cv2.INTER_NEAREST, borderValue=0)
+    owner = cv2.warpAffine(owner, matrix_to_margin, (width + 2, height + 2), flags=cv2.INTER_NEAREST, borderValue=0)
     inside = (cv2.erode(owner, np.ones((3, 3))) == cv2.dilate(owner, np.ones((3, 3))))[1:-1, 1:-1]
     kept = []
     for box, label in zip(boxes, labels, strict=True):
         x1, y1, x2, y2 = box
         points = np.array([[x1, y1, 1], [x2, y1, 1], [x2, y2, 1], [x1, y2, 1]]) @ matrix.T
-        x1, y1 = np.clip(points[:, :2].min(0), 0, S)
-        x2, y2 = np.clip(points[:, :2].max(0), 0, S)
+        x1, y1 = np.clip(points[:, :2].min(0), 0, (width, height))
+        x2, y2 = np.clip(points[:, :2].max(0), 0, (width, height))
         w, h = x2 - x1, y2 - y1
         area = (box[2] - box[0]) * (box[3] - box[1]) * gain**2
         if area > 0 and w > 2 and h > 2 and max(w / h, h / w) < 100 and w * h / area > 0.1:
@@ -102,15 +107,16 @@ def warp_canvas(canvas, owner, boxes, labels, option, draws):
     ],
     ids=["mosaic", "mosaic rotated and sheared", "letterbox", "letterbox rotated"],
 )
-def test_fused_mosaic_equals_the_painted_canvas(option):
-    dataset, transform = Pictures(), MosaicAffine(**option)
+@pytest.mark.parametrize("input_hw", [(S, S), (S, 160)], ids=["square", "wide"])
+def test_fused_mosaic_equals_the_painted_canvas(option, input_hw):
+    dataset, transform = Pictures(input_hw=input_hw), MosaicAffine(**option)
     compared = kept_boxes = 0
     for seed in range(40):
         index = seed % len(dataset)
-        img, bboxes, labels = transform.sample(dataset, index, S, np.random.default_rng(seed))
+        img, bboxes, labels = transform.sample(dataset, index, input_hw, np.random.default_rng(seed))
         draws = np.random.default_rng(seed).random(13)
-        painted = paint_canvas(dataset, index, option["prob"], draws)
-        expected_img, inside, expected = warp_canvas(*painted, option, draws[7:])
+        painted = paint_canvas(dataset, index, option["prob"], draws, input_hw)
+        expected_img, inside, expected = warp_canvas(*painted, option, draws[7:], input_hw)
         np.testing.assert_allclose(np.column_stack([bboxes, labels]), expected, rtol=0, atol=1e-4)
         # A pixel beside a seam blends two pictures there and not here; all others are the same.
         difference = np.abs(img.astype(int) - expected_img)[inside]
@@ -161,6 +167,18 @@ def test_sample_is_a_function_of_the_generator_and_leaves_the_source_alone():
         assert torch.equal(first["data_samples"].gt_instances.bboxes, second["data_samples"].gt_instances.bboxes)
         assert not torch.equal(first["inputs"], third["inputs"])
     assert all((img == copy).all() for (img, _, _), copy in zip(dataset.loaded, before, strict=True))
+
+
+def test_a_sample_that_is_not_square_goes_through_every_transform():
+    dataset = Pictures(input_hw=(S, 160))
+    results = results_of(dataset, img_size=(S, 160))
+    for transform in (MosaicAffine(degrees=5), MixUp(prob=1.0), HSVJitter(), RandomFlip(prob=1.0), PackTrain()):
+        results = transform(results)
+    assert results["inputs"].shape == (3, S, 160)
+    assert results["data_samples"].img_shape == (S, 160)
+    bboxes = results["data_samples"].gt_instances.bboxes
+    assert bboxes.min() >= 0 and (bboxes.amax(0) <= torch.tensor([160, S, 160, S])).all()
+    assert bboxes[:, 2].max() > S  # they reach into what a square would not have
 
 
 def test_pictures_without_boxes_make_a_sample_without_boxes():

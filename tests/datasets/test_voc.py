@@ -1,13 +1,18 @@
 """Facts about reading VOC folders and annotations."""
 
+import os
+
 import numpy as np
 import pytest
 
+from yolo_plugins.datasets import voc
 from yolo_plugins.datasets.voc import (
     VOC_CLASSES,
+    PictureFolder,
     annotation_path,
     image_path,
     inspect_annotation,
+    parse_split,
     read_annotation,
     read_split,
 )
@@ -84,6 +89,12 @@ def test_odd_white_space_is_ignored(write):
     assert annotation.bboxes.tolist() == [[9, 19, 30, 40]]
 
 
+@pytest.mark.parametrize("mark", ["\ufeff", "\ufeff\n", "\n\ufeff\n"])
+def test_byte_order_mark_is_no_part_of_the_text(write, mark):
+    annotation = read_annotation(write(SIZE + voc_object(), head=f'{mark}<?xml version="1.0" encoding="utf-8"?>'))
+    assert annotation.labels.tolist() == [7]
+
+
 def test_chinese_file_names_are_read(tmp_path):
     path = tmp_path / "图片.xml"
     path.write_text(f"<annotation>{SIZE}{voc_object()}</annotation>", encoding="utf-8")
@@ -101,6 +112,39 @@ def test_box_one_pixel_over_the_border_is_clipped(write):
     assert read_annotation(write(SIZE + voc_object(corners=(0, 0, 101, 81)))).bboxes.tolist() == [[0, 0, 100, 80]]
 
 
+@pytest.mark.parametrize("corners", [(0, 10, 0, 60), (101, 20, 101, 40), (10, 0, 40, 0)])
+def test_box_that_the_border_leaves_no_area_is_left_out_and_counted(write, corners):
+    annotation = read_annotation(write(SIZE + voc_object() + voc_object("dog", corners)))
+    assert annotation.labels.tolist() == [7] and annotation.difficult.tolist() == [False]
+    assert annotation.without_area == 1
+
+
+def test_clip_lets_boxes_leave_their_picture(write):
+    path = write(SIZE + voc_object(corners=(-40, 20, 900, 40)) + voc_object(corners=(200, 20, 300, 40)))
+    with pytest.raises(UsageError, match=r"box \(-40, 20, 900, 40\) is outside the 100x80 picture .*clip=True"):
+        read_annotation(path)
+    annotation = read_annotation(path, clip=True)
+    assert annotation.bboxes.tolist() == [[0, 19, 100, 40]] and annotation.without_area == 1
+
+
+def test_objects_of_other_classes_are_refused_left_out_or_kept_to_be_ignored(write):
+    path = write(SIZE + voc_object("dog") + voc_object("cat", (1, 1, 9, 9)))
+    with pytest.raises(
+        UsageError, match=r"unknown class 'cat' \(name it in metainfo=.*others='background' or 'ignore'"
+    ):
+        read_annotation(path, ("dog",))
+    background = read_annotation(path, ("dog",), others="background")
+    assert background.labels.tolist() == [0] and background.others == ("cat",)
+    ignored = read_annotation(path, ("dog",), others="ignore")
+    assert ignored.labels.tolist() == [0, -1] and ignored.difficult.tolist() == [False, True]
+    assert ignored.bboxes.tolist() == [[9, 19, 30, 40], [0, 0, 9, 9]] and ignored.others == ("cat",)
+
+
+def test_box_of_another_class_obeys_the_rules_too(write):
+    with pytest.raises(UsageError, match="inverted box"):
+        read_annotation(write(SIZE + voc_object("cat", (30, 20, 10, 40))), ("dog",), others="background")
+
+
 @pytest.mark.parametrize(
     ("body", "expected"),
     [
@@ -108,7 +152,16 @@ def test_box_one_pixel_over_the_border_is_clipped(write):
         (SIZE + voc_object(corners=(30, 20, 10, 40)), "inverted box (30, 20, 10, 40)"),
         (SIZE + voc_object(corners=(10, 20, 130, 40)), "outside the 100x80 picture"),
         (SIZE + voc_object(corners=(-3, 20, 30, 40)), "outside the 100x80 picture"),
-        (SIZE + voc_object(corners=(101, 20, 101, 40)), "outside the 100x80 picture"),
+        (SIZE + voc_object(corners=(103, 20, 103, 40)), "outside the 100x80 picture"),
+        (SIZE + voc_object(corners=("inf", 20, 30, 40)), "is not four numbers"),
+        (SIZE + voc_object(corners=(30, 20, 29, 40)), "inverted box (30, 20, 29, 40)"),
+        (SIZE + voc_object(parts=box(1, 2, 3, 4)), "object 1: 2 <bndbox>, an object has one"),
+        (SIZE + voc_object(parts="<name>dog</name>"), "object 1: 2 <name>, an object has one"),
+        (SIZE + voc_object(corners=("1</xmin><xmin>9", 20, 30, 40)), "object 1: 2 <xmin>, an object has one"),
+        (f"{SIZE}<objects>{voc_object()}</objects>", "1 <object> not directly in <annotation>; move them there"),
+        (SIZE + voc_object().replace("object>", "Object>"), "1 <object> not directly in <annotation>"),
+        (SIZE + voc_object() + f"<o>{voc_object() * 2}</o>", "2 <object> not directly in <annotation>"),
+        ("<size><width>100.5</width><height>80</height></size>", "no <size>"),
         (SIZE + voc_object(corners=("", 20, 30, 40)), "is not four numbers"),
         (SIZE + voc_object(corners=("nan", 20, 30, 40)), "is not four numbers"),
         (SIZE + voc_object(difficult="<difficult>maybe</difficult>"), "<difficult> is 'maybe'"),
@@ -168,9 +221,61 @@ def test_missing_data_root_missing_split_and_empty_split_are_refused(tmp_path):
         read_split(tmp_path, "VOC2007", "train")
 
 
-def test_files_lie_where_voc_puts_them(tmp_path):
+def test_annotations_lie_where_voc_puts_them(tmp_path):
     assert annotation_path(tmp_path, "VOC2012", "a") == tmp_path / "VOC2012" / "Annotations" / "a.xml"
-    assert image_path(tmp_path, "VOC2012", "a") == tmp_path / "VOC2012" / "JPEGImages" / "a.jpg"
+
+
+@pytest.fixture
+def pictures(tmp_path):
+    """The folder of the pictures of VOC2007."""
+    folder = tmp_path / "VOC2007" / "JPEGImages"
+    folder.mkdir(parents=True)
+    return folder
+
+
+@pytest.mark.parametrize("name", ["a.jpg", "a.JPG", "a.jpeg", "a.Png", "a.webp", "a.bmp", "a.tif", "a.TIFF", "a.gif"])
+def test_picture_is_found_by_its_stem(tmp_path, pictures, name):
+    for other in (name, "a.b.jpg", "aa.jpg", "a.xml", "a.txt", "a"):
+        (pictures / other).touch()
+    assert image_path(tmp_path, "VOC2007", "a") == pictures / name
+    assert image_path(tmp_path, "VOC2007", "a.b") == pictures / "a.b.jpg"
+
+
+def test_two_pictures_of_one_stem_are_refused_by_name(tmp_path, pictures):
+    for name in ("a.png", "a.JPG", "b.jpg"):
+        (pictures / name).touch()
+    with pytest.raises(UsageError, match=r"JPEGImages: a\.JPG and a\.png are pictures of one name; remove all but one"):
+        image_path(tmp_path, "VOC2007", "a")
+    assert image_path(tmp_path, "VOC2007", "b") == pictures / "b.jpg"
+
+
+def test_missing_picture_is_named_with_the_suffixes_that_were_looked_for(tmp_path, pictures):
+    for root in (tmp_path, tmp_path / "nowhere"):
+        with pytest.raises(UsageError, match=r"JPEGImages/a\.jpg: no such image, nor one .*\.jpg, .*\.webp.*restore"):
+            image_path(root, "VOC2007", "a")
+
+
+def test_each_folder_of_pictures_is_listed_once(tmp_path, pictures, monkeypatch):
+    (pictures / "more").mkdir()
+    names = [f"{number:03}" for number in range(50)]
+    for name in names:
+        (pictures / f"{name}.jpg").touch()
+        (pictures / "more" / f"{name}.png").touch()
+    listed = []
+    monkeypatch.setattr(
+        voc.os, "listdir", lambda folder, list_folder=os.listdir: listed.append(folder) or list_folder(folder)
+    )
+    folder = PictureFolder(tmp_path, "VOC2007")
+    assert [folder.path(name) for name in names] == [pictures / f"{name}.jpg" for name in names]
+    assert folder.path("more/007") == pictures / "more" / "007.png"
+    assert len(listed) == 2
+
+
+def test_split_is_written_with_a_slash():
+    assert parse_split("VOC2007/train") == ("VOC2007", "train")
+    for text in ("train", "VOC2007:train", "/train", "VOC2007/", 7):
+        with pytest.raises(UsageError, match=r"is not of the form 'VOC2007/train'; write FOLDER/SPLIT"):
+            parse_split(text)
 
 
 def test_real_boxes_lie_within_their_pictures(voc_root):

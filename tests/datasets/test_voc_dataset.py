@@ -9,10 +9,12 @@ import torch
 from PIL import Image
 from torch.utils.data import DataLoader
 
+from yolo_plugins.datasets import detection_dataset
 from yolo_plugins.datasets.collate import collate_training
 from yolo_plugins.datasets.samplers import SeededSampler
 from yolo_plugins.datasets.voc_dataset import VOCDataset
 from yolo_plugins.errors import UsageError
+from yolo_plugins.evaluation.detection_metric import DetectionMetric
 from yolo_plugins.registry import DATASETS
 from yolo_plugins.structures import TrainingSamples, stack_targets
 
@@ -159,6 +161,32 @@ def test_rectangles_have_one_shape_a_batch_and_hold_every_picture_once(build):
     assert sorted(dataset[i]["data_samples"].img_id for i in range(6)) == [f"VOC2007/{i}" for i in range(6)]
 
 
+def test_an_input_need_not_be_square(build):
+    train, test = build(img_size=[64, 128]), build(img_size=(64, 128), pipeline=EVAL, test_mode=True)
+    assert train.img_size == test.img_size == (64, 128)
+    assert [dataset[0]["inputs"].shape for dataset in (train, test)] == [(3, 64, 128)] * 2
+    assert [train.load(i)[0].shape[:2] for i in range(3)] == [(64, 128), (64, 32), (64, 64)]
+    known = test[1]["data_samples"]
+    assert (known.scale_factor, known.pad_param) == ((2 / 3, 2 / 3), (0, 0, 48, 48))
+    back = (train.load(0)[1] * 96 / 128).tolist()
+    np.testing.assert_allclose(back, [[10, 8, 40, 36]], rtol=1e-6)
+
+
+@pytest.mark.parametrize("cache_images", [True, False])
+def test_rectangles_stay_within_an_input_that_is_not_square(build, cache_images):
+    options = {"pipeline": EVAL, "test_mode": True, "rect_batch_size": 2, "cache_images": cache_images}
+    dataset = build(img_size=(64, 128), **options)
+    shapes = [tuple(dataset[i]["inputs"].shape[1:]) for i in range(6)]
+    # 48 x 96 fills both sides, 60 x 96 the height and is 102 wide, 96 x 72 is 48 wide; up to 32s, with half a cell more
+    assert shapes == [(96, 160)] * 2 + [(96, 128)] * 2 + [(96, 64)] * 2
+
+
+@pytest.mark.parametrize("img_size", [0, -64, 64.0, "64", (64,), (64, 0), (64, 64, 3), (64, 64.5), True])
+def test_a_size_that_is_none_is_named(build, img_size):
+    with pytest.raises(UsageError, match=r"img_size=.* is neither a number of pixels nor a height and a width: give"):
+        build(img_size=img_size)
+
+
 def test_indices_keep_a_part(build):
     dataset = build(pipeline=EVAL, test_mode=True, indices=2)
     assert [dataset[i]["data_samples"].img_id for i in range(len(dataset))] == ["VOC2007/0", "VOC2007/1"]
@@ -175,6 +203,104 @@ def test_classes_may_be_the_user_s(build, voc):
     assert dataset.metainfo["classes"] == ("dog", "cat") and dataset.get_cat_ids(0) == [1]
     with pytest.raises(UsageError, match=r"0\.xml.*'dog'"):
         build(metainfo={"classes": ("cat",)})
+
+
+def test_a_subset_of_the_classes_is_trained_on_with_the_others_as_background(build):
+    dataset = build(metainfo={"classes": ("dog",)}, others="background", pipeline=EVAL, test_mode=True)
+    truth = dataset[0]["data_samples"]
+    assert len(truth.gt_instances) == 0 and truth.ignored_instances.labels.tolist() == [0]  # the difficult dog
+    assert len(dataset) == 6  # pictures without a dog stay in
+
+
+@pytest.mark.parametrize("classes", [("dog",), ("cow", "dog")])
+@pytest.mark.parametrize("mode", ["area", "coco101"])
+def test_a_detection_on_an_ignored_object_counts_neither_way_for_any_class(build, voc, classes, mode):
+    """Found are the box of the cat, first, and that of the object itself."""
+    boxes = {"cat": (11, 9, 40, 36), "cow": (60, 9, 90, 20), "dog": (60, 21, 90, 36)}
+    (voc / "VOC2007/ImageSets/Main/train.txt").write_text("0\n")
+    (voc / "VOC2007/Annotations/0.xml").write_text(xml(48, 96, [(name, 0, boxes[name]) for name in ("cat", *classes)]))
+    found = {
+        "labels": torch.arange(len(classes)).repeat(2),
+        "bboxes": torch.tensor([boxes[name] for name in ["cat"] * len(classes) + list(classes)])
+        - torch.tensor([1, 1, 0, 0]),
+        "scores": torch.tensor([0.9] * len(classes) + [0.8] * len(classes)),
+    }
+    scores = {}
+    for others in ("background", "ignore"):
+        dataset = build(metainfo={"classes": classes}, others=others, pipeline=EVAL, test_mode=True)
+        metric = DetectionMetric(mode=mode)
+        metric.dataset_meta = dataset.metainfo
+        metric.process({}, [{**dataset[0]["data_samples"].to_dict(), "pred_instances": found}])
+        scores[others] = metric.evaluate(1)["ap50"]
+    assert scores == {"background": pytest.approx(0.5, abs=0.01), "ignore": 1.0}
+
+
+def test_training_leaves_out_objects_of_other_classes_either_way(build):
+    for others in ("background", "ignore"):
+        dataset = build(metainfo={"classes": ("cat",)}, others=others)
+        assert len(dataset) == 6 and [dataset.get_cat_ids(index) for index in range(6)] == [[0]] * 5 + [[]]
+        assert [entry["bbox_label"] for entry in dataset.get_data_info(0)["instances"]] == [0]
+    assert equal(dataset[(0, 0, 1)], build(metainfo={"classes": ("cat",)}, others="background")[(0, 0, 1)])
+
+
+def test_training_on_classes_that_no_object_has_is_refused(build):
+    with pytest.raises(
+        UsageError, match=r"VOC2007/train: no object of Cat, Dog \(left out 10 .*\(cat 5, dog 5\)\); correct"
+    ):
+        build(metainfo={"classes": ("Cat", "Dog")}, others="background")
+    assert len(build(metainfo={"classes": ("Cat",)}, others="background", pipeline=EVAL, test_mode=True)) == 6
+
+
+def test_what_is_left_out_is_logged(build, voc, monkeypatch):
+    told = []
+    monkeypatch.setattr(detection_dataset.MMLogger.get_current_instance(), "info", told.append)
+    path = voc / "VOC2007/Annotations/0.xml"
+    path.write_text(path.read_text().replace("<xmin>11</xmin>", "<xmin>0</xmin>").replace("<xmax>40<", "<xmax>0<"))
+    build(metainfo={"classes": ("cat",)}, others="background")
+    words = "left out 1 boxes without area; left out 5 objects of other classes (dog 5)"
+    assert told == [f"VOCDataset VOC2007/train: {words}"]
+
+
+def test_boxes_over_the_border_are_clipped_on_request_only(build, voc):
+    path = voc / "VOC2007/Annotations/0.xml"
+    path.write_text(path.read_text().replace("<xmin>11<", "<xmin>-11<"))
+    with pytest.raises(UsageError, match=r"0\.xml: object 1: box \(-11, 9, 40, 36\) is outside .*clip=True"):
+        build()
+    assert build(clip=True, pipeline=EVAL, test_mode=True)[0]["data_samples"].gt_instances.bboxes[0, 0] == 0
+
+
+def test_no_picture_is_refused(build):
+    for config in ({"splits": []}, {"indices": 0}, {"indices": []}):
+        with pytest.raises(UsageError, match=r"VOCDataset.*: no picture; give splits that list some"):
+            build(**config)
+
+
+def test_classes_that_are_one_text_are_refused(build):
+    with pytest.raises(UsageError, match=r"metainfo\.classes='cat' is no list of different names"):
+        build(metainfo={"classes": ("cat")})
+
+
+@pytest.mark.parametrize("suffix", ["png", "JPEG", "webp"])
+def test_pictures_of_any_suffix_are_read_by_any_number_of_workers(build, voc, suffix):
+    before = build()[(0, 0, 1)]
+    for path in (voc / "VOC2007/JPEGImages").iterdir():
+        with Image.open(path) as image:
+            options = {"webp": {"lossless": True}, "JPEG": {"quality": 100}}.get(suffix, {})
+            image.save(path.with_suffix(f".{suffix}"), **options)
+        path.unlink()
+    dataset = build()
+    assert equal(dataset[(0, 0, 1)], before) or suffix == "JPEG"
+    sampler = SeededSampler(dataset, seed=4)
+    batches = [
+        list(DataLoader(dataset, 3, sampler=sampler, num_workers=n, collate_fn=collate_training)) for n in (0, 1)
+    ]
+    assert all(equal(one, other) for one, other in zip(*batches, strict=True))
+
+
+def test_two_pictures_of_one_stem_are_refused(build, voc):
+    (voc / "VOC2007/JPEGImages/3.png").touch()
+    with pytest.raises(UsageError, match=r"JPEGImages: 3\.jpg and 3\.png are pictures of one name"):
+        build()
 
 
 def test_missing_data_root_names_the_remedies(build, tmp_path):

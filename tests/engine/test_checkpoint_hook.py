@@ -2,6 +2,8 @@
 
 import errno
 import inspect
+import json
+import math
 import os
 import re
 from pathlib import Path
@@ -9,7 +11,9 @@ from pathlib import Path
 import pytest
 import torch
 from mmengine.hooks import CheckpointHook, Hook
+from toy_training import ToyMetric
 
+from yolo_plugins.checkpoints.soundness import write_checkpoint
 from yolo_plugins.engine.checkpoint import AtomicCheckpointHook, latest_checkpoint
 from yolo_plugins.errors import UsageError
 from yolo_plugins.files import write_atomically
@@ -59,6 +63,17 @@ def test_newest_and_best_epochs_are_kept(make_runner):
     expected = [Path(best).name, "epoch_3.pth", "epoch_4.pth", "last_checkpoint", "record.json"]
     assert names(runner.work_dir) == sorted(expected)
     assert latest_checkpoint(runner.work_dir) == str(Path(runner.work_dir, "epoch_4.pth"))
+
+
+@pytest.mark.parametrize("rule", ["greater", "less"])
+def test_a_score_that_is_no_number_is_no_best(make_runner, monkeypatch, rule):
+    monkeypatch.setattr(ToyMetric, "compute_metrics", lambda self, results: {"ap50": math.nan})
+    hooks = {"checkpoint": {"type": "AtomicCheckpointHook", "save_best": "ap50", "rule": rule}}
+    runner = make_runner(max_epochs=2, hooks=hooks)
+    runner.train()
+    assert not list(Path(runner.work_dir).glob("best_*"))
+    summary = json.loads(Path(runner.work_dir, "record.json").read_text())["summary"]
+    assert (summary["best_ap50"], summary["best_ap50_epoch"]) == (None, None)
 
 
 def test_a_checkpoint_holds_tensors_and_plain_values_only(make_runner):
@@ -194,11 +209,77 @@ def test_a_run_with_the_hook_of_mmengine_is_resumed_exactly(make_runner, tmp_pat
         assert all(torch.equal(part[key][name], value) for name, value in whole[key].items())
 
 
+def save(folder, epoch, **content):
+    write_checkpoint(folder / f"epoch_{epoch}.pth", {"state_dict": {"w": torch.ones(9)}} | content)
+
+
 def test_a_moved_work_dir_is_found_again(tmp_path):
-    (tmp_path / "epoch_3.pth").touch()
+    save(tmp_path, 3)
     (tmp_path / "last_checkpoint").write_text("/somewhere/else/epoch_3.pth\n")
     assert latest_checkpoint(tmp_path) == str(tmp_path / "epoch_3.pth")
     (tmp_path / "epoch_3.pth").unlink()
-    with pytest.raises(UsageError, match=r"epoch_3\.pth, which is not there"):
+    with pytest.raises(UsageError, match=r"'epoch_3\.pth', which is not there: no checkpoint to resume from"):
         latest_checkpoint(tmp_path)
     assert latest_checkpoint(tmp_path / "new") is None
+
+
+def make_folder(path):
+    path.mkdir()
+
+
+@pytest.mark.parametrize(
+    ("spoil", "fault"),
+    [
+        (lambda pointer: None, "last_checkpoint: no such file"),
+        (make_folder, "last_checkpoint: no such file"),
+        (lambda pointer: pointer.write_bytes(b""), "last_checkpoint: names '', which is not there"),
+        (lambda pointer: pointer.write_bytes(b"\xff\x00\xfe" * 9), "last_checkpoint: names "),
+        (lambda pointer: pointer.write_text("x" * 9999), "last_checkpoint: names "),
+        (lambda pointer: pointer.write_text("epoch_9.pth"), "names 'epoch_9.pth', which is not there"),
+        (lambda pointer: pointer.write_text("epoch_12.pth"), "epoch_12.pth: truncated or damaged, its checksum does"),
+    ],
+)
+def test_without_a_sound_last_checkpoint_the_newest_sound_one_is_taken_and_named(tmp_path, caplog, spoil, fault):
+    for epoch in (2, 9, 10, 11, 12):
+        save(tmp_path, epoch)
+    (tmp_path / "epoch_9.pth").unlink()
+    save(tmp_path, 11, state_dict={"w": torch.tensor([0.0, torch.nan])})
+    truncated = tmp_path / "epoch_12.pth"
+    truncated.write_bytes(truncated.read_bytes()[:-9])
+    spoil(tmp_path / "last_checkpoint")
+    told = []
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("yolo_plugins.engine.checkpoint.print_log", lambda text, *_: told.append(text))
+        assert latest_checkpoint(tmp_path) == str(tmp_path / "epoch_10.pth")
+    assert fault in told[0]
+    assert told[0].endswith(f"resuming from {tmp_path / 'epoch_10.pth'}")
+    assert "epoch_11.pth: w holds NaN" in told[0]
+
+
+def test_a_folder_without_a_sound_checkpoint_is_refused_with_all_their_names(tmp_path):
+    for epoch in (1, 2):
+        (tmp_path / f"epoch_{epoch}.pth").write_bytes(b"x" * 99)
+    with pytest.raises(UsageError, match=r"epoch_2\.pth: truncated.*epoch_1\.pth: truncated.*start a new run"):
+        latest_checkpoint(tmp_path)
+
+
+def test_the_last_checkpoint_is_named_only_once_it_is_there(make_runner, monkeypatch):
+    runner = make_runner(max_epochs=2, hooks={"checkpoint": {"type": "AtomicCheckpointHook"}})
+    fill_disk(monkeypatch, "epoch_2.pth")
+    with pytest.raises(UsageError, match="disk full"):
+        runner.train()
+    assert Path(runner.work_dir, "last_checkpoint").read_text().endswith("epoch_1.pth")
+
+
+def test_weights_that_are_not_finite_are_never_saved(make_runner):
+    runner = make_runner(max_epochs=2)
+
+    class Spoiler(Hook):
+        def after_train_iter(self, runner, batch_idx, data_batch=None, outputs=None):
+            if runner.epoch == 1 and batch_idx == 2:
+                torch.nn.init.constant_(runner.model.stem[0].weight, torch.inf)
+
+    runner.register_hook(Spoiler(), priority="LOWEST")
+    with pytest.raises(UsageError, match=r"in epoch 2 \(module\.stem\.0\.weight\), epoch_2\.pth is not written"):
+        runner.train()
+    assert latest_checkpoint(runner.work_dir).endswith("epoch_1.pth")

@@ -41,7 +41,7 @@ def backend_of(runner) -> ToyBackend:
 
 
 def test_two_runs_of_one_process_have_visualizers_of_their_own():
-    assert "name" not in visualizer_config({}, {"type": "mmdet.DetLocalVisualizer", "name": "visualizer"}, "logs")
+    assert "name" not in visualizer_config(None, {"type": "mmdet.DetLocalVisualizer", "name": "visualizer"}, "logs")
 
 
 @pytest.mark.parametrize(

@@ -112,6 +112,41 @@ def test_a_resumed_wrapper_continues_bit_for_bit(cut):
     assert torch.equal(model.bias, resumed.bias)
 
 
+@pytest.mark.parametrize(("factor", "iterations"), [(1.0, 2), (0.5, 3), (2.0, 1), (0.8, 3)])
+def test_images_that_wait_decide_on_the_step_after_their_number_has_changed(factor, iterations):
+    model, wrapper = make()
+    wrapper.accumulate = 4
+    train(model, wrapper, batches(2))
+    wrapper.rescale_pending(factor)
+    assert train(model, wrapper, batches(3)).index(True) + 1 == iterations
+
+
+def adam(model):
+    return YOLOOptimWrapper(torch.optim.Adam(model.parameters()))
+
+
+@pytest.mark.parametrize(
+    ("spoil", "words"),
+    [
+        (lambda state: state.update(param_groups=[]), "parameter group"),
+        (lambda state: state["param_groups"][0].pop("nesterov"), "parameter group 0 has lr, momentum"),
+        (lambda state: state["state"][0].update(momentum_buffer=torch.ones(7)), r"momentum_buffer is \(7,\)"),
+        (lambda state: state["pending"].update(count="x"), "'x' iterations"),
+        (lambda state: state["pending"].update(count=-1), "-1 iterations"),
+        (lambda state: state["pending"].update(gradients=[torch.ones(1, 3)]), "shorter"),
+    ],
+)
+def test_the_state_of_another_optimizer_is_refused(spoil, words):
+    model, wrapper = make()
+    train(model, wrapper, batches(2))
+    state = wrapper.state_dict()
+    spoil(state)
+    with pytest.raises(ValueError, match=words):
+        make()[1].load_state_dict(state)
+    with pytest.raises(ValueError, match="parameter group 0 has lr, momentum"):
+        adam(nn.Linear(3, 1)).load_state_dict(make()[1].state_dict())
+
+
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")
 def test_float16_scales_its_gradients_and_resumes_on_cuda():
     torch.manual_seed(0)

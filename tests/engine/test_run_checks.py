@@ -4,10 +4,34 @@ import os
 
 import pytest
 import torch
-from toy_training import toy_config
+from torch import nn
+from toy_training import ToyDetector, toy_config
 
 from yolo_plugins.engine import StepEMAHook
+from yolo_plugins.engine.runner import _check_epoch
 from yolo_plugins.errors import UsageError
+from yolo_plugins.registry import MODELS
+
+
+@MODELS.register_module()
+class PooledDetector(ToyDetector):
+    """Its second norm sees one value a channel of a picture."""
+
+    def __init__(self, norm: type = nn.BatchNorm2d, norm_eval: bool = False) -> None:
+        super().__init__()
+        self.norm_eval = norm_eval
+        self.stem.append(nn.Sequential(nn.AdaptiveAvgPool2d(1), norm(4)))
+
+    def train(self, mode: bool = True):
+        super().train(mode)
+        if self.norm_eval:
+            self.stem[3][1].eval()
+        return self
+
+
+def loader(**changes) -> dict:
+    dataset = {"type": "ToyDataset", "length": changes.pop("length", 12)}
+    return toy_config("unused")["train_dataloader"] | {"dataset": dataset} | changes
 
 
 def test_a_nan_loss_names_epoch_iteration_and_term(make_runner):
@@ -63,3 +87,46 @@ def test_the_test_set_is_checked_too(make_runner):
     )
     with pytest.raises(UsageError, match="num_classes=80"):
         runner.test()
+
+
+def test_fewer_pictures_than_a_batch_are_refused_before_anything_else(make_runner):
+    runner = make_runner(train_dataloader=loader(batch_size=64, drop_last=True))
+    words = r"^12 pictures make no batch of 64 \(drop_last=True\): lower train_dataloader\.batch_size or set .*=False$"
+    with pytest.raises(UsageError, match=words):
+        runner.train()
+
+
+def test_fewer_pictures_than_a_batch_train_where_it_is_kept(make_runner):
+    make_runner(train_dataloader=loader(batch_size=64), max_epochs=1).train()
+
+
+def test_fewer_pictures_than_processes_are_refused():
+    built = torch.utils.data.DataLoader([1, 2, 3], batch_size=1)
+    with pytest.raises(UsageError, match="3 pictures to train on are too few for 4 processes; start fewer"):
+        _check_epoch(built, 4)
+    _check_epoch(built, 3)
+
+
+@pytest.mark.parametrize(
+    ("changes", "remedy"),
+    [({"length": 9}, "set train_dataloader.drop_last=True"), ({"batch_size": 1}, "raise train_dataloader.batch_size")],
+)
+def test_a_batch_of_one_that_a_batch_norm_cannot_take_is_refused(make_runner, changes, remedy):
+    runner = make_runner(model={"type": "PooledDetector"}, train_dataloader=loader(**changes))
+    with pytest.raises(UsageError, match=rf"a single picture, at which 1 batch norms \(stem\.3\.1\) .* fail: {remedy}"):
+        runner.train()
+
+
+@pytest.mark.parametrize(
+    ("model", "changes"),
+    [
+        ({"type": "ToyDetector"}, {"length": 9}),  # its only norm sees 6 x 6 values
+        ({"type": "ToyDetector"}, {"length": 3, "batch_size": 1}),
+        ({"type": "PooledDetector"}, {"length": 9, "drop_last": True}),
+        ({"type": "PooledDetector"}, {"length": 10}),
+        ({"type": "PooledDetector", "norm_eval": True}, {"length": 9}),
+        ({"type": "PooledDetector", "norm": nn.Identity}, {"length": 9}),
+    ],
+)
+def test_batches_that_work_are_not_refused(make_runner, model, changes):
+    make_runner(model=model, train_dataloader=loader(**changes), max_epochs=1).train()

@@ -1,6 +1,7 @@
 """What a training writes into record.json."""
 
 import shutil
+import sys
 from pathlib import Path
 
 import pytest
@@ -111,3 +112,10 @@ def test_message_hub_keeps_a_window_only(make_runner, monkeypatch):
     runner = make_runner(max_epochs=4)
     runner.train()
     assert len(runner.message_hub.get_scalar("train/loss_box").data[0]) == 5
+
+
+def test_a_token_on_the_command_line_does_not_reach_the_record(make_runner, monkeypatch):
+    monkeypatch.setattr(sys, "argv", ["train.py", "--cfg-options", "a.api_key=hunter2", "img_size=64"])
+    runner = make_runner(max_epochs=1)
+    runner.train()
+    assert record_of(runner)["command"] == "train.py --cfg-options 'a.api_key=***' img_size=64"

@@ -1,7 +1,9 @@
 """Repeating, resuming and loading."""
 
+import random
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 from mmengine.hooks import Hook
@@ -9,6 +11,8 @@ from toy_training import toy_config
 
 from yolo_plugins.checkpoints.read import check_fits
 from yolo_plugins.errors import UsageError
+from yolo_plugins.record import read_record
+from yolo_plugins.registry import HOOKS
 
 
 def load(path):
@@ -50,19 +54,23 @@ def test_a_seed_repeats_bit_for_bit(make_runner):
     assert not torch.equal(first["state_dict"]["stem.0.weight"], third["state_dict"]["stem.0.weight"])
 
 
+class StopAfter(Hook):
+    priority = "LOWEST"
+
+    def __init__(self, epochs: int) -> None:
+        self.epochs = epochs
+
+    def before_train_epoch(self, runner):
+        if runner.epoch == self.epochs:
+            raise KeyboardInterrupt
+
+
 def test_a_resumed_run_equals_an_uninterrupted_one(make_runner, caplog, capfd):
     whole = make_runner("whole", max_epochs=4, model=DROPOUT)
     whole.train()
     part = make_runner("part", max_epochs=4, model=DROPOUT)
 
-    class Stop(Hook):
-        priority = "LOWEST"
-
-        def before_train_epoch(self, runner):
-            if runner.epoch == 3:
-                raise KeyboardInterrupt
-
-    part.register_hook(Stop())
+    part.register_hook(StopAfter(3))
     with pytest.raises(KeyboardInterrupt):
         part.train()
     assert load(f"{part.work_dir}/epoch_3.pth")["optimizer"]["pending"]["count"] == 1  # inside an accumulation
@@ -72,7 +80,7 @@ def test_a_resumed_run_equals_an_uninterrupted_one(make_runner, caplog, capfd):
     assert_equal(states(last), states(expected))
     for key in ("best_score", "keep_ckpt_ids", "iter", "epoch"):
         assert last["message_hub"]["runtime_info"][key] == expected["message_hub"]["runtime_info"][key]
-    assert "WARNING" not in capfd.readouterr().out
+    assert "WARNING" not in "".join(capfd.readouterr())
 
 
 def test_a_run_with_schedulers_of_mmengine_is_resumed_exactly(make_runner):
@@ -113,6 +121,40 @@ def test_resuming_in_a_new_work_dir_starts_from_the_beginning(make_runner):
     assert runner.epoch == 1
 
 
+def test_a_run_that_is_always_resumed_begins_with_the_weights_of_load_from_and_then_goes_on_by_itself(
+    make_runner, capfd
+):
+    source = make_runner("source", max_epochs=1, randomness={"seed": 7})
+    source.train()
+    weights = source.message_hub.get_info("best_ckpt")
+    begun = make_runner("plain", max_epochs=2, load_from=weights)
+    begun.train()
+    capfd.readouterr()
+    for epochs in (1, 2):
+        runner = make_runner("tuned", max_epochs=2, load_from=weights, resume="latest")
+        if epochs == 1:
+            runner.register_hook(StopAfter(1))
+            with pytest.raises(KeyboardInterrupt):
+                runner.train()
+        else:
+            runner.train()
+        assert ("starting with epoch 1 with the weights of" in capfd.readouterr().err) == (epochs == 1)
+    assert_equal(states(load(f"{runner.work_dir}/epoch_2.pth")), states(load(f"{begun.work_dir}/epoch_2.pth")))
+    assert runner.cfg.load_from == weights
+    with pytest.raises(UsageError, match=r"nowhere\.pth: no such checkpoint file"):
+        make_runner("other", load_from="nowhere.pth", resume="latest").train()
+
+
+def test_the_checkpoint_that_is_named_is_resumed_whatever_else_there_is(make_runner):
+    whole = make_runner("whole", max_epochs=3)
+    whole.train()
+    again = make_runner(
+        "whole", max_epochs=3, load_from="nowhere.pth", resume=f"{whole.work_dir}/epoch_2.pth", experiment_name="again"
+    )
+    again.train()
+    assert read_record(f"{again.work_dir}/record.json")["resumed_after"] == [2]
+
+
 def test_weights_alone_cannot_be_resumed_from(make_runner):
     runner = make_runner(max_epochs=1)
     runner.train()
@@ -145,6 +187,61 @@ def test_a_checkpoint_of_another_model_is_refused(make_runner, tmp_path):
         make_runner(load_from=str(tmp_path / "other.pth")).val()
 
 
+@pytest.fixture
+def of_dog_and_cat(make_runner):
+    """Path of a checkpoint of classes in another order than the toy data set's."""
+    source = make_runner("source", max_epochs=1)
+    source.train()
+    path = f"{source.work_dir}/epoch_1.pth"
+    content = load(path)
+    content["meta"]["dataset_meta"] = {"classes": ("dog", "cat")}
+    torch.save(content, path)
+    return path
+
+
+@pytest.mark.parametrize("door", ["train", "val", "test", "resume"])
+def test_a_checkpoint_of_other_class_names_is_refused(make_runner, of_dog_and_cat, door):
+    """In a new training, too: nothing in the toy model depends on the number of classes and could start anew."""
+    loader, evaluator = (toy_config(Path())[f"val_{part}"] for part in ("dataloader", "evaluator"))
+    tests = {"test_dataloader": loader, "test_evaluator": evaluator, "test_cfg": {}}
+    runner = make_runner("other", max_epochs=2, load_from=of_dog_and_cat, resume=door == "resume", **tests)
+    words = r"epoch_1\.pth: its classes are dog, cat, those of the config cat, dog; give the config"
+    with pytest.raises(UsageError, match=words):
+        getattr(runner, "train" if door == "resume" else door)()
+
+
+def test_what_a_killed_run_was_writing_is_removed_at_the_next_start(make_runner, tmp_path):
+    folder = tmp_path / "run"
+    folder.mkdir()
+    for name in (".epoch_7.pth.4711.tmp", ".record.json.1.tmp", ".mine.tmp", "notes.12.tmp", ".x.3.tmp.txt"):
+        (folder / name).touch()
+    make_runner(max_epochs=1).train()
+    left = {path.name for path in folder.iterdir()}
+    assert {".mine.tmp", "notes.12.tmp", ".x.3.tmp.txt"} < left
+    assert not {".epoch_7.pth.4711.tmp", ".record.json.1.tmp"} & left
+
+
+def test_the_global_generators_differ_from_epoch_to_epoch_and_repeat_with_the_seed(make_runner):
+    class Draws(Hook):
+        def __init__(self):
+            self.drawn = []
+
+        def before_train_iter(self, runner, batch_idx, data_batch=None):
+            if batch_idx == 0:
+                self.drawn.append((torch.rand(1).item(), np.random.rand(), random.random()))
+
+    draws = []
+    for seed in (0, 0, 1):
+        runner = make_runner(max_epochs=3, randomness={"seed": seed})
+        hook = Draws()
+        runner.register_hook(hook)
+        runner.train()
+        draws.append(hook.drawn)
+    assert draws[0] == draws[1]
+    for numbers in zip(*draws[0], *draws[2], strict=True):  # of one generator
+        assert len(set(numbers)) == 6
+
+
 def test_a_fitting_state_dict_passes():
     model = torch.nn.Linear(2, 2)
     check_fits(model, model.state_dict(), "file")
@@ -155,7 +252,14 @@ def test_the_log_file_has_what_the_console_leaves_out(make_runner, capfd):
     runner.train()
     (log,) = Path(runner.work_dir).glob("*/*.log")
     assert "Epoch(train)" in log.read_text()
-    assert "INFO" not in capfd.readouterr().out
+    assert "INFO" not in "".join(capfd.readouterr())
+
+
+def test_warnings_leave_standard_output_to_the_results(make_runner, capfd):
+    make_runner(max_epochs=1).logger.warning("look here")
+    printed = capfd.readouterr()
+    assert "look here" in printed.err
+    assert "look here" not in printed.out
 
 
 class SeesWorkers(Hook):
@@ -175,3 +279,28 @@ def test_validation_workers_start_before_training_and_change_nothing_of_it(make_
         assert hook.started == bool(workers)
         weights.append(states(load(Path(runner.work_dir) / "epoch_1.pth")))
     assert_equal(*weights)
+
+
+def test_what_a_run_writes_of_its_config_holds_no_secret(make_runner, tmp_path):
+    """The hook gets it; the log, the copy of the config, the checkpoint and its message hub do not."""
+    hooks = [{"type": "KeepsToken", "token": "hunter2"}]
+    runner = make_runner(max_epochs=1, custom_hooks=hooks, visualizer={"type": "Visualizer"}, vis_backends=[])
+    runner.train()
+    assert [hook.token for hook in runner.hooks if isinstance(hook, KeepsToken)] == ["hunter2"]
+    written = [path.read_bytes() for path in Path(runner.work_dir).rglob("*") if path.is_file()]
+    assert any(b"***" in content for content in written)
+    assert not any(b"hunter2" in content for content in written)
+
+
+@HOOKS.register_module()
+class KeepsToken(Hook):
+    def __init__(self, token):
+        self.token = token
+
+
+@pytest.mark.skipif(torch.cuda.is_available(), reason="needs a machine without a GPU")
+def test_a_launcher_that_needs_gpus_is_refused_without_one(make_runner):
+    with pytest.raises(
+        UsageError, match=r"--launcher slurm needs GPUs, and there is none: start it by tools/dist_train"
+    ):
+        make_runner(launcher="slurm")

@@ -4,6 +4,7 @@ from types import SimpleNamespace
 
 import pytest
 import torch
+from mmengine.logging import MessageHub
 
 from yolo_plugins.engine import ScheduleHook
 from yolo_plugins.errors import UsageError
@@ -25,15 +26,16 @@ def fake_runner(batch_size=32, world_size=1, iters_per_epoch=54, max_epochs=200)
         train_dataloader=loader,
         world_size=world_size,
         max_epochs=max_epochs,
-        max_iters=max_epochs * iters_per_epoch,
-        iter=0,
+        epoch=0,
+        message_hub=MessageHub("toy"),
+        train_loop=None,
         param_schedulers=None,
     )
 
 
 def settings(hook, runner, iteration):
-    runner.iter = iteration
-    hook.before_train_iter(runner, 0)
+    runner.epoch, batch_idx = divmod(iteration, len(runner.train_dataloader))
+    hook.before_train_iter(runner, batch_idx)
     decay, no_decay, bias = runner.optim_wrapper.optimizer.param_groups
     assert decay["lr"] == no_decay["lr"]
     assert no_decay["weight_decay"] == bias["weight_decay"] == 0
@@ -56,7 +58,7 @@ def test_warmup_starts_and_ends_as_the_reference_does():
     hook, runner = started(ScheduleHook("linear", final=0.01, **WARMUP))
     first, middle, last = (settings(hook, runner, iteration) for iteration in (0, 81, 162))
     assert (first.lr, first.bias_lr, first.momentum, first.accumulate) == (0.0, 0.1, 0.8, 1)
-    target = 0.01 * hook.factor(81)  # epoch 1: the ramp aims at the scheduled rate of its own epoch
+    target = 0.01 * hook.factor(1)  # epoch 1: the ramp aims at the scheduled rate of its own epoch
     assert middle.lr == pytest.approx(target / 2)
     assert middle.bias_lr == pytest.approx((0.1 + target) / 2)
     assert middle.momentum == pytest.approx((0.8 + 0.937) / 2)
@@ -101,6 +103,77 @@ def test_a_resumed_optimizer_is_not_scaled_again():
     again.optim_wrapper.optimizer.load_state_dict(runner.optim_wrapper.optimizer.state_dict())
     hook.before_train(again)
     assert settings(hook, again, 500) == before
+
+
+SCHEDULES = {
+    "linear": {"final": 0.0, **WARMUP},
+    "cosine": {"final": 0.1, **WARMUP, "warmup_min_iters": 400},  # longer than three epochs
+    "one_cycle": {},
+}
+
+
+def resumed(hook_options, hub, epoch, **changes):
+    """A hook that begins after so many epochs of a run that kept `hub`, on a runner of another size."""
+    hook, runner = ScheduleHook(**hook_options), fake_runner(**changes)
+    runner.epoch, runner.message_hub = epoch, hub
+    runner.optim_wrapper.rescale_pending = lambda factor: None
+    hook.before_train(runner)
+    return hook, runner
+
+
+@pytest.mark.parametrize("schedule", SCHEDULES)
+@pytest.mark.parametrize("iters", [30, 27, 15, 60, 61, 120, 1])
+def test_rates_depend_on_the_place_alone_whatever_the_iterations_of_an_epoch(schedule, iters):
+    options = {"schedule": schedule, **SCHEDULES[schedule]}
+    whole, runner = started(ScheduleHook(**options), batch_size=8, iters_per_epoch=60, max_epochs=20)
+    other, resized = resumed(options, runner.message_hub, 3, batch_size=16, iters_per_epoch=iters, max_epochs=20)
+    for epoch in range(3, 20):
+        rates = [settings(whole, runner, epoch * 60 + batch) for batch in range(60)]
+        for batch in range(iters):
+            found = settings(other, resized, epoch * iters + batch)
+            assert min(found.lr, found.bias_lr) >= 0
+            done = (batch + 1) * 60 / iters  # of this epoch, when the iteration ends
+            if done == int(done):
+                expected = rates[int(done) - 1]
+                assert (found.lr, found.bias_lr, found.momentum) == (expected.lr, expected.bias_lr, expected.momentum)
+
+
+def test_the_number_of_images_decides_on_accumulation_after_it_has_changed():
+    options = {"schedule": "linear", "final": 0.01, **WARMUP}
+    _, runner = started(ScheduleHook(**options), batch_size=16, iters_per_epoch=100)
+    hook, resized = resumed(options, runner.message_hub, 10, batch_size=32, iters_per_epoch=50)
+    assert settings(hook, resized, 500).accumulate == 2
+    assert settings(hook, resized, 500).weight_decay == pytest.approx(5e-4)
+
+
+def test_a_run_whose_epochs_changed_twice_goes_by_the_first_of_them():
+    options = {"schedule": "one_cycle"}
+    whole, runner = started(ScheduleHook(**options), iters_per_epoch=60, max_epochs=10)
+    resumed(options, runner.message_hub, 3, iters_per_epoch=20, max_epochs=10)
+    again, back = resumed(options, runner.message_hub, 5, iters_per_epoch=60, max_epochs=10)
+    assert [settings(again, back, 310)] == [settings(whole, runner, 310)]
+
+
+def test_a_loop_without_epochs_is_refused(make_runner):
+    with pytest.raises(UsageError, match="train_cfg: ScheduleHook counts epochs"):
+        make_runner(train_cfg={"by_epoch": False, "max_iters": 9, "val_interval": 9}).train()
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"schedule": "linear", "final": -0.1},
+        {"schedule": "cosine", "final": float("nan")},
+        {"schedule": "cosine", "final": "0.1"},
+        {"schedule": "one_cycle", "peak": float("inf")},
+        {"schedule": "one_cycle", "rise": 1.5},
+        {"schedule": "one_cycle", "nominal_batch_size": 0},
+        {"schedule": "linear", "final": 0.1, **WARMUP, "warmup_bias_lr": -1},
+    ],
+)
+def test_a_value_that_would_lead_below_zero_is_refused(options):
+    with pytest.raises(UsageError, match=r"ScheduleHook: \w+=.*: give a number (from 0|of at least)"):
+        ScheduleHook(**options)
 
 
 @pytest.mark.parametrize(

@@ -95,6 +95,17 @@ def test_metric_of_images_without_any_box_is_nan():
     assert all(math.isnan(value) for value in evaluate([sample]).values())
 
 
+def test_a_data_set_without_objects_says_so(caplog):
+    sample = BaseDataElement(gt_instances=instances([]), pred_instances=instances([], scores=torch.zeros(0)))
+    MMLogger.get_current_instance().addHandler(caplog.handler)
+    evaluate([sample])
+    assert "the data set has no objects, or difficult ones only: there is no average precision" in caplog.text
+    caplog.clear()
+    sample.gt_instances = instances([{"bbox": [0, 0, 9, 9], "cls": 1}])
+    evaluate([sample])
+    assert "no objects" not in caplog.text
+
+
 def test_metric_of_nothing_is_nan():
     metric = DetectionMetric()
     metric.dataset_meta = {"classes": CLASSES}
@@ -125,7 +136,7 @@ def test_metric_keeps_arrays_only(reference):
     metric = DetectionMetric()
     metric.process({}, [sample.to_dict() for sample in data_samples(reference)])
     assert len(metric.results) == len(reference["image_sizes_wh"])
-    assert all(isinstance(part, np.ndarray) for image in metric.results for part in image)
+    assert all(isinstance(part, np.ndarray) for _, image in metric.results for part in image)
 
 
 RANK = """

@@ -25,9 +25,16 @@ def test_detector_reads_channels_and_strides_of_its_parts(build_yolov5):
     assert [p.in_channels for p in detector.bbox_head.predictors] == detector.neck.out_channels
 
 
-def test_sizes_that_the_strides_do_not_divide_are_refused_with_the_remedy(build_yolov5):
-    with pytest.raises(UsageError, match=r"input size 320x330 .* largest stride 32; use img_size=320"):
-        build_yolov5()(torch.zeros(1, 3, 320, 330), mode="tensor")
+@pytest.mark.parametrize(
+    ("hw", "told"),
+    [
+        ((320, 330), r"input size 320x330 .* largest stride 32; use img_size=320"),
+        ((72, 150), r"input size 72x150 .* largest stride 32; use img_size=\(64, 160\)"),
+    ],
+)
+def test_sizes_that_the_strides_do_not_divide_are_refused_with_the_remedy(build_yolov5, hw, told):
+    with pytest.raises(UsageError, match=told):
+        build_yolov5()(torch.zeros(1, 3, *hw), mode="tensor")
 
 
 def test_rectangular_inputs_are_accepted(build_yolov5):
@@ -105,3 +112,35 @@ def test_detectors_guard_the_convolutions_of_any_backbone():
     assert [name for name, module in detector.named_modules() if module._forward_pre_hooks] == [
         "backbone.net.stem.branch_1x1.conv"
     ]
+
+
+@pytest.mark.parametrize(
+    "anchors",
+    [5, ["a", "b", "c"], [[1, 2], [3, 4], [5, 6]], [[(1, 2)], [(3, 4)], [(5, -6)]], [[(1, 2)], [(3, 4), (5, 6)]]],
+)
+def test_anchors_that_are_no_sizes_are_refused(anchors):
+    with pytest.raises(
+        UsageError, match=r"bbox_head.anchors=.*: give as many \(width, height\) in pixels to each level"
+    ):
+        MODELS.build(
+            dict(type="YOLOAnchorHead", num_classes=2, in_channels=[8] * 3, strides=[8, 16, 32], anchors=anchors)
+        )
+
+
+def test_an_unknown_option_of_the_selection_is_refused_before_the_first_epoch():
+    head = dict(type="YOLOAnchorHead", num_classes=2, in_channels=[8] * 3, strides=[8, 16, 32])
+    with pytest.raises(UsageError, match=r"model\.test_cfg takes no 'iou_thr'; did you mean 'iou_threshold'\?"):
+        MODELS.build(head | dict(test_cfg=dict(iou_thr=0.5)))
+
+
+def test_settings_of_training_that_a_head_does_not_read_are_refused():
+    with pytest.raises(UsageError, match=r"model\.train_cfg is for MMDetection's heads; YOLOAnchorHead takes"):
+        MODELS.build(
+            dict(
+                type="YOLODetector",
+                backbone=dict(type="YOLOv5CSP", widen_factor=0.125),
+                neck=dict(type="YOLOv5PAFPN", widen_factor=0.125),
+                bbox_head=dict(type="YOLOAnchorHead", num_classes=2),
+                train_cfg=dict(assigner=dict(type="ShapeAssigner")),
+            )
+        )

@@ -6,7 +6,8 @@ from pathlib import Path
 import pytest
 
 from yolo_plugins.errors import UsageError
-from yolo_plugins.study.plan import plan_runs
+from yolo_plugins.study.plan import plan_runs, write_tables
+from yolo_plugins.study.tables.schema import RUNS, read_table
 
 
 @pytest.fixture
@@ -44,6 +45,35 @@ def test_a_folder_of_another_configuration_is_refused(config, tmp_path):
         plan_runs(str(config), tmp_path)
 
 
+def write_run(folder: Path, model: str, sha: str, status: str = "complete") -> None:
+    folder.mkdir(parents=True)
+    example = json.loads((Path(__file__).parent / "record.json").read_text())
+    changes = {"config_name": model, "config_sha256": sha, "seed": 0, "status": status}
+    (folder / "record.json").write_text(json.dumps(example | changes))
+
+
+def test_a_second_study_in_the_same_folder_adds_to_the_tables(config, tmp_path):
+    out = tmp_path / "out"
+    config.write_text("runs = dict(yolov5_n_voc=[0])")
+    (first,) = plan_runs(str(config), out)
+    write_run(first.folder, first.model, first.config_sha256)
+    assert write_tables([first], out).startswith(f"1 of 1 runs are complete; all 1 under {out} are in the tables: ")
+    config.write_text("runs = dict(yolov5_s_voc=[0, 1])")
+    second, third = plan_runs(str(config), out)
+    write_run(second.folder, second.model, second.config_sha256)
+    write_run(third.folder, third.model, third.config_sha256, "failed")
+    *left_out, told = write_tables([second, third], out).splitlines()
+    assert told.startswith(f"1 of 2 runs are complete; all 2 under {out} are in the tables: ")
+    assert [line.partition("record.json: ")[2] for line in left_out] == ["failed after 2 of 2 epochs"]
+    assert read_table(out / RUNS.name, RUNS)["model"].tolist() == ["yolov5_n_voc", "yolov5_s_voc"]
+
+
+def test_a_study_without_a_complete_run_leaves_the_folder_as_it_is(config, tmp_path):
+    runs = plan_runs(str(config), tmp_path / "out")
+    assert write_tables(runs, tmp_path / "out") == "0 of 3 runs are complete"
+    assert not (tmp_path / "out").exists()
+
+
 @pytest.mark.parametrize(
     ("text", "said"),
     [
@@ -53,6 +83,10 @@ def test_a_folder_of_another_configuration_is_refused(config, tmp_path):
         ("runs = dict(yolov5_n_voc=[0])\nseed = 3", "unknown key 'seed'"),
         ("runs = dict(yolov5_n_voc=[0, 0])", "name each config and each of its seeds once"),
         ("runs = dict(yolov5_n_voc=[0])\noptions = ['imgsize=3']", "did you mean 'img_size'"),
+        ("runs = dict(yolov5_n_voc=[-1])", "from 0 to 4294967295"),
+        ("runs = dict(yolov5_n_voc=[True])", "from 0 to 4294967295"),
+        ("runs = dict(yolov5_n_voc=['x'])", "from 0 to 4294967295"),
+        ("runs = dict(yolov5_n_voc=[0])\noptions = 'img_size=64'", "a list of texts"),
         ("runs = dict(", "cannot be read"),
     ],
 )

@@ -4,11 +4,11 @@ python tools/analysis/benchmark.py pipeline --config yolov5_n_voc
 """
 
 import argparse
-import json
 from pathlib import Path
 
-from yolo_plugins.cli import add_config_options, one_line_errors
+from yolo_plugins.cli import add_config_options, device, one_line_errors, threads, whole
 from yolo_plugins.config import load_config
+from yolo_plugins.files import json_text
 
 
 def parse_args() -> argparse.Namespace:
@@ -17,10 +17,10 @@ def parse_args() -> argparse.Namespace:
     parser.add_argument("what", choices=["pipeline", "train", "eval", "predict"])
     parser.add_argument("--config", default="yolov5_n_voc", help="path, or name of a file in configs/")
     add_config_options(parser)
-    parser.add_argument("--batch-size", type=int, default=16, help="of train (default: 16)")
+    parser.add_argument("--batch-size", type=whole(1, 65_536), default=16, help="of train (default: 16)")
     parser.add_argument("--amp", action="store_true", help="train: float16 on CUDA, bfloat16 on CPU")
-    parser.add_argument("--device", default="cpu", help="of train and predict (default: cpu)")
-    parser.add_argument("--threads", type=int, help="threads of torch (default: torch's own)")
+    parser.add_argument("--device", type=device, default="cpu", help="of train and predict (default: cpu)")
+    parser.add_argument("--threads", type=threads, help="threads of torch (default: torch's own)")
     parser.add_argument("--detections", type=Path, help="eval: .npz of detections and ground truths to score")
     return parser.parse_args()
 
@@ -44,7 +44,7 @@ def main() -> None:
             figures = benchmark.benchmark_predict(config, args.device)
         else:
             figures = benchmark.benchmark_eval(args.detections)
-        print(json.dumps(dict(benchmark=args.what, threads=torch.get_num_threads(), **figures)))
+        print(json_text(dict(benchmark=args.what, threads=torch.get_num_threads(), **figures)))
 
 
 if __name__ == "__main__":

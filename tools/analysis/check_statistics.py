@@ -9,20 +9,20 @@ percentile bootstrap and the Theil-Sen line. The scatter is normal, as the inter
 
 import argparse
 
-from yolo_plugins.cli import one_line_errors
+from yolo_plugins.cli import one_line_errors, seed, whole
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--studies", type=int, default=2000, help="for each line (default: %(default)s)")
-    parser.add_argument("--models", type=int, nargs="+", default=[5, 10, 20], metavar="N", help="(default: 5 10 20)")
-    parser.add_argument("--seed", type=int, default=0, help="of the studies (default: %(default)s)")
+    parser.add_argument("--studies", type=whole(2, 10**6), default=2000, help="for each line (default: 2000)")
+    parser.add_argument(
+        "--models", type=whole(4, 10**4), nargs="+", default=[5, 10, 20], metavar="N", help="(default: 5 10 20)"
+    )
+    parser.add_argument("--seed", type=seed, default=0, help="of the studies (default: %(default)s)")
     args = parser.parse_args()
     with one_line_errors():
         from yolo_plugins.errors import UsageError
 
-        if args.studies < 2 or min(args.models) < 4 or args.seed < 0:
-            raise UsageError("give --studies of 2 or more, --models of 4 or more, and a --seed that is not negative")
         try:
             from yolo_plugins.study.laws.simulation import Design, assess, format_qualities, simulate
         except ImportError as error:

@@ -6,7 +6,7 @@ python tools/analysis/collect_complexity.py configs/yolov5_*_voc.py --out comple
 import argparse
 from pathlib import Path
 
-from yolo_plugins.cli import one_line_errors
+from yolo_plugins.cli import one_line_errors, side
 from yolo_plugins.config import find_config, load_config
 from yolo_plugins.faults import explain
 
@@ -16,7 +16,7 @@ def main() -> None:
     parser.add_argument("configs", nargs="+", metavar="CONFIG", help="path, or name of a file in configs/")
     parser.add_argument("--out", type=Path, default=Path("complexity.csv"), help="(default: %(default)s)")
     parser.add_argument("--bars", type=Path, metavar="PNG", help="(default: --out with the ending .png)")
-    parser.add_argument("--input-hw", type=int, nargs=2, default=(320, 320), metavar=("H", "W"), help="pixels")
+    parser.add_argument("--input-hw", type=side, nargs=2, default=(320, 320), metavar=("H", "W"), help="pixels")
     args = parser.parse_args()
     bars = args.bars or args.out.with_suffix(".png")
     with one_line_errors():

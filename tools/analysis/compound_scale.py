@@ -8,14 +8,14 @@ docs/scaling.md states the rule. Parameters and MACs are counted for VOC's 20 cl
 import argparse
 from pathlib import Path
 
-from yolo_plugins.cli import one_line_errors
+from yolo_plugins.cli import one_line_errors, side
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--base", default="yolov4_p5", help="yolov4_csp, _p5, _p6 or _p7 (default: %(default)s)")
     parser.add_argument("--budget-macs", type=float, required=True, help="multiply-accumulates of one image: 50e9")
-    parser.add_argument("--sizes", type=int, nargs="+", metavar="PIXELS", help="(default: multiples of 128 from 384)")
+    parser.add_argument("--sizes", type=side, nargs="+", metavar="PIXELS", help="(default: multiples of 128 from 384)")
     parser.add_argument("--device-peak", type=float, metavar="FLOPS", help="FLOP/s of a device: adds images/s at most")
     parser.add_argument("--out", type=Path, metavar="CONFIG", help="write the chosen variant as a config that trains")
     args = parser.parse_args()

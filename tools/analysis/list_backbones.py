@@ -9,7 +9,7 @@ A name with a dot, `timm` and `InceptionV4` go into `model.backbone.net` of Pyra
 import argparse
 import fnmatch
 
-from yolo_plugins.cli import one_line_errors
+from yolo_plugins.cli import one_line_errors, side
 from yolo_plugins.config import load_config
 
 
@@ -18,7 +18,7 @@ def parse_args() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("patterns", nargs="*", default=["*"], help="names with * and ? (default: all, half an hour)")
     parser.add_argument("--config", help="read this config first: what its custom_imports register is listed too")
-    parser.add_argument("--input-hw", nargs=2, type=int, default=(320, 320), metavar=("H", "W"), help="pixels")
+    parser.add_argument("--input-hw", nargs=2, type=side, default=(320, 320), metavar=("H", "W"), help="pixels")
     parser.add_argument("--refused", action="store_true", help="also list what cannot be used, each with the reason")
     return parser.parse_args()
 

@@ -7,17 +7,17 @@ Costs are multiply-accumulates (MACs) of one map; docs/scaling.md derives the fo
 
 import argparse
 
-from yolo_plugins.cli import one_line_errors
+from yolo_plugins.cli import one_line_errors, side, whole
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--layers", type=int, default=8, help="of a stage, k (default: %(default)s)")
-    parser.add_argument("--channels", type=int, default=256, help="of a stage, b (default: %(default)s)")
-    parser.add_argument("--size", type=int, default=40, help="cells on each side of the map (default: %(default)s)")
-    parser.add_argument("--tiny-layers", type=int, default=3, help="of a tiny block, k (default: %(default)s)")
-    parser.add_argument("--tiny-channels", type=int, default=64, help="of a tiny block, b (default: %(default)s)")
-    parser.add_argument("--growth", type=int, help="of a tiny block, g (default: half of --tiny-channels)")
+    parser.add_argument("--layers", type=whole(1, 100), default=8, help="of a stage, k (default: %(default)s)")
+    parser.add_argument("--channels", type=whole(1, 16_384), default=256, help="of a stage, b (default: %(default)s)")
+    parser.add_argument("--size", type=side, default=40, help="cells on each side of the map (default: %(default)s)")
+    parser.add_argument("--tiny-layers", type=whole(1, 100), default=3, help="of a tiny block, k (default: 3)")
+    parser.add_argument("--tiny-channels", type=whole(1, 16_384), default=64, help="of a tiny block, b (default: 64)")
+    parser.add_argument("--growth", type=whole(1, 16_384), help="of a tiny block, g (default: half of --tiny-channels)")
     args = parser.parse_args()
     growth = args.tiny_channels // 2 if args.growth is None else args.growth
     with one_line_errors():

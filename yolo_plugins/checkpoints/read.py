@@ -16,6 +16,7 @@ import torch
 from mmengine.logging import HistoryBuffer
 from torch import Tensor, nn
 
+from yolo_plugins.checkpoints.soundness import check_sum, check_weights
 from yolo_plugins.errors import UsageError
 from yolo_plugins.faults import first_line, refused_program
 
@@ -35,14 +36,17 @@ def load_checkpoint(path: str | Path, map_location: Any = "cpu") -> dict[str, An
         The dict, such as `meta`, `state_dict`, `message_hub`, `optimizer`; or a bare state dict.
 
     Raises:
-        UsageError: no such file, truncated, not a checkpoint, or a global in it that is not on the allow-list.
+        UsageError: no such file, truncated, damaged (its checksum does not fit), not a checkpoint, a global in it that
+            is not on the allow-list, or weights that are not finite.
     """
     path = existing(path)
+    check_sum(path)
     content = read_data(path, path, map_location)
     if not isinstance(content, dict):
         raise UsageError(f"{path}: holds a {type(content).__name__}, not a checkpoint's dict; give a checkpoint")
     if isinstance(content.get("meta"), dict):
         content["meta"].pop("config", None)
+    check_weights(content, path)
     return content
 
 

@@ -4,14 +4,14 @@ Measures as YOLOv5 v7.0 reports them. The ratio of an object and an anchor is th
 equal sizes); an anchor can learn an object when the ratio is above 1 / `max_ratio` (the assigner's `anchor_t`).
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from yolo_plugins.datasets.voc import annotation_path, read_annotation, read_split
+from yolo_plugins.config import size_hw
+from yolo_plugins.datasets.annotation import Annotation
 from yolo_plugins.errors import UsageError
 
 MAX_RATIO = 4.0  # YOLOv5's anchor_t
@@ -147,31 +147,27 @@ def choose_anchors(
     return AnchorChoice(fitted_wh, fitted, present, f"replaced: fitted anchors reach a {change}")
 
 
-def read_object_sizes(data_root: str | Path, splits: Sequence[str], img_size: int) -> tuple[_Floats, int]:
-    """Sizes of the objects of VOC splits, as the network meets them; difficult objects are left out as in training.
+def object_sizes(annotations: Iterable[Annotation], img_size: int | Sequence[int]) -> tuple[_Floats, int]:
+    """Sizes of the objects of pictures, as the network meets them; difficult objects are left out as in training.
 
     Args:
-        data_root: VOCdevkit folder.
-        splits: as "VOC2007/train".
-        img_size: pixels; the long side of every image is brought to this.
+        annotations: One a picture.
+        img_size: (height, width) of the input in pixels, or the side of a square, into which images are scaled.
 
     Returns:
         (n, 2) widths and heights in pixels of the network's input, and the number of images.
 
     Raises:
-        UsageError: a split that is not SUB/NAME; a folder, list or annotation that is missing or faulty.
+        UsageError: there is no object.
     """
-    sizes, images = [np.zeros((0, 2))], 0
-    for split in splits:
-        sub, slash, name = split.partition("/")
-        if not slash:
-            raise UsageError(f"split {split!r}: give SUB/NAME, such as VOC2007/train")
-        for image_id in read_split(data_root, sub, name):
-            annotation = read_annotation(annotation_path(data_root, sub, image_id))
-            bboxes = annotation.bboxes[~annotation.difficult].astype(np.float64)
-            sizes.append((bboxes[:, 2:] - bboxes[:, :2]) * (img_size / max(annotation.width, annotation.height)))
-            images += 1
-    return np.concatenate(sizes), images
+    (height, width), sizes = size_hw(img_size), [np.zeros((0, 2))]
+    for annotation in annotations:
+        bboxes = annotation.bboxes[~annotation.difficult].astype(np.float64)
+        sizes.append((bboxes[:, 2:] - bboxes[:, :2]) * min(width / annotation.width, height / annotation.height))
+    images, sizes_wh = len(sizes) - 1, np.concatenate(sizes)
+    if not len(sizes_wh):
+        raise UsageError(f"no object in {images} pictures; give splits and classes that have some")
+    return sizes_wh, images
 
 
 def format_anchors(anchors_wh: ArrayLike, num_levels: int) -> str:

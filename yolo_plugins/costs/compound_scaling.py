@@ -16,7 +16,7 @@ from typing import Any
 
 import torch
 
-from yolo_plugins.config import REPO, input_size, load_config
+from yolo_plugins.config import REPO, input_hw, load_config
 from yolo_plugins.costs.complexity import count_parts
 from yolo_plugins.costs.scaling_costs import backbone_receptive_field
 from yolo_plugins.costs.utilization import flops_of
@@ -88,7 +88,7 @@ class Base:
         model = load_config(f"{name}_voc").model
         return cls(
             name=name,
-            size=input_size(load_config(f"{name}_coco")),
+            size=max(input_hw(load_config(f"{name}_coco"))),
             repeats=tuple(model.backbone.repeats),
             plain_first=model.backbone.plain_first,
             num_blocks=model.neck.num_blocks,

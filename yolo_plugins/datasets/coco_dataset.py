@@ -5,8 +5,6 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import ClassVar
 
-from mmengine.logging import MMLogger
-
 from yolo_plugins.errors import UsageError
 from yolo_plugins.registry import DATASETS
 
@@ -23,6 +21,7 @@ class COCODataset(DetectionDataset):
     """
 
     METAINFO: ClassVar[dict] = {"classes": COCO_CLASSES}
+    CLIP: ClassVar[bool] = True  # of train2017, some boxes reach over the border
 
     def read_pictures(self) -> Iterator[Picture]:
         """The pictures of all splits; `img_id` is the number in the file."""
@@ -33,9 +32,7 @@ class COCODataset(DetectionDataset):
             )
         for split in self.splits:
             path = instances_path(self.data_root, split)
-            annotations, left_out = read_instances(path, self.metainfo["classes"])
-            if left_out:
-                MMLogger.get_current_instance().info(f"{path}: left out {left_out} boxes without area")
+            annotations = read_instances(path, self.metainfo["classes"], self.others, self.clip)
             pictures = str(pictures_path(self.data_root, split))
             for img_id, annotation in annotations.items():
                 yield Picture(img_id, os.path.join(pictures, annotation.filename), str(path), annotation)

@@ -7,6 +7,7 @@ import torch
 from torch.nn.functional import pad
 from torch.utils.data import default_collate, get_worker_info
 
+from yolo_plugins.errors import UsageError
 from yolo_plugins.registry import FUNCTIONS
 from yolo_plugins.structures import TrainingSamples
 
@@ -18,14 +19,19 @@ def collate_detection(samples: Sequence[dict]) -> dict:
     """Stacks the pictures and lists the data samples, as evaluation wants them.
 
     Pictures smaller than the batch's highest or widest get more grey below and on the right, which moves no box. That
-    happens where ranks share out the rectangles of `DetectionDataset(rect_batch_size=...)`.
+    happens where a batch is not one of the rectangles of `DetectionDataset(rect_batch_size=...)`.
 
     Args:
         samples: What `PackTrain` or `PackEval` returns, N of them.
 
     Returns:
         dict(inputs=(N, 3, H, W) uint8, data_samples=list of N DetDataSample).
+
+    Raises:
+        UsageError: The samples are not packed.
     """
+    if not all("inputs" in sample for sample in samples):
+        raise UsageError("the pipeline returns no `inputs`: let it end with PackTrain, or in evaluation with PackEval")
     inputs = _stack(_of_one_shape([sample["inputs"] for sample in samples]))
     return {"inputs": inputs, "data_samples": [sample["data_samples"] for sample in samples]}
 

@@ -9,17 +9,20 @@ import os
 import random
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any, NamedTuple
+from dataclasses import replace
+from typing import Any, ClassVar, NamedTuple
 
 import numpy as np
 from mmengine.dataset import BaseDataset, Compose
+from mmengine.logging import MMLogger
 
+from yolo_plugins.config import size_hw
 from yolo_plugins.errors import UsageError
 from yolo_plugins.registry import TRANSFORMS
 
-from .annotation import Annotation
+from .annotation import OTHER_CLASS, Annotation, check_classes, describe_left_out
 from .image_cache import ImageCache
-from .images import read_image, scale_long_side, scaled_hw
+from .images import read_image, scale_to_fit, scaled_hw
 
 # YOLOv5 v7.0's rectangular evaluation: sides are multiples of 32 with room for half a cell more.
 _RECT_STRIDE = 32
@@ -40,7 +43,7 @@ class DetectionDataset(BaseDataset, ABC):
     """One or more splits of a folder of annotated pictures; a subclass reads them and states the classes.
 
     `dataset[key]` takes an index, or a (seed, epoch, index) key as `SeededSampler` yields. The transforms get `rng`,
-    `dataset` (this object), `index`, `img_size`, `img` (h, w, 3) uint8 BGR with long side `img_size` (read-only),
+    `dataset` (this object), `index`, `img_size` (H, W), `img` (h, w, 3) uint8 BGR that just fits in it (read-only),
     `gt_bboxes` and `gt_bboxes_labels` (in pixels of `img`, without difficult objects), `img_id`, `img_path`,
     `ann_path`, `ori_shape` (h, w); `ori_bboxes`, `ori_labels`, `difficult` (all objects, original pixels); when testing
     also `batch_hw`. In training the global generators of `random` and `numpy` are seeded from the key too, for
@@ -49,12 +52,19 @@ class DetectionDataset(BaseDataset, ABC):
     Args:
         data_root: The folder.
         splits: Names of the splits, as the subclass says.
-        img_size: Long side of the pictures, and side of the network's square input, in pixels; None takes that of the
-            pipeline's `Letterbox`. Without either, the pipeline does everything itself, reading included.
+        img_size: Height and width of the network's input in pixels, or the side of a square: pictures are scaled to fit
+            in it. None takes that of the pipeline's `Letterbox`. Without either, the pipeline does everything itself,
+            reading included.
         pipeline: Transforms, built or as configs. `LoadImageFromFile` and `LoadAnnotations` may stand there for
             MMDetection's inference and tools; the data set loads by itself, from its cache.
         test_mode: Whether samples are for evaluation.
         metainfo: `dict(classes=...)` for classes other than the data set's own.
+        others: What becomes of objects of classes that are not asked for: "background" leaves them out, "ignore" keeps
+            them in evaluation as difficult objects of every class, so that a detection on one counts neither way (in
+            training, where difficult objects are left out, both are the same); None refuses them. Pictures without any
+            other object stay in, as background.
+        clip: Whether a box may leave its picture and is clipped, or is refused where it does so by more than a pixel;
+            None takes the layout's custom.
         cache_images: Whether pictures come from an `ImageCache`, built where it is missing; otherwise each is decoded
             and scaled whenever it is needed.
         cache_dir: Folder of the image cache, see `ImageCache`.
@@ -63,20 +73,28 @@ class DetectionDataset(BaseDataset, ABC):
             of that many (the data loader's batch size), in order; None means squares.
         lazy_init: Whether the files are read when `full_init` is called, and not now.
 
+    Attributes:
+        img_size: (H, W), or None.
+
     Raises:
-        UsageError: Two sizes are stated; the folder, a split, an annotation or a picture is missing or faulty, or
-            a picture's size is not the one in its annotation, or the pipeline drops a sample. Names the file. Without a
-            cache a picture is looked into when it is first needed.
+        UsageError: Two sizes are stated; there is no picture, or no object of the classes to train on; the folder, a
+            split, an annotation or a picture is missing or faulty, or a picture's size is not the one in its
+            annotation, or the pipeline drops a sample. Names the file. Without a cache a picture is looked into when it
+            is first needed.
     """
+
+    CLIP: ClassVar[bool] = False  # a layout's custom, where the config does not state `clip`
 
     def __init__(
         self,
         data_root: str,
         splits: Sequence[str],
-        img_size: int | None = None,
+        img_size: int | Sequence[int] | None = None,
         pipeline: Sequence[Any] = (),
         test_mode: bool = False,
         metainfo: Mapping | None = None,
+        others: str | None = None,
+        clip: bool | None = None,
         cache_images: bool = True,
         cache_dir: str | None = None,
         indices: int | Sequence[int] | None = None,
@@ -86,6 +104,8 @@ class DetectionDataset(BaseDataset, ABC):
         self._all_steps = pipeline
         steps = [TRANSFORMS.build(step) if isinstance(step, dict) else step for step in without_loading(pipeline)]
         self.splits = splits
+        self.others = others
+        self.clip = self.CLIP if clip is None else clip
         self.img_size = _only_size(type(self).__name__, img_size, steps)
         self.cache_images = cache_images
         self.cache_dir = cache_dir
@@ -102,6 +122,11 @@ class DetectionDataset(BaseDataset, ABC):
             lazy_init=lazy_init,
         )
 
+    @property
+    def _name(self) -> str:
+        """What a message calls the data set."""
+        return f"{type(self).__name__} {', '.join(map(str, self.splits)) or 'without splits'}"
+
     @abstractmethod
     def read_pictures(self) -> Iterable[Picture]:
         """The pictures of all splits, in their order; an object's label is the index into `metainfo["classes"]`."""
@@ -111,6 +136,10 @@ class DetectionDataset(BaseDataset, ABC):
         if self._fully_initialized:
             return
         super().full_init()
+        if not self.data_list:
+            raise UsageError(
+                f"{self._name}: no picture; give splits that list some, and indices that keep some of them"
+            )
         if self.img_size is None:
             return
         if self.cache_images:
@@ -124,13 +153,25 @@ class DetectionDataset(BaseDataset, ABC):
 
     def load_data_list(self) -> list[dict]:
         """One record per picture, in the order of the splits."""
-        return [self._record(picture) for picture in self.read_pictures()]
+        classes = self.metainfo.get("classes")
+        check_classes(classes, self.others)
+        pictures = list(self.read_pictures())
+        annotations = [picture.annotation for picture in pictures]
+        left_out = describe_left_out(annotations, self.others)
+        if left_out:
+            MMLogger.get_current_instance().info(f"{self._name}: {left_out}")
+        if self.others and not self.test_mode and all((known.labels == OTHER_CLASS).all() for known in annotations):
+            raise UsageError(
+                f"{self._name}: no object of {', '.join(classes)} ({left_out or 'nor of others'}); "
+                "correct metainfo.classes"
+            )
+        return [self._record(picture, len(classes)) for picture in pictures]
 
     def load(self, index: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """A scaled picture and its objects for training; none of the three may be written to.
 
         Returns:
-            (h, w, 3) uint8 BGR with long side `img_size`; (n, 4) float32 xyxy in its pixels; (n,) int64 labels.
+            (h, w, 3) uint8 BGR that just fits in `img_size`; (n, 4) float32 xyxy in its pixels; (n,) int64 labels.
         """
         record = self.data_list[index]
         return self._image(record), record["gt_bboxes"], record["gt_bboxes_labels"]
@@ -195,17 +236,19 @@ class DetectionDataset(BaseDataset, ABC):
         return results
 
     def _image(self, record: dict) -> np.ndarray:
-        """(h, w, 3) uint8 BGR with long side `img_size`, read-only."""
+        """(h, w, 3) uint8 BGR that just fits in `img_size`, read-only."""
         if self._cache is not None:
             return self._cache[record["slot"]]
         img = read_image(record["img_path"])
         _check_size(record, img.shape[:2])
-        img = scale_long_side(img, self.img_size)
+        img = scale_to_fit(img, self.img_size)
         img.flags.writeable = False
         return img
 
-    def _record(self, picture: Picture) -> dict:
+    def _record(self, picture: Picture, num_classes: int) -> dict:
         annotation = picture.annotation
+        if self.test_mode:
+            annotation = _ignored_by_every_class(annotation, num_classes)
         wanted = ~annotation.difficult
         record = {
             "img_id": picture.img_id,
@@ -218,7 +261,7 @@ class DetectionDataset(BaseDataset, ABC):
             "ori_labels": annotation.labels,
             "difficult": annotation.difficult,
         }
-        return record | {"batch_hw": (self.img_size, self.img_size)} if self.test_mode else record
+        return record | {"batch_hw": self.img_size} if self.test_mode else record
 
     def _open_cache(self) -> None:
         """Ties each record to its picture in the cache."""
@@ -263,10 +306,24 @@ def without_loading(pipeline: Sequence[Any]) -> list[Any]:
     ]
 
 
-def _only_size(name: str, img_size: int | None, steps: Sequence[Any]) -> Any:
-    """The one size that the data set and the steps of its pipeline state; None where nobody states any."""
+def _ignored_by_every_class(annotation: Annotation, num_classes: int) -> Annotation:
+    """The same with each object of another class as one of every class: detections are matched within a class."""
+    other = annotation.labels == OTHER_CLASS
+    times = np.where(other, num_classes, 1)
+    labels = np.repeat(annotation.labels, times)
+    labels[np.repeat(other, times)] = np.tile(np.arange(num_classes), other.sum())
+    return replace(
+        annotation,
+        bboxes=np.repeat(annotation.bboxes, times, axis=0),
+        labels=labels,
+        difficult=np.repeat(annotation.difficult, times),
+    )
+
+
+def _only_size(name: str, img_size: int | Sequence[int] | None, steps: Sequence[Any]) -> Any:
+    """The one (H, W) that the data set and the steps of its pipeline state; None where nobody states any."""
     stated = [img_size, *(getattr(step, "img_size", None) for step in steps)]
-    sizes = sorted({size for size in stated if size is not None})
+    sizes = sorted({size_hw(size) for size in stated if size is not None})
     if len(sizes) > 1:
         raise UsageError(f"{name} states several sizes, {sizes}: give img_size to the data set or to its Letterbox")
     return sizes[0] if sizes else None
@@ -283,9 +340,13 @@ def _check_size(record: dict, decoded_hw: tuple[int, int]) -> None:
     )
 
 
-def _rectangle(shapes_hw: Sequence[tuple[int, int]], img_size: int) -> tuple[int, int]:
-    """Height and width of the padded batch of pictures of these shapes, sorted by height / width."""
+def _rectangle(shapes_hw: Sequence[tuple[int, int]], bounds_hw: tuple[int, int]) -> tuple[int, int]:
+    """Height and width of the padded batch of pictures of these shapes, sorted by height / width, within bounds."""
     flattest, tallest = (height / width for height, width in (shapes_hw[0], shapes_hw[-1]))
-    sides = (tallest, 1.0) if tallest < 1 else (1.0, 1.0 / flattest) if flattest > 1 else (1.0, 1.0)
-    height, width = (math.ceil(side * img_size / _RECT_STRIDE + _RECT_PAD) * _RECT_STRIDE for side in sides)
+    sides: tuple[float, float] = bounds_hw
+    if tallest < bounds_hw[0] / bounds_hw[1]:  # all fill the width
+        sides = tallest * bounds_hw[1], bounds_hw[1]
+    elif flattest > bounds_hw[0] / bounds_hw[1]:
+        sides = bounds_hw[0], 1.0 / flattest * bounds_hw[0]
+    height, width = (math.ceil(side / _RECT_STRIDE + _RECT_PAD) * _RECT_STRIDE for side in sides)
     return height, width

@@ -15,19 +15,20 @@ import numpy as np
 from filelock import FileLock
 from tqdm import tqdm
 
+from yolo_plugins.config import size_hw
 from yolo_plugins.errors import UsageError
 from yolo_plugins.files import is_disk_full
 
-from .images import read_image, scale_long_side
+from .images import read_image, scale_to_fit
 
-_FORMAT_VERSION = 1  # raise it when the file's layout, the decoding or the scaling changes
+_FORMAT_VERSION = 2  # raise it when the file's layout, the decoding or the scaling changes
 _SIZES_DTYPE = np.dtype("<i4")
 _SIZES_PER_IMAGE = 4  # height and width of the scaled picture, then of the original
 _CHUNK = 64  # pictures that are decoded and not yet written: bounds the memory
 
 
 class ImageCache:
-    """Pictures whose long side is `img_size`, as read-only views into a file; built when it does not exist.
+    """Pictures scaled to fit in `img_size`, as read-only views into a file; built when it does not exist.
 
     File: (n, 4) little-endian int32 sizes, then the n pictures, uint8 BGR, row by row, in the order of their SHA-256.
     Processes that want the same cache at the same time wait for the one that builds it. It may be pickled: the copy
@@ -35,24 +36,28 @@ class ImageCache:
 
     Args:
         paths: The picture files.
-        img_size: Long side of the pictures in pixels.
+        img_size: (height, width) in pixels, or the side of a square.
         cache_dir: Folder of the cache; None means the environment's YOLO_PLUGINS_CACHE, else `~/.cache/yolo_plugins`.
 
     Raises:
         UsageError: A picture is missing or corrupt, the folder cannot be written, the disk is full.
     """
 
-    def __init__(self, paths: Sequence[str | Path], img_size: int, cache_dir: str | Path | None = None) -> None:
+    def __init__(
+        self, paths: Sequence[str | Path], img_size: int | Sequence[int], cache_dir: str | Path | None = None
+    ) -> None:
+        height, width = bounds_hw = size_hw(img_size)
+        size = f"{height}" if height == width else f"{height}x{width}"
         with ThreadPoolExecutor() as pool:
             digests = list(pool.map(_file_digest, paths))
         sources = dict(zip(digests, paths, strict=True))
         stored = sorted(sources)
-        key = hashlib.sha256(f"{_FORMAT_VERSION} {img_size} {' '.join(stored)}".encode()).hexdigest()
+        key = hashlib.sha256(f"{_FORMAT_VERSION} {size} {' '.join(stored)}".encode()).hexdigest()
         folder = Path(cache_dir or os.environ.get("YOLO_PLUGINS_CACHE") or Path.home() / ".cache" / "yolo_plugins")
-        self.path = folder.absolute() / f"images-{img_size}-{key[:20]}.bgr"
+        self.path = folder.absolute() / f"images-{size}-{key[:20]}.bgr"
         sizes = _stored_sizes(self.path, len(stored))
         if sizes is None:
-            sizes = _build_once(self.path, [sources[digest] for digest in stored], img_size)
+            sizes = _build_once(self.path, [sources[digest] for digest in stored], bounds_hw)
         heights, widths = sizes[:, 0], sizes[:, 1]
         starts = list(accumulate((heights * widths * 3).tolist(), initial=sizes.size * _SIZES_DTYPE.itemsize))
         slot_of = {digest: slot for slot, digest in enumerate(stored)}
@@ -114,13 +119,13 @@ def _stored_sizes(path: Path, num_images: int) -> np.ndarray | None:
     return sizes if file_bytes == complete else None
 
 
-def _build_once(path: Path, sources: Sequence[str | Path], img_size: int) -> np.ndarray:
+def _build_once(path: Path, sources: Sequence[str | Path], bounds_hw: tuple[int, int]) -> np.ndarray:
     """Builds the cache file unless another process does so meanwhile; returns its sizes."""
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         with FileLock(path.with_suffix(".lock")):
             sizes = _stored_sizes(path, len(sources))
-            return _build(path, sources, img_size) if sizes is None else sizes
+            return _build(path, sources, bounds_hw) if sizes is None else sizes
     except OSError as error:
         raise UsageError(
             f"{path.parent}: cannot write the image cache ({error.strerror}); "
@@ -128,7 +133,7 @@ def _build_once(path: Path, sources: Sequence[str | Path], img_size: int) -> np.
         ) from error
 
 
-def _build(path: Path, sources: Sequence[str | Path], img_size: int) -> np.ndarray:
+def _build(path: Path, sources: Sequence[str | Path], bounds_hw: tuple[int, int]) -> np.ndarray:
     """Writes the cache file under a temporary name, then renames it; whatever happens leaves no half of it."""
     temporary = path.with_suffix(".tmp")  # fixed: under the lock, a leftover of a killed process is overwritten
     sizes = np.zeros((len(sources), _SIZES_PER_IMAGE), dtype=_SIZES_DTYPE)
@@ -138,7 +143,7 @@ def _build(path: Path, sources: Sequence[str | Path], img_size: int) -> np.ndarr
             file.write(sizes.tobytes())  # room for the real ones
             for start in range(0, len(sources), _CHUNK):
                 chunk = sources[start : start + _CHUNK]
-                decoded = pool.map(lambda source: _decode(source, img_size), chunk)
+                decoded = pool.map(lambda source: _decode(source, bounds_hw), chunk)
                 for row, (img, original_hw) in enumerate(decoded, start):
                     sizes[row] = (*img.shape[:2], *original_hw)
                     file.write(img.data)
@@ -157,10 +162,10 @@ def _build(path: Path, sources: Sequence[str | Path], img_size: int) -> np.ndarr
     return sizes.astype(np.int64)
 
 
-def _decode(source: str | Path, img_size: int) -> tuple[np.ndarray, tuple[int, int]]:
+def _decode(source: str | Path, bounds_hw: tuple[int, int]) -> tuple[np.ndarray, tuple[int, int]]:
     """The scaled picture and its original height and width."""
     img = read_image(source)
-    return np.ascontiguousarray(scale_long_side(img, img_size)), (img.shape[0], img.shape[1])
+    return np.ascontiguousarray(scale_to_fit(img, bounds_hw)), (img.shape[0], img.shape[1])
 
 
 def _disk_is_full(path: Path, sizes: np.ndarray) -> UsageError:

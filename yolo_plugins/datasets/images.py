@@ -1,16 +1,33 @@
-"""Picture files in, arrays out: strict decoding, and the resize of the long side that precedes YOLOv5's letterbox."""
+"""Picture files in, arrays out: strict decoding, and the resize that precedes YOLOv5's letterbox."""
 
 import struct
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
-from PIL import Image, ImageOps
+from PIL import Image, ImageOps, TiffImagePlugin
 
 from yolo_plugins.errors import UsageError
 
+# Of pictures that are looked for by their stem or in a folder; a file that is named is read whatever its suffix.
+IMAGE_SUFFIXES: tuple[str, ...] = (
+    *(".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".bmp", ".webp", ".tif", ".tiff", ".gif", ".ppm", ".pgm", ".jp2"),
+    ".avif",
+)
+
+_EIGHT_BIT_MODES = {
+    *("1", "L", "LA", "P", "PA", "RGB", "RGBA", "RGBX", "RGBa", "CMYK", "YCbCr", "LAB", "HSV"),
+}
+# Formats in which Pillow's modes for more than 8 bits of grey surely span 0..65535; elsewhere they may be signed.
+_SIXTEEN_BIT_FORMATS = {
+    **dict.fromkeys(("I;16", "I;16B", "I;16L"), ("PNG", "TIFF", "JPEG2000")),
+    "I": ("PNG", "PPM"),  # of PNG in older releases of Pillow; of PPM scaled by its stated maximum
+}
+_SIXTEEN_TO_EIGHT = 257  # 65535 / 255
+_BITS_TAG, _PHOTOMETRIC_TAG, _WHITE_IS_ZERO = 258, 262, 0  # TIFF 6.0, section 8
 _ORIENTATION_TAG = 0x0112  # EXIF 2.3, table 4
 _TRANSPOSED_ORIENTATIONS = (5, 6, 7, 8)  # those that swap width and height
 # What Pillow raises on broken files: broken chunks, short reads, bad headers, absurd sizes.
@@ -20,15 +37,22 @@ _DECODER_ERRORS = (OSError, SyntaxError, ValueError, EOFError, struct.error, Ima
 def read_image(path: str | Path) -> np.ndarray:
     """Decodes a picture file, upright as its EXIF orientation says.
 
+    16 bits of grey become 8. Transparency is left out: the colours are those stored below it, as OpenCV and
+    MMDetection read them.
+
     Returns:
         (H, W, 3) uint8, BGR, contiguous.
 
     Raises:
-        UsageError: The file is missing, is no picture, or is truncated. Names it.
+        UsageError: The file is missing, is no picture, is truncated, or its values have no known range (32-bit
+            integers, floats). Names it.
     """
     with _opened(path) as image:
-        rgb = np.asarray(ImageOps.exif_transpose(image).convert("RGB"))
-    return cv2.cvtColor(rgb, cv2.COLOR_RGB2BGR)
+        upright = ImageOps.exif_transpose(image)
+        if image.mode in _SIXTEEN_BIT_FORMATS:
+            return cv2.cvtColor(_eight_bits(image, upright), cv2.COLOR_GRAY2BGR)
+        upright.info.pop("transparency", None)  # of which Pillow would warn
+        return cv2.cvtColor(np.asarray(upright.convert("RGB")), cv2.COLOR_RGB2BGR)
 
 
 def check_image(path: str | Path) -> tuple[int, int]:
@@ -48,32 +72,61 @@ def check_image(path: str | Path) -> tuple[int, int]:
     return (height, width) if transposed else (width, height)
 
 
-def scale_long_side(img: np.ndarray, size: int) -> np.ndarray:
-    """Resizes a picture so that its long side is `size` pixels; the aspect ratio stays.
+def scale_to_fit(img: np.ndarray, bounds_hw: tuple[int, int]) -> np.ndarray:
+    """Resizes a picture to the largest that fits within a height and a width; the aspect ratio stays.
 
-    The short side is truncated as in YOLOv5 v7.0, area interpolation when shrinking and bilinear when growing.
-    One difference: there, rounding errors of the factor can leave the long side a pixel short; here it is exact.
+    In a square it is the long side that fills it. The other side is truncated as in YOLOv5 v7.0, area interpolation
+    when shrinking and bilinear when growing. One difference: there, rounding errors of the factor can leave the long
+    side a pixel short; here it is exact.
 
     Args:
         img: (H, W) or (H, W, C) array.
-        size: Length of the long side in pixels.
+        bounds_hw: Height and width in pixels.
 
     Returns:
-        The resized picture, no side below one pixel; `img` itself when its long side is `size` already.
+        The resized picture, no side below one pixel; `img` itself when it has that size already.
     """
-    height, width = scaled_hw(img.shape[:2], size)
+    height, width = scaled_hw(img.shape[:2], bounds_hw)
     if (height, width) == img.shape[:2]:
         return img
-    shrinks = size < max(img.shape[:2])
+    shrinks = height < img.shape[0] or width < img.shape[1]
     return cv2.resize(img, (width, height), interpolation=cv2.INTER_AREA if shrinks else cv2.INTER_LINEAR)
 
 
-def scaled_hw(shape_hw: tuple[int, int], size: int) -> tuple[int, int]:
-    """Height and width that `scale_long_side` gives to a picture of height and width `shape_hw`."""
-    long_side = max(shape_hw)
-    ratio = size / long_side
-    height, width = (size if side == long_side else max(int(side * ratio), 1) for side in shape_hw)
+def scaled_hw(shape_hw: tuple[int, int], bounds_hw: tuple[int, int]) -> tuple[int, int]:
+    """Height and width that `scale_to_fit` gives to a picture of height and width `shape_hw`."""
+    ratios = [bound / side for bound, side in zip(bounds_hw, shape_hw, strict=True)]
+    ratio = min(ratios)
+    height, width = (
+        bound if own == ratio else max(int(side * ratio), 1)
+        for bound, side, own in zip(bounds_hw, shape_hw, ratios, strict=True)
+    )
     return height, width
+
+
+def _eight_bits(image: Image.Image, upright: Image.Image) -> np.ndarray:
+    """(H, W) uint8 of a picture with 16 bits of grey."""
+    grey = np.asarray(upright).astype(np.uint32)
+    if _tiff_tag(image, _PHOTOMETRIC_TAG, None) == _WHITE_IS_ZERO:  # which Pillow heeds with 8 bits only
+        grey = 65535 - grey
+    return ((grey + _SIXTEEN_TO_EIGHT // 2) // _SIXTEEN_TO_EIGHT).astype(np.uint8)
+
+
+def _check_mode(path: str | Path, image: Image.Image) -> None:
+    """Refuses a picture whose values have no range that is known for certain."""
+    if image.mode in _EIGHT_BIT_MODES:
+        return
+    bits = _tiff_tag(image, _BITS_TAG, (16,))[0]
+    if image.format not in _SIXTEEN_BIT_FORMATS.get(image.mode, ()) or bits != 16:
+        raise UsageError(
+            f"{path}: its values have no certain range ({image.format}, mode {image.mode}"
+            f"{'' if bits == 16 else f' of {bits} bits'}); save it with 8 bits a channel, or as 16-bit grey PNG"
+        )
+
+
+def _tiff_tag(image: Image.Image, tag: int, default: Any) -> Any:
+    """What a TIFF states under a tag; the default for other formats, too."""
+    return image.tag_v2.get(tag, default) if isinstance(image, TiffImagePlugin.TiffImageFile) else default
 
 
 @contextmanager
@@ -83,7 +136,10 @@ def _opened(path: str | Path) -> Iterator[Image.Image]:
         with Image.open(path) as image:
             if image.format == "EPS":
                 raise ValueError("EPS is a program, which Ghostscript would run")
+            _check_mode(path, image)
             yield image
+    except UsageError:
+        raise
     except FileNotFoundError as error:
         raise UsageError(f"{path}: no such image; restore the file or take it off its split") from error
     except _DECODER_ERRORS as error:

@@ -52,14 +52,17 @@ def draw_labels(dataset: DetectionDataset) -> Figure:
     return figure
 
 
-def _relative_boxes(record: dict, img_size: int) -> np.ndarray:
+def _relative_boxes(record: dict, img_size: tuple[int, int]) -> np.ndarray:
     """(n, 4) xyxy, fractions of the picture's width and height."""
     height, width = scaled_hw(record["ori_shape"], img_size)
     return record["gt_bboxes"] / np.array([width, height] * 2)
 
 
 def _title(dataset: DetectionDataset, objects: int) -> str:
-    difficult = sum(int(record["difficult"].sum()) for record in dataset.data_list) if dataset.test_mode else 0
+    difficult = 0
+    if dataset.test_mode:  # an object that every class ignores stands there once a class
+        boxes = [record["ori_bboxes"][record["difficult"]] for record in dataset.data_list]
+        difficult = sum(len(np.unique(own, axis=0)) for own in boxes)
     counts = f"{len(dataset):,} pictures, {objects:,} objects"
     return f"{', '.join(dataset.splits)}: {counts}" + (f" and {difficult:,} difficult ones" if difficult else "")
 

@@ -14,8 +14,9 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from yolo_plugins.datasets.voc import VOC_CLASSES, annotation_path, image_path, split_path
+from yolo_plugins.datasets.voc import VOC_CLASSES, annotation_path, split_path
 from yolo_plugins.errors import UsageError
+from yolo_plugins.files import json_text
 
 _MARKER = "SYNTHETIC.json"
 _FORMAT = "yolo_plugins.datasets.synthetic_voc"
@@ -98,7 +99,7 @@ def make_synthetic_voc(
                 _write_picture(draft, sub, name, *_draw_picture(rng, index, num_classes, long_side_range))
             _write_text(split_path(draft, sub, split), "".join(f"{name}\n" for name in names))
         marker = {"format": _FORMAT, "train": train, "test": test, "num_classes": num_classes, "seed": seed}
-        _write_text(draft / _MARKER, json.dumps(marker | {"long_side_range": long_side_range}) + "\n")
+        _write_text(draft / _MARKER, json_text(marker | {"long_side_range": long_side_range}) + "\n")
         _swap(draft, root)
     finally:
         shutil.rmtree(draft, ignore_errors=True)
@@ -348,7 +349,7 @@ _GROUNDS: tuple[Callable[[np.random.Generator, int, int], np.ndarray], ...] = (_
 
 def _write_picture(root: Path, sub: str, name: str, img: np.ndarray, objects: list[_Object], owner: np.ndarray) -> None:
     """Writes one JPEG and its XML."""
-    path = image_path(root, sub, name)
+    path = root / sub / "JPEGImages" / f"{name}.jpg"
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_bytes(cv2.imencode(".jpg", img, [cv2.IMWRITE_JPEG_QUALITY, _JPEG_QUALITY])[1].tobytes())
     nodes = "".join(_object_xml(item, owner, number) for number, item in enumerate(objects, start=1))

@@ -1,16 +1,19 @@
-"""PASCAL VOC on disk: where its files lie, what a split lists, what an annotation says. Needs only numpy.
+"""PASCAL VOC on disk: where its files lie, what a split lists, what an annotation says. Needs no torch.
 
 Layout and fields: VOC2012 development kit documentation, sections 2 and 11 (Everingham and Winn, 2012).
 """
 
+import codecs
 import math
+import os
 import xml.etree.ElementTree as ET
 from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 
-from yolo_plugins.datasets.annotation import Annotation
+from yolo_plugins.datasets.annotation import OTHER_CLASS, OTHERS_REMEDY, Annotation, check_boxes, label_classes
+from yolo_plugins.datasets.images import IMAGE_SUFFIXES
 from yolo_plugins.errors import UsageError
 
 # The official names in the official (alphabetical) order: the class index of a label is its place here.
@@ -37,8 +40,6 @@ VOC_CLASSES: tuple[str, ...] = (
     "tvmonitor",
 )
 
-# Pixels by which a box may leave its image and still be read, clipped: 0-based writers start at 0 instead of 1.
-_BORDER_TOLERANCE = 1.0
 _BOX_TAGS = ("xmin", "ymin", "xmax", "ymax")
 
 
@@ -48,13 +49,68 @@ def annotation_path(data_root: str | Path, sub: str, image_id: str) -> Path:
 
 
 def image_path(data_root: str | Path, sub: str, image_id: str) -> Path:
-    """Path of the JPEG of picture `image_id` in sub-folder `sub` ("VOC2007") of the VOCdevkit folder `data_root`."""
-    return Path(data_root) / sub / "JPEGImages" / f"{image_id}.jpg"
+    """Path of picture `image_id` in sub-folder `sub`, see `PictureFolder`; for one picture, not for many."""
+    return PictureFolder(data_root, sub).path(image_id)
+
+
+class PictureFolder:
+    """The pictures of a sub-folder `sub` ("VOC2007") of the VOCdevkit folder `data_root`.
+
+    The stem decides, whatever the suffix and whatever an annotation says of it. A folder is listed once, when it is
+    first asked for: with a look-up for each picture a hundred thousand of them would take minutes.
+    """
+
+    def __init__(self, data_root: str | Path, sub: str) -> None:
+        self._folder = Path(data_root) / sub / "JPEGImages"
+        self._listed: dict[Path, dict[str, list[str]]] = {}
+
+    def path(self, image_id: str) -> Path:
+        """Path of a picture.
+
+        Raises:
+            UsageError: There is no such picture, or there are several.
+        """
+        wanted = self._folder / image_id
+        if wanted.parent not in self._listed:
+            self._listed[wanted.parent] = _names_by_stem(wanted.parent)
+        names = self._listed[wanted.parent].get(wanted.name, [])
+        if not names:
+            kinds = ", ".join(IMAGE_SUFFIXES)
+            raise UsageError(
+                f"{wanted}.jpg: no such image, nor one of another suffix ({kinds}); "
+                "restore the file or take it off its split"
+            )
+        if len(names) > 1:
+            both = " and ".join(sorted(names))
+            raise UsageError(f"{wanted.parent}: {both} are pictures of one name; remove all but one")
+        return wanted.parent / names[0]
+
+
+def _names_by_stem(folder: Path) -> dict[str, list[str]]:
+    """Names of the picture files of a folder by their stems; none where there is no folder."""
+    names: dict[str, list[str]] = {}
+    for name in os.listdir(folder) if folder.is_dir() else []:
+        stem, suffix = os.path.splitext(name)
+        if suffix.lower() in IMAGE_SUFFIXES:
+            names.setdefault(stem, []).append(name)
+    return names
 
 
 def split_path(data_root: str | Path, sub: str, split: str) -> Path:
     """Path of the list of `split` ("train") in sub-folder `sub` ("VOC2007") of the VOCdevkit folder `data_root`."""
     return Path(data_root) / sub / "ImageSets" / "Main" / f"{split}.txt"
+
+
+def parse_split(entry: str) -> tuple[str, str]:
+    """Sub-folder and name of a split that is written "VOC2007/train".
+
+    Raises:
+        UsageError: It is not.
+    """
+    sub, slash, split = str(entry).partition("/")
+    if not (sub and slash and split):
+        raise UsageError(f"splits: {entry!r} is not of the form 'VOC2007/train'; write FOLDER/SPLIT")
+    return sub, split
 
 
 def read_split(data_root: str | Path, sub: str, split: str) -> list[str]:
@@ -87,31 +143,35 @@ def read_split(data_root: str | Path, sub: str, split: str) -> list[str]:
     return names
 
 
-def read_annotation(xml_path: str | Path, classes: Sequence[str] = VOC_CLASSES) -> Annotation:
+def read_annotation(
+    xml_path: str | Path, classes: Sequence[str] = VOC_CLASSES, others: str | None = None, clip: bool = False
+) -> Annotation:
     """Reads one VOC XML and refuses it when anything in it is wrong.
 
     Args:
         xml_path: The annotation file.
         classes: Names of the classes; a label is the index into them.
+        others: What becomes of objects of other classes, see `label_classes`.
+        clip: Whether boxes may leave their picture, see `check_boxes`.
 
     Returns:
         The annotation. A box is the area which the 1-based inclusive box of the file covers, (xmin - 1, ymin - 1,
         xmax, ymax); `filename` is the XML's own stem with `.jpg` where it gives none.
 
     Raises:
-        UsageError: The file is missing or malformed, an object has an unknown class, no box, or a box that is inverted
-            or leaves the picture by more than a pixel. Names the file and every fault.
+        UsageError: The file is missing or malformed, an object is not where it belongs, or breaks the rules for
+            classes and boxes. Names the file and every fault.
     """
-    annotation, faults = inspect_annotation(xml_path, classes)
+    annotation, faults = inspect_annotation(xml_path, classes, others, clip)
     if annotation is None or faults:
         raise UsageError(f"{xml_path}: {'; '.join(faults)}; fix the file or take the picture off its split")
     return annotation
 
 
 def inspect_annotation(
-    xml_path: str | Path, classes: Sequence[str] = VOC_CLASSES
+    xml_path: str | Path, classes: Sequence[str] = VOC_CLASSES, others: str | None = None, clip: bool = False
 ) -> tuple[Annotation | None, list[str]]:
-    """Reads one VOC XML as far as it goes.
+    """Reads one VOC XML as far as it goes; arguments as for `read_annotation`.
 
     Returns:
         The annotation with the sound objects only (None when the file as a whole is unusable), and one sentence for
@@ -119,70 +179,74 @@ def inspect_annotation(
     """
     path = Path(xml_path)
     try:
-        # Some writers leave blank lines before the XML declaration, which the standard forbids.
-        root = ET.fromstring(path.read_bytes().lstrip())
+        root = ET.fromstring(_without_preamble(path.read_bytes()))
     except OSError as error:
         return None, [f"cannot read the annotation ({error.strerror})"]
     except (ET.ParseError, LookupError, ValueError) as error:  # the latter two: an encoding that does not exist
         return None, [f"malformed XML ({error})"]
     size = [_number(root, f"size/{tag}") for tag in ("width", "height")]
-    if not all(1 <= side < math.inf for side in size):
-        return None, ["no <size> with a positive <width> and <height>"]
-    width, height = (int(side) for side in size)
-    index = {name: label for label, name in enumerate(classes)}
-    bboxes, labels, difficult, faults = [], [], [], []
+    if not all(1 <= side < math.inf and side.is_integer() for side in size):
+        return None, ["no <size> with a positive whole <width> and <height>"]
     # Only direct children: the <part> of a person holds a <bndbox> of its own.
-    for number, node in enumerate(root.findall("object"), start=1):
-        label, bbox, is_difficult, object_faults = _read_object(node, index, width, height)
-        if object_faults:
-            faults += [f"object {number}: {fault}" for fault in object_faults]
-        else:
-            bboxes.append(bbox)
-            labels.append(label)
-            difficult.append(is_difficult)
+    nodes = root.findall("object")
+    faults = _layout_faults(root, nodes)
+    names = [_text(node, "name") for node in nodes]
+    labels, wanted, class_faults = label_classes(names, classes, others)
+    if class_faults:  # the remedy once, not at every object
+        class_faults[min(class_faults)] += f" ({OTHERS_REMEDY})"
+    corners = np.array([[_number(node, f"bndbox/{tag}") for tag in _BOX_TAGS] for node in nodes]).reshape(-1, 4)
+    bboxes, has_area, box_faults = check_boxes(
+        corners, np.tile(size, (len(nodes), 1)), clip, lambda k: _shown(corners[k]), inclusive=True
+    )
+    for k, node in enumerate(nodes):
+        own_faults = [fault for fault in (class_faults.get(k), *_node_faults(node), box_faults.get(k)) if fault]
+        faults += [f"object {k + 1}: {fault}" for fault in own_faults]
+        wanted[k] &= not own_faults
+    sound = wanted & has_area
+    difficult = np.array([_difficult(node) == "1" for node in nodes], dtype=bool)
     annotation = Annotation(
         filename=_text(root, "filename") or f"{path.stem}.jpg",
-        width=width,
-        height=height,
-        bboxes=np.asarray(bboxes, dtype=np.float32).reshape(-1, 4),
-        labels=np.asarray(labels, dtype=np.int64),
-        difficult=np.asarray(difficult, dtype=bool),
+        width=int(size[0]),
+        height=int(size[1]),
+        bboxes=bboxes[sound],
+        labels=labels[sound],
+        difficult=(difficult | (labels == OTHER_CLASS))[sound],
+        without_area=int((wanted & ~has_area).sum()),
+        others=tuple(name for name, label in zip(names, labels, strict=True) if label == OTHER_CLASS),
     )
     return annotation, faults
 
 
-def _read_object(
-    node: ET.Element, index: dict[str, int], width: int, height: int
-) -> tuple[int, list[float], bool, list[str]]:
-    """Label, xyxy box clipped to the picture, difficult, and the faults of one <object>."""
-    faults = []
-    name = _text(node, "name")
-    if name not in index:
-        faults.append(f"unknown class {name!r}")
-    flag = _text(node, "difficult") or "0"
-    if flag not in ("0", "1"):
-        faults.append(f"<difficult> is {flag!r}, not 0 or 1")
-    corners = [_number(node, f"bndbox/{tag}") for tag in _BOX_TAGS]
-    fault = _box_fault(corners, width, height)
-    if fault:
-        faults.append(fault)
-    xmin, ymin, xmax, ymax = corners
-    bbox = [max(xmin - 1, 0.0), max(ymin - 1, 0.0), min(xmax, float(width)), min(ymax, float(height))]
-    return index.get(name, -1), bbox, flag == "1", faults
+def _without_preamble(data: bytes) -> bytes:
+    """Without the byte-order mark and the blank lines that some writers leave before the XML declaration."""
+    return data.lstrip().removeprefix(codecs.BOM_UTF8).lstrip()
 
 
-def _box_fault(corners: list[float], width: int, height: int) -> str:
-    """What is wrong with a 1-based inclusive box in a picture of that size in pixels; empty when nothing is."""
-    xmin, ymin, xmax, ymax = corners
-    shown = "(" + ", ".join(f"{corner:g}" for corner in corners) + ")"
-    if not all(math.isfinite(corner) for corner in corners):
-        return f"box {shown} is not four numbers"
-    if xmax < xmin or ymax < ymin:
-        return f"inverted box {shown}"
-    low, high = 1 - _BORDER_TOLERANCE, _BORDER_TOLERANCE
-    if xmin < low or ymin < low or xmax > width + high or ymax > height + high or xmin > width or ymin > height:
-        return f"box {shown} is outside the {width}x{height} picture"
-    return ""
+def _layout_faults(root: ET.Element, nodes: Sequence[ET.Element]) -> list[str]:
+    """Objects that would be overlooked, because they are not direct children or are spelt another way."""
+    hidden = sum(_is_object(node) for node in root.iter()) - len(nodes)
+    return [f"{hidden} <object> not directly in <annotation>; move them there"] if hidden else []
+
+
+def _is_object(node: ET.Element) -> bool:
+    return node.tag.rpartition("}")[2].lower() == "object"
+
+
+def _node_faults(node: ET.Element) -> list[str]:
+    """What is wrong with an <object> besides its class and its box."""
+    once = {tag: len(node.findall(tag)) for tag in ("name", "difficult", "bndbox")}
+    once |= {tag: len(node.findall(f"bndbox/{tag}")) for tag in _BOX_TAGS if once["bndbox"] == 1}
+    faults = [f"{count} <{tag}>, an object has one" for tag, count in once.items() if count > 1]
+    flag = _difficult(node)
+    return faults if flag in ("0", "1") else [*faults, f"<difficult> is {flag!r}, not 0 or 1"]
+
+
+def _difficult(node: ET.Element) -> str:
+    return _text(node, "difficult") or "0"
+
+
+def _shown(corners: np.ndarray) -> str:
+    return "(" + ", ".join(f"{corner:g}" for corner in corners) + ")"
 
 
 def _text(node: ET.Element, path: str) -> str:

@@ -8,7 +8,7 @@ from yolo_plugins.errors import UsageError
 from yolo_plugins.registry import DATASETS
 
 from .detection_dataset import DetectionDataset, Picture
-from .voc import VOC_CLASSES, annotation_path, image_path, read_annotation, read_split
+from .voc import VOC_CLASSES, PictureFolder, annotation_path, parse_split, read_annotation, read_split
 
 
 @DATASETS.register_module()
@@ -24,21 +24,14 @@ class VOCDataset(DetectionDataset):
                 f"{self.data_root}: no such VOCdevkit folder; "
                 "run tools/download_voc.py or pass --cfg-options data_root=DIR"
             )
-        for sub, image_id in self._image_ids():
-            xml_path = annotation_path(self.data_root, sub, image_id)
-            yield Picture(
-                img_id=f"{sub}/{image_id}",
-                img_path=str(image_path(self.data_root, sub, image_id)),
-                ann_path=str(xml_path),
-                annotation=read_annotation(xml_path, self.metainfo["classes"]),
-            )
-
-    def _image_ids(self) -> list[tuple[str, str]]:
-        """(sub-folder, id) of every picture of the splits."""
-        ids = []
-        for entry in self.splits:
-            sub, slash, split = entry.partition("/")
-            if not slash:
-                raise UsageError(f"splits: {entry!r} is not of the form 'VOC2007/train'; write FOLDER/SPLIT")
-            ids += [(sub, image_id) for image_id in read_split(self.data_root, sub, split)]
-        return ids
+        rules = self.metainfo["classes"], self.others, self.clip
+        for sub, split in map(parse_split, self.splits):
+            pictures = PictureFolder(self.data_root, sub)
+            for image_id in read_split(self.data_root, sub, split):
+                xml_path = annotation_path(self.data_root, sub, image_id)
+                yield Picture(
+                    img_id=f"{sub}/{image_id}",
+                    img_path=str(pictures.path(image_id)),
+                    ann_path=str(xml_path),
+                    annotation=read_annotation(xml_path, *rules),
+                )

@@ -1,13 +1,17 @@
 """Checkpoints that are either complete or not there, and never replace the last good one before they are complete."""
 
+import logging
 import os
+import re
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 from mmengine.hooks import Hook
+from mmengine.logging import print_log
 from mmengine.runner import Runner
 
+from yolo_plugins.checkpoints.read import load_checkpoint
 from yolo_plugins.engine.epochs import validation_follows
 from yolo_plugins.engine.work_dir import LAST
 from yolo_plugins.errors import UsageError
@@ -34,19 +38,59 @@ _FIXED: dict[str, tuple[Any, str]] = {
 
 
 def latest_checkpoint(work_dir: str | Path) -> str | None:
-    """Path of the newest checkpoint of a work directory, also after the directory was moved; None for a new one.
+    """Path of the checkpoint from which to resume a run, also after its directory was moved; None for a new one.
+
+    That is the one which the directory names, or else the newest sound one, about which a warning is given.
 
     Raises:
-        UsageError: The directory names a checkpoint that is not there.
+        UsageError: There are checkpoints, and none is sound; or one is named, and there is none.
     """
-    pointer = Path(work_dir) / LAST
-    if not pointer.is_file():
-        return None
-    recorded = Path(pointer.read_text().strip())
-    for path in (Path(work_dir) / recorded.name, recorded):  # MMEngine's hook may save to another folder
-        if path.is_file():
+    folder = Path(work_dir)
+    named, faults = _named(folder)
+    epochs = _newest_first(folder)
+    for path in dict.fromkeys([*named, *epochs]):
+        fault = _fault(path)
+        if fault is None:
+            if faults:
+                print_log(f"{'; '.join(faults)}: resuming from {path}", "current", logging.WARNING)
             return str(path)
-    raise UsageError(f"{pointer}: names {recorded.name}, which is not there: restore it, or remove {LAST}")
+        faults.append(fault)
+    if not epochs and not (folder / LAST).exists():
+        return None
+    raise UsageError(f"{'; '.join(faults)}: no checkpoint to resume from; restore one, or start a new run")
+
+
+def newest_sound(folder: str | Path) -> str | None:
+    """Path of the newest `epoch_{n}.pth` of a folder that can be read; None where there is none."""
+    return next((str(path) for path in _newest_first(Path(folder)) if _fault(path) is None), None)
+
+
+def _named(folder: Path) -> tuple[list[Path], list[str]]:
+    """(the checkpoint that a directory names, if it is there; what is wrong where it is not)."""
+    pointer = folder / LAST
+    if not pointer.is_file():
+        return [], [f"{pointer}: no such file"]
+    recorded = Path(pointer.read_text(errors="replace").strip())
+    for path in (folder / recorded.name, recorded):  # MMEngine's hook may save to another folder
+        if os.path.isfile(path):
+            return [path], []
+    return [], [f"{pointer}: names {recorded.name!r:.80}, which is not there"]
+
+
+def _newest_first(folder: Path) -> list[Path]:
+    """The files `epoch_{n}.pth` of a folder, the largest n first."""
+    numbered = [(re.fullmatch(r"epoch_(\d+)\.pth", path.name), path) for path in folder.glob("epoch_*.pth")]
+    epochs = [(int(name[1]), path) for name, path in numbered if name]
+    return [path for _, path in sorted(epochs, reverse=True)]
+
+
+def _fault(path: Path) -> str | None:
+    """Why a checkpoint cannot be read; None for a sound one."""
+    try:
+        load_checkpoint(path)
+    except UsageError as error:
+        return str(error).partition("; ")[0]  # without the remedy, which is another checkpoint
+    return None
 
 
 @HOOKS.register_module()

@@ -39,7 +39,7 @@ class ConsoleHook(Hook):
         self._training = False
 
     def before_train(self, runner: Runner) -> None:
-        """Makes sure that there will be something to print.
+        """Makes sure that there will be something to print, and says so where there is nothing left to train.
 
         Raises:
             UsageError: There is no `RunRecordHook`.
@@ -50,6 +50,8 @@ class ConsoleHook(Hook):
                 "too by default_hooks.console=None"
             )
         self._training = True
+        if runner.rank == 0 and runner.epoch >= runner.max_epochs:
+            print(f"complete, {runner.epoch} of {runner.max_epochs} epochs are done: nothing to train", flush=True)
 
     def after_train(self, runner: Runner) -> None:
         """Says where another hook has ended the run; what comes later belongs to no training."""

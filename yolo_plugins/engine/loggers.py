@@ -10,11 +10,11 @@ from yolo_plugins.errors import UsageError
 from yolo_plugins.registry import VISBACKENDS
 
 
-def visualizer_config(config: Mapping[str, Any], visualizer: Mapping[str, Any] | None, log_dir: str) -> dict[str, Any]:
+def visualizer_config(backends: Any, visualizer: Mapping[str, Any] | None, log_dir: str) -> dict[str, Any]:
     """MMEngine's config of a visualizer with the backends that a config names, started; none by default.
 
     Args:
-        config: Of the run: its `vis_backends` is a list of configs, or of types.
+        backends: `vis_backends` of the run's config: a list of configs, or of types.
         visualizer: The config's entry; its own `vis_backends` come first, what both name counts once.
         log_dir: Folder of the run's log, in whose `vis_data` the backends write.
 
@@ -23,7 +23,7 @@ def visualizer_config(config: Mapping[str, Any], visualizer: Mapping[str, Any] |
     """
     entry: dict[str, Any] = {"type": "Visualizer", **(visualizer or {})}
     entry.pop("name", None)  # MMEngine keeps one visualizer a name: each run is to have its own, and names it itself
-    named = [*_as_list(entry.get("vis_backends")), *_as_list(config.get("vis_backends"))]
+    named = [*_as_list(entry.get("vis_backends")), *_as_list(backends)]
     configs = [{"type": item} if isinstance(item, str) else dict(item) for item in named]
     unique = [item for place, item in enumerate(configs) if item not in configs[:place]]
     folder = f"{entry.get('save_dir', log_dir)}/vis_data"

@@ -43,7 +43,7 @@ class YOLOOptimWrapper(OptimWrapper):
         self.base_param_settings = None  # MMEngine's book-keeping for its own schedulers
         self.accumulate = 1
         self.stepped = False
-        self._pending = 0  # iterations whose gradients wait for a step
+        self._pending: float = 0  # iterations whose gradients wait for a step
         self._device = next(p.device.type for group in optimizer.param_groups for p in group["params"])
         self._dtype = _amp_dtype(amp, self._device)
         self._scaler = torch.amp.GradScaler("cuda", enabled=self._dtype == torch.float16)
@@ -104,6 +104,13 @@ class YOLOOptimWrapper(OptimWrapper):
                 if gradient is not None:
                     all_reduce(gradient, op="mean")
 
+    def rescale_pending(self, factor: float) -> None:
+        """Counts what is pending as `factor` times as many iterations, where an iteration has other images than it had.
+
+        The images decide when a step is due, and the gradients are sums over them.
+        """
+        self._pending *= factor
+
     def state_dict(self) -> dict:
         """The optimizer's state, the gradient scaler's, and the pending gradients with their count."""
         state = super().state_dict()
@@ -112,16 +119,36 @@ class YOLOOptimWrapper(OptimWrapper):
         return state
 
     def load_state_dict(self, state_dict: dict) -> None:
-        """Restores what `state_dict` returned, also in the middle of an accumulation."""
+        """Restores what `state_dict` returned, also in the middle of an accumulation.
+
+        Raises:
+            ValueError: It is the state of another optimizer, or of other parameters.
+        """
         state = dict(state_dict)
         pending, scaler = state.pop("pending"), state.pop("loss_scaler")
+        self._check_options(state["param_groups"])
         super().load_state_dict(state)
+        self._check_shapes()
         if scaler:
             self._scaler.load_state_dict(scaler)
+        if type(pending["count"]) not in (int, float) or pending["count"] < 0:
+            raise ValueError(f"{pending['count']!r} iterations with pending gradients")
         self._pending = pending["count"]
         gradients = pending["gradients"] or [None] * len(self._parameters())
         for parameter, gradient in zip(self._parameters(), gradients, strict=True):
             parameter.grad = None if gradient is None else gradient.to(parameter, copy=True)
+
+    def _check_options(self, groups: list[dict]) -> None:
+        """Refuses groups without the options of this optimizer, which would be missed at the first step."""
+        for number, (own, loaded) in enumerate(zip(self.optimizer.param_groups, groups, strict=False)):
+            if own.keys() != loaded.keys():
+                raise ValueError(f"parameter group {number} has {', '.join(loaded)} in place of {', '.join(own)}")
+
+    def _check_shapes(self) -> None:
+        for parameter, state in self.optimizer.state.items():
+            for name, value in state.items():
+                if torch.is_tensor(value) and value.ndim and value.shape != parameter.shape:
+                    raise ValueError(f"{name} is {tuple(value.shape)} for weights of {tuple(parameter.shape)}")
 
     def _parameters(self) -> list[nn.Parameter]:
         return [parameter for group in self.optimizer.param_groups for parameter in group["params"]]

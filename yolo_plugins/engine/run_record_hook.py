@@ -16,7 +16,7 @@ from mmengine.logging import HistoryBuffer
 from mmengine.model import is_model_wrapper
 from mmengine.runner import Runner
 
-from yolo_plugins.config import describe_config
+from yolo_plugins.config import describe_config, size_hw
 from yolo_plugins.costs.complexity import summarize
 from yolo_plugins.engine import run_description
 from yolo_plugins.engine.loss_terms import loss_terms
@@ -24,6 +24,7 @@ from yolo_plugins.engine.schedule_hook import ScheduleHook, total_batch_size
 from yolo_plugins.engine.work_dir import RECORD
 from yolo_plugins.errors import UsageError
 from yolo_plugins.files import keep_aside
+from yolo_plugins.masking import mask_arguments
 from yolo_plugins.protocol import loss_name, protocol_of, sha256_of
 from yolo_plugins.record import RECORD_VERSION, EpochRow, Record, read_record, summarize_epochs, write_record
 from yolo_plugins.registry import HOOKS
@@ -215,7 +216,7 @@ def _describe(runner: Runner, device: torch.device) -> Record:
         "protocol": protocol,
         "protocol_sha256": sha256_of(protocol),
         "loss": loss_name(runner.cfg.model.to_dict()),
-        "command": shlex.join(sys.argv),
+        "command": shlex.join(mask_arguments(sys.argv)),
         "started": datetime.now(UTC).isoformat(timespec="seconds"),
         "resumed_after": [],
         "seed": runner.seed,
@@ -238,7 +239,7 @@ def _describe(runner: Runner, device: torch.device) -> Record:
 def _input_hw(dataset: Any) -> list[int] | None:
     """[height, width] of the training input in pixels; None for a data set that has no fixed `img_size`."""
     size = getattr(dataset, "img_size", None)
-    return None if size is None else [size, size] if isinstance(size, int) else list(size)
+    return None if size is None else list(size_hw(size))
 
 
 def _complexity(model: torch.nn.Module, input_hw: list[int]) -> dict[str, Any]:

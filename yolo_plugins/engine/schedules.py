@@ -1,4 +1,4 @@
-"""Learning-rate curves and warm-up as closed forms of the iteration or epoch number: no state, so resuming is exact.
+"""Learning-rate curves and warm-up as closed forms of the place in the run: no state, so resuming is exact.
 
 The curves return a factor of the optimizer's own learning rate. Sources: YOLOv5 v6.0 (cosine) and v6.1+ (linear),
 both constant within an epoch; Smith & Topin 2017 (arXiv:1708.07120) for one-cycle, in the form of
@@ -24,11 +24,11 @@ def cosine(epoch: int, max_epochs: int, final: float) -> float:
     return (1 + math.cos(math.pi * epoch / max_epochs)) / 2 * (1 - final) + final
 
 
-def one_cycle(iteration: int, max_iters: int, peak: float = 10.0, rise: float = 0.3, final: float = 1e-4) -> float:
+def one_cycle(iteration: float, max_iters: int, peak: float = 10.0, rise: float = 0.3, final: float = 1e-4) -> float:
     """Factor that rises from 1 to `peak` and falls to `final`, each on half a cosine wave.
 
     Args:
-        iteration: Iterations already finished, 0 .. max_iters - 1.
+        iteration: Iterations already finished, 0 .. max_iters - 1, also between two.
         max_iters: Iterations of the whole run.
         peak: Largest factor (`div_factor` of PyTorch's scheduler).
         rise: Share of the run after which the peak is met (`pct_start`).
@@ -44,7 +44,7 @@ def _half_wave(start: float, end: float, share: float) -> float:
     return end + (start - end) / 2 * (1 + math.cos(math.pi * share))
 
 
-def ramp(iteration: int, length: int, start: float, end: float) -> float:
+def ramp(iteration: float, length: int, start: float, end: float) -> float:
     """Straight line from `start` at iteration 0 to `end` at iteration `length`, constant after it."""
     return end if iteration >= length else start + (end - start) * iteration / length
 
@@ -54,7 +54,7 @@ def warmup_iterations(epochs: float, min_iters: int, iters_per_epoch: int) -> in
     return max(round(epochs * iters_per_epoch), min_iters)
 
 
-def accumulation(iteration: int, warmup_iters: int, nominal_batch_size: int, total_batch: int) -> int:
+def accumulation(iteration: float, warmup_iters: int, nominal_batch_size: int, total_batch: int) -> int:
     """Number of iterations whose gradients make one optimizer step, at least 1.
 
     Rises from 1 to `nominal_batch_size / total_batch` over the warm-up; rounded half to even, as YOLOv5 does.

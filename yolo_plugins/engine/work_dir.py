@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from yolo_plugins.errors import UsageError
-from yolo_plugins.files import folder_lock
+from yolo_plugins.files import folder_lock, remove_temporaries
 
 RECORD = "record.json"
 LAST = "last_checkpoint"  # MMEngine's name of the file that holds the path of the newest checkpoint
@@ -30,6 +30,7 @@ def claimed(folder: Path, resume: bool, overwrite: bool) -> Iterator[None]:
     lock = folder_lock(folder, wait=False)
     _held.add(lock)
     try:
+        remove_temporaries(folder)  # of killed runs
         if overwrite and not resume:
             _remove_run(folder)
         if not resume and (found := _finished_work(folder)):

@@ -54,13 +54,14 @@ class DetectionMetric(BaseMetric):
             data_samples: one dict an image with `gt_instances` and `pred_instances` (and `ignored_instances`, if any),
                 all bboxes (n, 4) xyxy in pixels of the original image.
         """
-        self.results.extend(_image_arrays(sample) for sample in data_samples)
+        self.results.extend((sample.get("index", 0), _image_arrays(sample)) for sample in data_samples)
 
-    def compute_metrics(self, results: list[_Image]) -> dict[str, float]:
+    def compute_metrics(self, results: list[tuple[int, _Image]]) -> dict[str, float]:
         """Scores all images and logs a table of the classes.
 
         Args:
-            results: what `process` kept, of all ranks.
+            results: what `process` kept, of all ranks; scored in the order of the data set, which decides between
+                equal scores, whoever evaluated what.
 
         Returns:
             `ap50`, `ap50_95`, `precision`, `recall`, `recall_max`; nan when there is no ground truth at all.
@@ -68,8 +69,12 @@ class DetectionMetric(BaseMetric):
         classes = (self.dataset_meta or {}).get("classes")
         if not classes:
             raise UsageError("DetectionMetric: the data set's metainfo has no 'classes': give their names there")
-        scores = _evaluate(results, len(classes), self.mode)
-        MMLogger.get_current_instance().info(f"AP per class, mode {self.mode}\n{_table(scores, classes)}")
+        images = [image for _, image in sorted(results, key=lambda result: result[0])]
+        scores = _evaluate(images, len(classes), self.mode)
+        logger = MMLogger.get_current_instance()
+        if not scores.n_gt.any():
+            logger.warning("the data set has no objects, or difficult ones only: there is no average precision")
+        logger.info(f"AP per class, mode {self.mode}\n{_table(scores, classes)}")
         return {name: getattr(scores, name) for name in ("ap50", "ap50_95", "precision", "recall", "recall_max")}
 
 

@@ -2,7 +2,8 @@
 
 A run is its folder, and what it has done stands in its `record.json`: nothing else is remembered. The job of a run
 locks the folder and hands the lock to the training, which keeps it even when the job is killed. So a second start,
-which may come at any time, waits for a training that is still alive and continues one that is not from its checkpoint.
+which may come at any time, waits for a training that is still alive and continues one that is not from its checkpoint;
+on Slurm it adopts the jobs that still live, whose ids are the names of the files in the run's folder of jobs.
 """
 
 import os
@@ -10,22 +11,21 @@ import signal
 import subprocess
 import sys
 import time
-from collections import deque
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from itertools import count
 from pathlib import Path
-from typing import Any
 
 import submitit
 from tqdm import tqdm
 
 from yolo_plugins.errors import UsageError
-from yolo_plugins.files import LOCKED_FOLDER, folder_lock
+from yolo_plugins.files import LOCKED_FOLDER, folder_lock, is_locked
 from yolo_plugins.record import Record, read_record
+from yolo_plugins.study.executors import Executors, SlurmRefusalError, last_job, slurm_states, submit
 
 _POLL_SECONDS = {submitit.LocalJob: 1.0, submitit.SlurmJob: 15.0}  # between two looks; Slurm serves others too
-_YEAR = 365 * 24 * 60  # minutes: submitit ends a local job after five by default
 
 
 @dataclass(frozen=True)
@@ -62,71 +62,15 @@ class Run:
         """Whether all its epochs are done and recorded."""
         return _is_complete(self.folder)
 
+    @property
+    def epochs_done(self) -> int:
+        """That are recorded."""
+        return len(self.record["epochs"]) if self.record else 0
 
-def local_executors(folder: Path, jobs: int, gpus: int) -> Callable[[int], submitit.Executor]:
-    """Executors of processes on this machine; the n-th job of those at work has the n-th so many GPUs.
-
-    More jobs than GPUs share them, in turn. The jobs share the cores unless OMP_NUM_THREADS is set.
-
-    Args:
-        folder: For logs.
-        jobs: Runs at a time.
-        gpus: Of each run; 0 trains on the CPU.
-
-    Raises:
-        UsageError: This machine has fewer GPUs.
-    """
-    ids = _visible_gpus()
-    if gpus > len(ids):
-        raise UsageError(f"--gpus {gpus}: this machine has {len(ids)}")
-    os.environ.setdefault("OMP_NUM_THREADS", str(max(1, (os.cpu_count() or 1) // jobs)))
-
-    def executor(slot: int) -> submitit.Executor:
-        local = submitit.LocalExecutor(folder)
-        visible = [ids[number % len(ids)] for number in range(slot * gpus, (slot + 1) * gpus)]
-        local.update_parameters(gpus_per_node=gpus, visible_gpus=visible, timeout_min=_YEAR, stderr_to_stdout=True)
-        return local
-
-    return executor
-
-
-def _visible_gpus() -> list[int]:
-    chosen = os.environ.get("CUDA_VISIBLE_DEVICES", "").split(",")
-    if all(map(str.isdigit, chosen)):
-        return [*map(int, chosen)]
-    from torch.cuda import device_count  # seconds, which each job would wait
-
-    return [*range(device_count())]
-
-
-def slurm_executors(
-    folder: Path, gpus: int, partition: str, options: Sequence[str]
-) -> Callable[[int], submitit.Executor]:
-    """Executors of Slurm jobs on one node each.
-
-    Args:
-        folder: For logs, visible to all nodes.
-        gpus: Of each run; 0 asks for none.
-        partition: Where to run.
-        options: Further parameters of `submitit.SlurmExecutor` as `key=value`: `time` (minutes; a day by default),
-            `cpus_per_task`, `mem`, `account` ...
-
-    Raises:
-        UsageError: There is no Slurm here, or it has no such parameter.
-    """
-    given = dict(option.partition("=")[::2] for option in options)
-    parameters: dict[str, Any] = {"time": 24 * 60, "job_name": "yolo_plugins"}
-    parameters |= {key: int(value) if value.isdigit() else value for key, value in given.items()}
-    if gpus:
-        parameters["gpus_per_node"] = gpus
-    try:
-        slurm = submitit.SlurmExecutor(folder)
-        slurm.update_parameters(partition=partition, stderr_to_stdout=True, **parameters)
-    except RuntimeError as error:
-        raise UsageError("no command srun: run this on a login node of a Slurm cluster") from error
-    except ValueError as error:
-        raise UsageError(f"--slurm-options: {str(error).splitlines()[0]}") from error
-    return lambda slot: slurm
+    @property
+    def jobs(self) -> Path:
+        """Folder of its jobs: what they printed, and their ids, by which another start finds those that live."""
+        return self.folder / "jobs"
 
 
 @dataclass
@@ -136,43 +80,123 @@ class _Attempt:
     epochs: int  # that were done before it
 
 
-def run_all(runs: Sequence[Run], executors: Callable[[int], submitit.Executor], jobs: int) -> list[str]:
+def run_all(runs: Sequence[Run], executors: Executors, jobs: int) -> list[str]:
     """Trains what is not complete, `jobs` at a time, and shows the progress.
 
-    A run that breaks off is continued as long as each attempt finishes at least one epoch. Stopping this function stops
-    its jobs.
+    A Slurm job of an earlier start that still lives is waited for as if this start had submitted it. A run that breaks
+    off is continued as long as each attempt finishes at least one epoch. An interrupt stops the jobs.
 
     Returns:
         A sentence for each run that failed.
+
+    Raises:
+        UsageError: Slurm refuses the jobs or does not answer, and none is at work.
     """
-    queue = deque(run for run in runs if not run.is_complete)
-    active: dict[Run, _Attempt] = {}
-    failures = []
     with _progress(runs, jobs) as show:
+        work = _Work([run for run in runs if not run.is_complete], executors, jobs, show)
+        refusal = ""
         try:
-            while queue or active:
-                while queue and len(active) < jobs:
-                    slot = min(set(range(jobs)) - {attempt.slot for attempt in active.values()})
-                    run = queue.popleft()
-                    job = executors(slot).submit(train, run.folder, run.command)
-                    active[run] = _Attempt(job, slot, _epochs_done(run))
-                time.sleep(max(_POLL_SECONDS[type(attempt.job)] for attempt in active.values()))
-                for run in [run for run, attempt in active.items() if _has_ended(attempt.job)]:
-                    attempt = active.pop(run)
-                    if run.is_complete and run.record:
-                        show(f"{run}: complete, {_scores(run.record)}")
-                    elif _epochs_done(run) > attempt.epochs:
-                        show(f"{run}: broke off after epoch {_epochs_done(run)}, goes on")
-                        queue.appendleft(run)
-                    else:
-                        failures.append(f"{run}: {_last_words(attempt.job)}")
-                        show(f"{failures[-1]}")
+            while work.queue or work.active:
+                try:
+                    work.finish()
+                    work.start()
+                except SlurmRefusalError as error:
+                    if not work.active:
+                        raise
+                    if refusal != str(error):
+                        refusal = str(error)
+                        show(f"{refusal}; until then what is at work goes on")
                 show()
+                time.sleep(max((_POLL_SECONDS[type(attempt.job)] for attempt in work.active.values()), default=0))
         except BaseException:
-            for attempt in active.values():
+            for attempt in work.active.values():
                 attempt.job.cancel(check=False)
             raise
-    return failures
+    return work.failures
+
+
+class _Work:
+    """The runs that wait, those at work, and what became of the others.
+
+    Args:
+        queue: Runs to be trained, in this order.
+        executors: Of their jobs.
+        jobs: Runs at a time.
+        show: Prints a line.
+    """
+
+    def __init__(self, queue: list[Run], executors: Executors, jobs: int, show: Callable[[str], None]) -> None:
+        self.queue, self.active = queue, dict[Run, _Attempt]()
+        self.failures: list[str] = []
+        self._executors, self._jobs, self._show = executors, jobs, show
+
+    def finish(self) -> None:
+        """Takes note of the jobs that have ended: their runs are complete, go on, or have failed."""
+        states = slurm_states(attempt.job for attempt in self.active.values())
+        for run, attempt in [*self.active.items()]:
+            job = attempt.job
+            if job in states or (isinstance(job, submitit.LocalJob) and not job.done()):
+                continue
+            del self.active[run]
+            if run.is_complete and run.record:
+                self._show(f"{run}: complete, {scores_of(run.record)}")
+            elif run.epochs_done > attempt.epochs:
+                self._show(f"{run}: broke off after epoch {run.epochs_done}, goes on")
+                self.queue.insert(0, run)
+            else:
+                self.failures.append(f"{run}: {last_words(job)}")
+                self._show(self.failures[-1])
+
+    def start(self) -> None:
+        """Submits runs as long as there is room, except those at work: they come first, however many they are."""
+        if not self.queue or len(self.active) >= self._jobs:
+            return
+        for run, (job, _) in living(self.queue).items():
+            self._show(f"{run}: Slurm job {job.job_id} of an earlier start lives, waits for it")
+            self.queue.remove(run)
+            self.active[run] = _Attempt(job, self._free_slot(), epochs=-1)  # it may have done some: no failure yet
+        while self.queue and len(self.active) < self._jobs:
+            run, slot = self.queue[0], self._free_slot()
+            job = submit(self._executors(run.jobs, slot), train, run.folder, run.command)
+            self.queue.remove(run)
+            self.active[run] = _Attempt(job, slot, run.epochs_done)
+
+    def _free_slot(self) -> int:
+        taken = {attempt.slot for attempt in self.active.values()}
+        return next(slot for slot in count() if slot not in taken)
+
+
+def submit_all(runs: Sequence[Run], executors: Executors) -> Iterator[str]:
+    """Submits each run that is neither complete nor at work, all at once, and waits for none.
+
+    Yields:
+        A sentence for each run.
+
+    Raises:
+        UsageError: Slurm refuses a job or does not answer; the jobs before it stay submitted.
+    """
+    at_work = living(runs)
+    for run in runs:
+        if run.is_complete:
+            yield f"{run}: complete"
+        elif run in at_work:
+            yield f"{run}: Slurm job {at_work[run][0].job_id} lives"
+        elif is_locked(run.folder):
+            yield f"{run}: a training is at work in its folder"
+        else:
+            job = submit(executors(run.jobs, 0), train, run.folder, run.command)
+            yield f"{run}: submitted as Slurm job {job.job_id}"
+
+
+def living(runs: Iterable[Run]) -> dict[Run, tuple[submitit.Job, str]]:
+    """The last Slurm job of each run, and what the queue says of it, as far as it has not ended.
+
+    Raises:
+        UsageError: Slurm cannot be asked.
+    """
+    last = {run: job for run in runs if not run.is_complete and (job := last_job(run.jobs))}
+    states = slurm_states(last.values())
+    return {run: (job, states[job]) for run, job in last.items() if job in states}
 
 
 def train(folder: Path, command: Sequence[str]) -> int:
@@ -229,27 +253,14 @@ def _is_complete(folder: Path) -> bool:
     return path.is_file() and read_record(path)["status"] == "complete"
 
 
-def _epochs_done(run: Run) -> int:
-    return len(run.record["epochs"]) if run.record else 0
-
-
-def _has_ended(job: submitit.Job) -> bool:
-    """Whether a job left a result or is gone. Slurm's queue tells it at once, and on clusters without accounts too."""
-    if isinstance(job, submitit.LocalJob):
-        return job.done()
-    if job.paths.result_pickle.exists():
-        return True
-    listed = subprocess.run(["squeue", "--noheader", "--jobs", job.job_id], capture_output=True, text=True, check=False)
-    return not listed.stdout.strip() and (listed.returncode == 0 or "Invalid job id" in listed.stderr)
-
-
-def _scores(record: Record) -> str:
+def scores_of(record: Record) -> str:
+    """Its last AP50, or its last loss where it was not validated."""
     row = record["epochs"][-1]
     ap50 = row["scores"].get("ap50")
     return f"AP50 {ap50:.3f}" if ap50 is not None else f"training loss {row['train_loss']:.4f}"
 
 
-def _last_words(job: submitit.Job) -> str:
+def last_words(job: submitit.Job) -> str:
     """The error of a training, else the last line that it wrote; and where the rest stands."""
     log = Path(job.paths.stdout)
     written = log.read_text(errors="replace").strip().splitlines() if log.is_file() else []

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import pandas as pd
 
-from yolo_plugins.config import describe_config, find_config, input_size, load_config
+from yolo_plugins.config import describe_config, find_config, input_hw, load_config
 from yolo_plugins.errors import UsageError
 from yolo_plugins.faults import explain
 from yolo_plugins.protocol import config_part, config_recipe, loss_name, protocol_of
@@ -177,7 +177,7 @@ def _count(config_name: str, fitted: Fitted) -> tuple[Candidate, str]:
     _refuse_other_loss(str(path), loss_name(config.model.to_dict()), fitted)
     caveats = _compare_recipes(path, config, fitted)
     sizes = fitted.models[["input_h", "input_w"]].drop_duplicates().to_numpy().tolist()
-    height, width = sizes[0] if len(sizes) == 1 else (input_size(config),) * 2
+    height, width = sizes[0] if len(sizes) == 1 else input_hw(config)
     from yolo_plugins.costs.complexity import count_parts
     from yolo_plugins.registry import MODELS
 

@@ -2,12 +2,16 @@
 
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import Any
 
 from yolo_plugins.config import REPO, describe_config, find_config, load_config, read_config
+from yolo_plugins.config_check import LARGEST_SEED
 from yolo_plugins.errors import UsageError
-from yolo_plugins.study.jobs import Run
+from yolo_plugins.record import read_record
+from yolo_plugins.study.executors import Executors
+from yolo_plugins.study.jobs import Run, run_all
 from yolo_plugins.study.tables.collect import collect
 from yolo_plugins.study.tables.schema import COMPLEXITY, EPOCHS, PROTOCOLS, RUNS, write_table
 
@@ -31,9 +35,15 @@ def plan_runs(name: str, folder: Path, options: Sequence[str] = (), processes: i
     if unknown := study.keys() - _KEYS:
         raise UsageError(f"{path}: unknown key {min(unknown)!r}; a study has {' and '.join(sorted(_KEYS))}")
     seeds_of = study.get("runs")
-    if not isinstance(seeds_of, dict) or not all(isinstance(seeds, list) and seeds for seeds in seeds_of.values()):
-        raise UsageError(f"{path}: runs={seeds_of!r}; write runs = dict(yolov5_n_voc=[0, 1]), the seeds of each model")
-    changes = [*study.get("options", []), *options]
+    if not isinstance(seeds_of, dict) or not all(map(_are_seeds, seeds_of.values())):
+        raise UsageError(
+            f"{path}: runs={seeds_of!r}; write runs = dict(yolov5_n_voc=[0, 1]), the seeds of each model, from 0 to "
+            f"{LARGEST_SEED}"
+        )
+    own = study.get("options", [])
+    if not isinstance(own, list) or not all(isinstance(option, str) for option in own):
+        raise UsageError(f"{path}: options={own!r}; write options = ['img_size=160'], a list of texts")
+    changes = [*own, *options]
     runs = []
     for config_name, seeds in seeds_of.items():
         config = load_config(config_name, changes)
@@ -48,6 +58,14 @@ def plan_runs(name: str, folder: Path, options: Sequence[str] = (), processes: i
     if len({run.folder for run in runs}) < len(runs):
         raise UsageError(f"{path}: two runs have one folder; name each config and each of its seeds once")
     return runs
+
+
+def _are_seeds(value: Any) -> bool:
+    return (
+        isinstance(value, list)
+        and bool(value)
+        and all(type(seed) is int and 0 <= seed <= LARGEST_SEED for seed in value)
+    )
 
 
 def _command(arguments: Sequence[str], processes: int) -> tuple[str, ...]:
@@ -67,16 +85,50 @@ def _check_is_its_own(run: Run) -> None:
         )
 
 
-def write_tables(runs: Sequence[Run], folder: str | Path) -> list[str]:
-    """Writes runs.csv, protocols.csv, epochs.csv and complexity.csv of the complete runs, if there are any.
+def run_study(runs: Sequence[Run], folder: Path, executors: Executors, jobs: int) -> Iterator[str]:
+    """Trains what is not complete, `jobs` at a time, and writes the tables.
+
+    Args:
+        runs: Of the study.
+        folder: For the tables.
+        executors: Of the jobs.
+        jobs: Runs at a time.
+
+    Yields:
+        What there is to tell at the end.
+
+    Raises:
+        UsageError: As `run_all` and `write_tables`; after all has been written, a run failed.
+    """
+    failures = run_all(runs, executors, jobs)
+    yield write_tables(runs, folder)
+    if failures:
+        raise UsageError("; ".join(failures) + "; fix the cause, then the same command goes on")
+    yield f"next: python tools/frontier.py {folder} --out {folder}/frontier"
+
+
+def write_tables(runs: Sequence[Run], folder: Path) -> str:
+    """Writes the four tables of all complete runs under a folder, if there are any.
+
+    These are the runs of this study and those of any other config that had the same folder: tables never lose a run.
 
     Returns:
-        A sentence for each run that is left out.
+        How many runs are complete, and what stands in the tables.
+
+    Raises:
+        UsageError: A run is of another configuration, or a record under the folder cannot be read or does not go with
+            another one.
     """
-    if not any(run.is_complete for run in runs):
-        return [f"{run}: not complete" for run in runs]
-    tables = collect([run.folder / "record.json" for run in runs if run.record])
+    for run in runs:  # a job of an earlier start may have trained another configuration
+        _check_is_its_own(run)
+    done = f"{sum(run.is_complete for run in runs)} of {len(runs)} runs are complete"
+    records = sorted(folder.rglob("record.json"))
+    if not any(read_record(record)["status"] == "complete" for record in records):
+        return done
+    tables = collect(records)
     frames = (tables.runs, tables.protocols, tables.epochs, tables.complexity)
     for frame, table in zip(frames, (RUNS, PROTOCOLS, EPOCHS, COMPLEXITY), strict=True):
-        write_table(frame, Path(folder) / table.name, table)
-    return [*tables.left_out, *(f"{run}: not begun" for run in runs if not run.record)]
+        write_table(frame, folder / table.name, table)
+    left_out = [f"not in the tables: {reason}" for reason in tables.left_out]
+    files = f"{folder}/runs.csv, protocols.csv, epochs.csv, complexity.csv"
+    return "\n".join([*left_out, f"{done}; all {len(tables.runs)} under {folder} are in the tables: {files}"])

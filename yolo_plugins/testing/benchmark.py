@@ -14,7 +14,7 @@ from mmengine.config import Config
 from mmengine.registry import init_default_scope
 from torch import Tensor
 
-from yolo_plugins.config import input_size
+from yolo_plugins.config import input_hw
 from yolo_plugins.costs.latency import median_seconds
 from yolo_plugins.engine import YOLOOptimWrapper
 from yolo_plugins.engine.memory import keep_freed_memory
@@ -46,7 +46,7 @@ def benchmark_train(
 ) -> dict[str, float]:
     """Training steps (forward, loss, backward, optimizer) on a random batch, and the loss with assignment alone."""
     model = _build(config).train().to(device)
-    inputs, targets = _random_batch(batch_size, input_size(config), model.num_classes, device)
+    inputs, targets = _random_batch(batch_size, input_hw(config), model.num_classes, device)
     optimizer = torch.optim.SGD(model.parameters(), lr=1e-4, momentum=0.9, nesterov=True)
     wrapper = YOLOOptimWrapper(optimizer, amp=amp)
 
@@ -72,8 +72,8 @@ def benchmark_train(
 def benchmark_predict(config: Config, device: str = "cpu", repeats: int = 40) -> dict[str, float]:
     """Prediction of one image, batch 1, in training form and in deploy form, suppression included."""
     model = _build(config).eval().to(device)
-    size = (input_size(config),) * 2
-    inputs, _ = _random_batch(1, size[0], model.num_classes, device)
+    size = input_hw(config)
+    inputs, _ = _random_batch(1, size, model.num_classes, device)
     meta = dict(ori_shape=size, scale_factor=(1.0, 1.0), pad_param=(0, 0, 0, 0))
     sample = DetDataSample(metainfo=meta)
 
@@ -110,17 +110,18 @@ def _build(config: Config) -> Any:
     return MODELS.build(config.model)
 
 
-def _random_batch(batch_size: int, img_size: int, num_classes: int, device: str) -> tuple[Tensor, Tensor]:
-    """Images (N, 3, S, S) in 0..1, channels last, and targets (M, 6) image, class, xyxy pixels."""
+def _random_batch(batch_size: int, size_hw: tuple[int, int], num_classes: int, device: str) -> tuple[Tensor, Tensor]:
+    """Images (N, 3, H, W) in 0..1, channels last, and targets (M, 6) image, class, xyxy pixels."""
     generator = torch.Generator().manual_seed(0)
     objects = batch_size * _OBJECTS_PER_IMAGE
-    centre = torch.rand(objects, 2, generator=generator) * img_size
-    half = torch.rand(objects, 2, generator=generator) * img_size * 0.19 + img_size * 0.016
+    size_wh = torch.tensor(size_hw[::-1])
+    centre = torch.rand(objects, 2, generator=generator) * size_wh
+    half = torch.rand(objects, 2, generator=generator) * size_wh * 0.19 + size_wh * 0.016
     image = torch.arange(batch_size).repeat_interleave(_OBJECTS_PER_IMAGE)
     label = torch.randint(num_classes, (objects,), generator=generator)
-    bboxes = torch.cat((centre - half, centre + half), 1).clamp(0, img_size)
+    bboxes = torch.cat((centre - half, centre + half), 1).clamp(min=0).minimum(size_wh.repeat(2))
     targets = torch.cat((image[:, None], label[:, None], bboxes), 1)
-    inputs = torch.rand(batch_size, 3, img_size, img_size, generator=generator)
+    inputs = torch.rand(batch_size, 3, *size_hw, generator=generator)
     return inputs.to(device, memory_format=torch.channels_last), targets.to(device)
 
 

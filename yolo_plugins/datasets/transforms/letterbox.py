@@ -1,10 +1,13 @@
 """YOLOv5's letterbox: resize with the aspect ratio kept, then pad with grey to the shape."""
 
+from collections.abc import Sequence
+
 import cv2
 import numpy as np
 from mmcv.transforms import BaseTransform
 
-from yolo_plugins.datasets.images import scale_long_side
+from yolo_plugins.config import size_hw
+from yolo_plugins.datasets.images import scale_to_fit
 from yolo_plugins.errors import UsageError
 from yolo_plugins.registry import TRANSFORMS
 
@@ -57,17 +60,18 @@ class Letterbox(BaseTransform):
     A data set gives pictures that are scaled already, and its own size; that of the config is for all others.
 
     Args:
-        img_size: Side of the square input in pixels; a data set that states no size of its own takes it from here.
+        img_size: Height and width of the input in pixels, or the side of a square; a data set that states no size takes
+            it from here.
         centre: Whether the padding is divided between the sides, as YOLOv5 does it, or lies below and on the right:
             detectors of MMDetection scale their boxes back and know of no offset.
         value: Grey level of the padding.
     """
 
-    def __init__(self, img_size: int | None = None, centre: bool = True, value: int = 114) -> None:
+    def __init__(self, img_size: int | Sequence[int] | None = None, centre: bool = True, value: int = 114) -> None:
         self.img_size, self.centre, self.value = img_size, centre, value
 
     def transform(self, results: dict) -> dict:
-        """Reads `ori_shape` (h, w) and, if any, `batch_hw` or `img_size`; replaces `img` (h, w, 3).
+        """Reads `ori_shape` (h, w) and, if any, `batch_hw` (H, W) or `img_size`; replaces `img` (h, w, 3).
 
         Writes `img_shape` (H, W), `scale_factor` (x, y) from the original to the padded picture, and `pad_param`
         (top, bottom, left, right) in pixels. `gt_bboxes` (n, 4), if any, come to be in the pixels of the new `img`.
@@ -79,8 +83,9 @@ class Letterbox(BaseTransform):
         if size is None:
             raise UsageError("Letterbox: the input has no size; write dict(type='Letterbox', img_size=320)")
         height, width = results["img"].shape[:2]
-        scaled = scale_long_side(results["img"], size)
-        new_shape_hw = results.get("batch_hw", (size, size))
+        bounds_hw = size_hw(size)
+        scaled = scale_to_fit(results["img"], bounds_hw)
+        new_shape_hw = results.get("batch_hw", bounds_hw)
         img, ratio, _ = letterbox(scaled, new_shape_hw, scaleup=False, value=self.value, centre=self.centre)
         inner_height, inner_width = (round(side * ratio) for side in scaled.shape[:2])
         pad_height, pad_width = img.shape[0] - inner_height, img.shape[1] - inner_width

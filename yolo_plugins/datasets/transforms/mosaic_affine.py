@@ -1,17 +1,19 @@
 """YOLOv5's mosaic and random affine in one step: each source picture is warped once, straight into the output.
 
-Geometry: YOLOv5 v6/v7 (four pictures around a random centre of a 2s x 2s canvas, then an affine about the canvas
-centre whose s x s output cuts off a border of s/2). The canvas is never made: a picture fills those output pixels
-whose nearest canvas pixel is its own. Hence the one difference: at a seam, two pictures do not blend into each other.
+Geometry: YOLOv5 v6/v7 (four pictures around a random centre of a canvas of twice the output's sides, then an affine
+about the canvas centre that cuts off a border of half a side). The canvas is never made: a picture fills those output
+pixels whose nearest canvas pixel is its own. Hence the one difference: at a seam, two pictures do not blend.
 """
 
 import math
+from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import cv2
 import numpy as np
 from mmcv.transforms import BaseTransform
 
+from yolo_plugins.config import size_hw
 from yolo_plugins.registry import TRANSFORMS
 
 # YOLOv5 v7.0's rule for boxes after the warp.
@@ -49,8 +51,8 @@ class MosaicAffine(BaseTransform):
     """Mosaic of four pictures (or one letterboxed picture), then a random zoom, shift, rotation and shear.
 
     Args:
-        prob: Probability of the mosaic. Without it the picture is letterboxed onto s x s before the affine.
-        translate: Largest shift, fraction of s, to either side.
+        prob: Probability of the mosaic. Without it the picture is letterboxed before the affine.
+        translate: Largest shift to either side, fraction of the output's side.
         scale: Zoom is uniform in [1 - scale, 1 + scale].
         degrees: Largest rotation to either side.
         shear: Largest shear to either side, degrees.
@@ -78,43 +80,43 @@ class MosaicAffine(BaseTransform):
 
         The keys are `img`, `gt_bboxes`, `gt_bboxes_labels`, and `img_shape`; `mosaic` is for a `MixUp` after it.
         """
-        img_size = results["img_size"]
         results["img"], results["gt_bboxes"], results["gt_bboxes_labels"] = self.sample(
-            results["dataset"], results["index"], img_size, results["rng"]
+            results["dataset"], results["index"], results["img_size"], results["rng"]
         )
-        results["img_shape"] = (img_size, img_size)
+        results["img_shape"] = results["img"].shape[:2]
         results["mosaic"] = self
         return results
 
     def sample(
-        self, dataset: Any, index: int, img_size: int, rng: np.random.Generator
+        self, dataset: Any, index: int, img_size: int | Sequence[int], rng: np.random.Generator
     ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """One augmented sample around picture `index`.
 
         Args:
-            dataset: Has a length and `load(i) -> (img, bboxes, labels)`, pictures with long side `img_size`.
+            dataset: Has a length and `load(i) -> (img, bboxes, labels)`, pictures scaled to fit in `img_size`.
             index: The picture that is in the sample for certain.
-            img_size: Side s of the output in pixels.
+            img_size: (height, width) of the output in pixels, or the side of a square.
             rng: Gives all random numbers.
 
         Returns:
-            (s, s, 3) uint8 BGR, (n, 4) float32 xyxy in output pixels, (n,) int64.
+            (H, W, 3) uint8 BGR, (n, 4) float32 xyxy in output pixels, (n,) int64.
         """
+        height, width = out_hw = size_hw(img_size)
         draws = rng.random(_DRAWS).tolist()
         if draws[0] < self.prob:
-            canvas_size = 2 * img_size
-            placed = _place_four(dataset, index, img_size, draws[1:7])
+            canvas_hw = (2 * height, 2 * width)
+            placed = _place_four(dataset, index, out_hw, draws[1:7])
         else:
-            canvas_size = img_size
-            placed = [_place_centred(dataset.load(index), img_size)]
-        affine = self._random_affine(canvas_size, img_size, draws[7:])
-        img = np.full((img_size, img_size, 3), self.pad_value, dtype=np.uint8)
+            canvas_hw = out_hw
+            placed = [_place_centred(dataset.load(index), out_hw)]
+        affine = self._random_affine(canvas_hw, out_hw, draws[7:])
+        img = np.full((height, width, 3), self.pad_value, dtype=np.uint8)
         for picture in placed:
-            _warp_into(img, picture, canvas_size, affine)
-        bboxes, labels = _warp_boxes(placed, canvas_size, img_size, affine)
+            _warp_into(img, picture, canvas_hw, affine)
+        bboxes, labels = _warp_boxes(placed, canvas_hw, out_hw, affine)
         return img, bboxes, labels
 
-    def _random_affine(self, canvas_size: int, img_size: int, draws: list[float]) -> _Affine:
+    def _random_affine(self, canvas_hw: tuple[int, int], out_hw: tuple[int, int], draws: list[float]) -> _Affine:
         """Zoom, rotation and shear about the canvas centre, which lands near the centre of the output."""
         u_scale, u_x, u_y, u_angle, u_shear_x, u_shear_y = (2.0 * u - 1.0 for u in draws)
         scale = 1.0 + self.scale * u_scale
@@ -124,16 +126,16 @@ class MosaicAffine(BaseTransform):
         # The shear (1, shear_x; shear_y, 1) after the rotation and zoom (cos, sin; -sin, cos).
         a, b = cos - shear_x * sin, sin + shear_x * cos
         c, d = shear_y * cos - sin, shear_y * sin + cos
-        centre = canvas_size / 2
-        shift_x = (0.5 + self.translate * u_x) * img_size - (a + b) * centre
-        shift_y = (0.5 + self.translate * u_y) * img_size - (c + d) * centre
+        centre_y, centre_x = canvas_hw[0] / 2, canvas_hw[1] / 2
+        shift_x = (0.5 + self.translate * u_x) * out_hw[1] - (a + b * (centre_y / centre_x)) * centre_x
+        shift_y = (0.5 + self.translate * u_y) * out_hw[0] - (c * (centre_x / centre_y) + d) * centre_y
         return _Affine((a, b, c, d), (shift_x, shift_y), scale)
 
 
-def _place_four(dataset: Any, index: int, img_size: int, draws: list[float]) -> list[_Placed]:
+def _place_four(dataset: Any, index: int, out_hw: tuple[int, int], draws: list[float]) -> list[_Placed]:
     """This picture in a random quadrant and three random others, all touching a random centre."""
     u_x, u_y, u_slot, *u_others = draws
-    centre_x, centre_y = (int(img_size * (0.5 + u)) for u in (u_x, u_y))
+    centre_y, centre_x = (int(side * (0.5 + u)) for side, u in zip(out_hw, (u_y, u_x), strict=True))
     indices = [int(u * len(dataset)) for u in u_others]
     indices.insert(int(u_slot * 4), index)
     placed = []
@@ -145,24 +147,23 @@ def _place_four(dataset: Any, index: int, img_size: int, draws: list[float]) -> 
     return placed
 
 
-def _place_centred(loaded: tuple[np.ndarray, np.ndarray, np.ndarray], img_size: int) -> _Placed:
-    """The letterbox: a picture in the middle of an s x s canvas; an odd pixel of padding goes right or below."""
+def _place_centred(loaded: tuple[np.ndarray, np.ndarray, np.ndarray], canvas_hw: tuple[int, int]) -> _Placed:
+    """The letterbox: a picture in the middle of its canvas; an odd pixel of padding goes right or below."""
     img, bboxes, labels = loaded
-    return _Placed(img, (img_size - img.shape[1]) // 2, (img_size - img.shape[0]) // 2, bboxes, labels)
+    return _Placed(img, (canvas_hw[1] - img.shape[1]) // 2, (canvas_hw[0] - img.shape[0]) // 2, bboxes, labels)
 
 
-def _warp_into(out: np.ndarray, picture: _Placed, canvas_size: int, affine: _Affine) -> None:
-    """Draws a picture's part of the output, (s, s, 3), in place."""
+def _warp_into(out: np.ndarray, picture: _Placed, canvas_hw: tuple[int, int], affine: _Affine) -> None:
+    """Draws a picture's part of the output, (H, W, 3), in place."""
     height, width = picture.img.shape[:2]
     # The canvas pixels that are its own, as an area: pixel i covers [i - 0.5, i + 0.5).
-    x_low, x_high = max(picture.left, 0) - 0.5, min(picture.left + width, canvas_size) - 0.5
-    y_low, y_high = max(picture.top, 0) - 0.5, min(picture.top + height, canvas_size) - 0.5
+    x_low, x_high = max(picture.left, 0) - 0.5, min(picture.left + width, canvas_hw[1]) - 0.5
+    y_low, y_high = max(picture.top, 0) - 0.5, min(picture.top + height, canvas_hw[0]) - 0.5
     (a, b, c, d), (shift_x, shift_y) = affine.linear, affine.shift
-    size = out.shape[0]
     corners_x = [a * x + b * y + shift_x for x in (x_low, x_high) for y in (y_low, y_high)]
     corners_y = [c * x + d * y + shift_y for x in (x_low, x_high) for y in (y_low, y_high)]
-    u_low, u_high = max(math.ceil(min(corners_x)), 0), min(math.ceil(max(corners_x)), size)
-    v_low, v_high = max(math.ceil(min(corners_y)), 0), min(math.ceil(max(corners_y)), size)
+    u_low, u_high = max(math.ceil(min(corners_x)), 0), min(math.ceil(max(corners_x)), out.shape[1])
+    v_low, v_high = max(math.ceil(min(corners_y)), 0), min(math.ceil(max(corners_y)), out.shape[0])
     if u_low >= u_high or v_low >= v_high:
         return
     # canvas = inverse @ (out - shift), as rows (xu, xv, x0), (yu, yv, y0)
@@ -188,13 +189,13 @@ def _warp_into(out: np.ndarray, picture: _Placed, canvas_size: int, affine: _Aff
 
 
 def _warp_boxes(
-    placed: list[_Placed], canvas_size: int, img_size: int, affine: _Affine
+    placed: list[_Placed], canvas_hw: tuple[int, int], out_hw: tuple[int, int], affine: _Affine
 ) -> tuple[np.ndarray, np.ndarray]:
     """Boxes of all pictures in output pixels, (n, 4) float32 xyxy, without those that the warp has spoilt; labels."""
     on_canvas = np.concatenate([p.bboxes + np.array([p.left, p.top, p.left, p.top], np.float64) for p in placed])
     labels = np.concatenate([p.labels for p in placed])
     np.maximum(on_canvas, 0.0, out=on_canvas)
-    np.minimum(on_canvas, canvas_size, out=on_canvas)
+    np.minimum(on_canvas, canvas_hw[::-1] * 2, out=on_canvas)
     (a, b, c, d), (shift_x, shift_y) = affine.linear, affine.shift
     if affine.keeps_axes:
         bboxes = on_canvas * affine.scale + np.array([shift_x, shift_y, shift_x, shift_y])
@@ -203,7 +204,7 @@ def _warp_boxes(
         corners_x, corners_y = a * x + b * y + shift_x, c * x + d * y + shift_y
         bboxes = np.stack([corners_x.min(1), corners_y.min(1), corners_x.max(1), corners_y.max(1)], axis=1)
     np.maximum(bboxes, 0.0, out=bboxes)
-    np.minimum(bboxes, img_size, out=bboxes)
+    np.minimum(bboxes, out_hw[::-1] * 2, out=bboxes)
     area_before = np.prod(on_canvas[:, 2:] - on_canvas[:, :2], axis=1) * affine.scale**2
     width, height = (bboxes[:, 2:] - bboxes[:, :2]).T
     short, long = np.minimum(width, height), np.maximum(width, height)

@@ -41,11 +41,11 @@ class PackTrain(BaseTransform):
     """Packs the augmented picture and its boxes."""
 
     def transform(self, results: dict) -> dict:
-        """Returns dict(inputs=(3, S, S) uint8 BGR, data_samples=DetDataSample).
+        """Returns dict(inputs=(3, H, W) uint8 BGR, data_samples=DetDataSample).
 
         The sample has `gt_instances`: `bboxes` (n, 4) xyxy in input pixels, `labels` (n,); and, as no object of a
         training sample is to be ignored, empty `ignored_instances`. Its metainfo holds `img_id`, `img_path`,
-        `ori_shape` (h, w) of the picture that the sample is built around, and `img_shape` (S, S).
+        `ori_shape` (h, w) of the picture that the sample is built around, and `img_shape` (H, W).
         """
         packed = pack(results, _META_KEYS)
         packed["data_samples"].gt_instances = instances(results["gt_bboxes"], results["gt_bboxes_labels"])

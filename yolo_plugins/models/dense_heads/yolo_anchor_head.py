@@ -14,6 +14,7 @@ from mmengine.structures import InstanceData
 from torch import Tensor, nn
 
 from yolo_plugins.errors import UsageError
+from yolo_plugins.faults import suggest
 from yolo_plugins.models.dense_heads.pick import pick
 from yolo_plugins.models.losses import LossInput
 from yolo_plugins.models.task_modules import Assignment, select_detections
@@ -48,7 +49,8 @@ class YOLOAnchorHead(BaseModule):
         init_cfg: MMEngine initialisation config.
 
     Raises:
-        UsageError: Anchors, channels and strides differ in their number of levels.
+        UsageError: Anchors, channels and strides differ in their number of levels, the levels in their number of
+            anchors; an anchor is no pair of positive numbers; `test_cfg` has an option that does not exist.
     """
 
     def __init__(
@@ -65,14 +67,15 @@ class YOLOAnchorHead(BaseModule):
         init_cfg: dict | None = None,
     ) -> None:
         super().__init__(init_cfg)
-        if not len(anchors) == len(in_channels) == len(strides):
+        known = _anchors(anchors)
+        if not len(known) == len(in_channels) == len(strides):
             raise UsageError(
-                f"{len(anchors)} levels of anchors for {len(in_channels)} maps of strides {list(strides)}; "
+                f"{len(known)} levels of anchors for {len(in_channels)} maps of strides {list(strides)}; "
                 "give one list of anchors for each level"
             )
         self.num_classes = num_classes
         self.strides = list(strides)
-        self.register_buffer("anchors", torch.tensor(anchors, dtype=torch.float32), persistent=False)  # (L, A, 2)
+        self.register_buffer("anchors", known, persistent=False)  # (L, A, 2)
         self.outputs_per_anchor = 5 + num_classes
         self.predictors = nn.ModuleList(
             nn.Conv2d(channels, self.anchors.shape[1] * self.outputs_per_anchor, 1) for channels in in_channels
@@ -81,6 +84,7 @@ class YOLOAnchorHead(BaseModule):
         self.bbox_coder = TASK_UTILS.build(bbox_coder)
         self.loss_module = _build_loss(loss)
         self.test_cfg = test_cfg or {}
+        _check_options(self.test_cfg)
         self._add_prior_bias(class_prior_offset)
 
     @torch.no_grad()
@@ -165,6 +169,29 @@ def _flat_index(raw: Sequence[Tensor], positives: Sequence[tuple[Tensor, ...]]) 
         flat.append(start + ((image * anchors + anchor) * h + row) * w + column)
         start += level[..., 4].numel()
     return torch.cat(flat)
+
+
+def _anchors(anchors: Sequence[Sequence[tuple[float, float]]]) -> Tensor:
+    """(L, A, 2) width and height in pixels."""
+    try:
+        known = torch.tensor(anchors, dtype=torch.float32, device="cpu")  # whatever device the head is built on
+    except (TypeError, ValueError):
+        known = torch.empty(0, device="cpu")
+    if known.ndim != 3 or known.shape[2] != 2 or not (known > 0).all() or not known.isfinite().all():
+        raise UsageError(
+            f"bbox_head.anchors={str(anchors)[:100]}: give as many (width, height) in pixels to each level, such as "
+            "[[(10, 13), (16, 30)], [(30, 61), (62, 45)]]"
+        )
+    return torch.tensor(anchors, dtype=torch.float32)
+
+
+def _check_options(test_cfg: dict) -> None:
+    known = list(inspect.signature(select_detections).parameters)[1:]
+    for name in test_cfg:
+        if name not in known:
+            raise UsageError(
+                f"model.test_cfg takes no {name!r}; {suggest(name, known, 'it takes ' + ', '.join(known))}"
+            )
 
 
 def _build_loss(cfg: dict) -> nn.Module:

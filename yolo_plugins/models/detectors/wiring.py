@@ -83,10 +83,13 @@ def build_head(
         test_cfg: How detections are selected.
 
     Raises:
-        UsageError: One of MMDetection's heads with maps of several widths, or with strides of its own.
+        UsageError: One of MMDetection's heads with maps of several widths, or with strides of its own; another head
+            with a `train_cfg`.
     """
     known = MODELS.get(cfg["type"]) if isinstance(cfg["type"], str) else cfg["type"]
     if not is_mmdet_head(known):
+        if train_cfg:
+            raise UsageError(f"model.train_cfg is for MMDetection's heads; {cfg['type']} takes its assigner itself")
         return MODELS.build(dict(cfg, in_channels=channels, strides=strides, test_cfg=test_cfg))
     cfg = dict(cfg)
     if len(set(channels)) > 1 and "in_channels" not in cfg:

@@ -73,10 +73,10 @@ class YOLODetector(BaseDetector):
         h, w = batch_inputs.shape[-2:]
         largest = max(self.backbone.out_strides)
         if h % largest or w % largest:
-            fits = [max(int(side / largest + 0.5), 1) * largest for side in (h, w)]  # nearest, the larger of two
+            height, width = (max(int(side / largest + 0.5), 1) * largest for side in (h, w))  # nearest, larger of two
             raise UsageError(
                 f"input size {h}x{w} (height x width) is not a multiple of the largest stride {largest}; "
-                f"use img_size={max(fits)}"
+                f"use img_size={height if height == width else (height, width)}"
             )
         return self.neck(self.backbone(batch_inputs))
 

@@ -1,0 +1,79 @@
+"""The tools' common arguments: a wrong one is one line."""
+
+import argparse
+import os
+
+import pytest
+import torch
+
+from yolo_plugins import cli
+
+
+@pytest.mark.parametrize(
+    ("kind", "text", "value"),
+    [
+        (cli.whole(1, 9), "9", 9),
+        (cli.whole(0), "123456", 123456),
+        (cli.seed, "4294967295", 2**32 - 1),
+        (cli.side, "33", 33),
+        (cli.threads, "1", 1),
+        (cli.fraction, "0.25", 0.25),
+        (cli.fraction, "1", 1.0),
+        (cli.device, "cpu", "cpu"),
+        (cli.launcher, "none", "none"),
+    ],
+)
+def test_a_right_argument_is_its_value(kind, text, value):
+    assert kind(text) == value
+
+
+@pytest.mark.parametrize(
+    ("kind", "texts"),
+    [
+        (cli.whole(1, 9), ("0", "10", "-1", "2.5", "x", "", "1e3", "nan", "9" * 5000)),
+        (cli.seed, ("-1", "4294967296")),
+        (cli.side, ("0", "-32", "1000000")),
+        (cli.threads, ("0", "-1", "100000")),
+        (cli.fraction, ("nan", "2", "-0.1", "inf", "x", "")),
+        (cli.device, ("gpu", "cuda:x", "cpu:0", "meta", "", "cuda:999", "cuda:" + "9" * 30)),
+        (cli.launcher, ("bsub", "")),
+    ],
+)
+def test_a_wrong_argument_is_refused_with_its_text(kind, texts):
+    for text in texts:
+        with pytest.raises(argparse.ArgumentTypeError) as caught:
+            kind(text)
+        assert repr(text) in str(caught.value)
+        assert "\n" not in str(caught.value)
+
+
+@pytest.mark.skipif(torch.cuda.is_available(), reason="needs a machine without a GPU")
+def test_cuda_needs_a_gpu():
+    with pytest.raises(argparse.ArgumentTypeError, match="'cuda': this machine has no GPU that torch can use"):
+        cli.device("cuda")
+
+
+@pytest.mark.parametrize(
+    ("name", "first"), [("pytorch", "RANK"), ("slurm", "SLURM_PROCID"), ("mpi", "OMPI_COMM_WORLD_RANK")]
+)
+def test_a_launcher_needs_its_variables(monkeypatch, name, first):
+    for variable in [key for key in os.environ if key.startswith(("SLURM_", "OMPI_", "RANK", "MASTER_"))]:
+        monkeypatch.delenv(variable)
+    with pytest.raises(argparse.ArgumentTypeError, match=f"'{name}', but the variable {first} is not set: start it by"):
+        cli.launcher(name)
+    monkeypatch.setenv(first, "first")
+    with pytest.raises(argparse.ArgumentTypeError, match=f"variable {first} is 'first'"):
+        cli.launcher(name)
+
+
+def test_a_launcher_with_its_variables_is_taken(monkeypatch):
+    for variable in ("RANK", "LOCAL_RANK", "WORLD_SIZE", "MASTER_PORT"):
+        monkeypatch.setenv(variable, "1")
+    monkeypatch.setenv("MASTER_ADDR", "localhost")
+    assert cli.launcher("pytorch") == "pytorch"
+
+
+def test_options_given_in_two_places_are_all_taken():
+    parser = argparse.ArgumentParser()
+    cli.add_config_options(parser)
+    assert parser.parse_args(["--cfg-options", "a=1", "--cfg-options", "b=2"]).cfg_options == ["a=1", "b=2"]

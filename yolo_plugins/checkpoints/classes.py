@@ -1,0 +1,130 @@
+"""A model's classes are names, not a count: those of a checkpoint, of a model and of a data set, compared."""
+
+from collections.abc import Mapping, Sequence
+from itertools import zip_longest
+from typing import Any
+
+from mmengine.config import ConfigDict
+from torch import nn
+
+from yolo_plugins.errors import UsageError
+from yolo_plugins.registry import MODELS
+
+_LISTED = 12  # names of two lists that a message still shows
+
+
+def class_names(checkpoint: Mapping[str, Any]) -> tuple[str, ...] | None:
+    """The classes that a checkpoint was trained on, in their order; None where it does not say, as official files."""
+    content: Any = checkpoint
+    for key in ("meta", "dataset_meta", "classes"):
+        content = content.get(key) if isinstance(content, Mapping) else None
+    return tuple(map(str, content)) if isinstance(content, (list, tuple)) else None
+
+
+def check_class_names(checkpoint: Mapping[str, Any], classes: Sequence[str] | None, filename: str) -> None:
+    """Refuses a checkpoint of other classes, or of the same in another order; one that does not say is taken.
+
+    Args:
+        checkpoint: As it was read.
+        classes: Those of the data set; None where it states none.
+        filename: Of the checkpoint.
+
+    Raises:
+        UsageError: With both lists; of long ones, the first names that differ.
+    """
+    names = class_names(checkpoint)
+    if names is not None and classes is not None and names != tuple(classes):
+        raise UsageError(
+            f"{filename}: {_difference(names, classes)}; give the config that it was trained with, or "
+            "train on from it by load_from"
+        )
+
+
+def start_anew(
+    checkpoint: dict[str, Any], model: nn.Module, cfg: Mapping[str, Any], classes: Sequence[str] | None, filename: str
+) -> str | None:
+    """Makes a checkpoint fit a model of other classes: what depends on them keeps the model's own tensors.
+
+    Args:
+        checkpoint: As it was read; its `state_dict` is replaced.
+        model: Initialised.
+        cfg: Config of the model.
+        classes: Those of the data set; None where it states none.
+        filename: Of the checkpoint.
+
+    Returns:
+        A sentence that names the tensors; None where the classes are the same, or nothing speaks against it.
+
+    Raises:
+        UsageError: The classes are others, and no tensor depends on their number.
+    """
+    names, own, weights = class_names(checkpoint), model.state_dict(), checkpoint["state_dict"]
+    if names is not None and classes is not None:
+        if names == tuple(classes):
+            return None
+        difference = _difference(names, classes)
+    elif all(weights[key].shape == own[key].shape for key in own.keys() & weights.keys()):
+        return None
+    else:
+        difference = "it has another number of classes"
+    anew = [key for key in class_tensors(model, cfg) if key in weights]
+    if not anew:
+        check_class_names(checkpoint, classes, filename)
+        return None
+    checkpoint["state_dict"] = weights | {key: own[key] for key in anew}
+    return f"{filename}: {difference}; all is loaded but {len(anew)} tensors, which start anew: {', '.join(anew)}"
+
+
+def class_tensors(model: nn.Module, cfg: Mapping[str, Any]) -> list[str]:
+    """Names of a model's tensors whose shape follows the number of classes: it is built again with one more."""
+    more = _one_class_more(cfg)
+    if more == cfg:  # it states no number of classes
+        return []
+    other = MODELS.build(ConfigDict(more)).state_dict()
+    return [key for key, value in model.state_dict().items() if key in other and other[key].shape != value.shape]
+
+
+def _one_class_more(cfg: Any) -> Any:
+    """A model's config with every `num_classes` raised by one, but for those of the networks below the heads."""
+    if isinstance(cfg, Mapping):
+        return {
+            key: value if key == "backbone" else value + 1 if key == "num_classes" else _one_class_more(value)
+            for key, value in cfg.items()
+        }
+    return type(cfg)(map(_one_class_more, cfg)) if isinstance(cfg, (list, tuple)) else cfg
+
+
+def check_num_classes(model: nn.Module, classes: Sequence[str], owner: str) -> None:
+    """Compares `num_classes` of a model's heads with the classes of a data set.
+
+    Args:
+        model: A detector; its heads are direct children whose names end with `head`.
+        classes: Those of the data set.
+        owner: What messages call the data set.
+
+    Raises:
+        UsageError: Names the head, the data set and both numbers.
+    """
+    for name, head in model.named_children():
+        num_classes = getattr(head, "num_classes", None)
+        if name.endswith("head") and name != "rpn_head" and num_classes is not None and num_classes != len(classes):
+            some = ", ".join(classes[:3]) + (", ..." if len(classes) > 3 else "")
+            raise UsageError(
+                f"model.{name}.num_classes={num_classes}, but {owner} has {len(classes)} classes ({some}): set "
+                f"model.{name}.num_classes={len(classes)} or choose the matching data set"
+            )
+
+
+def _difference(names: Sequence[str], classes: Sequence[str]) -> str:
+    if len(names) + len(classes) <= _LISTED:
+        return f"its classes are {', '.join(names)}, those of the config {', '.join(classes)}"
+    pairs = enumerate(zip_longest(names, classes), 1)
+    number, (theirs, ours) = next((number, pair) for number, pair in pairs if pair[0] != pair[1])
+    return (
+        f"its {len(names)} classes are not the {len(classes)} of the config; number {number} is {_quoted(theirs)} "
+        f"there, {_quoted(ours)} in the config"
+    )
+
+
+def _quoted(name: str | None) -> str:
+    return "missing" if name is None else repr(name)

@@ -1,0 +1,68 @@
+"""SIGTERM and SIGHUP end a process as Ctrl-C does, so that nothing is left half done and a record says how it ended."""
+
+import signal
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from types import FrameType
+from typing import Any
+
+_STOPS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+_asked: list[int] = []  # the signals that came: a bare `except:` in the code of others may swallow the interrupt
+
+
+@contextmanager
+def stops_interrupt() -> Iterator[None]:
+    """Makes each signal to stop a KeyboardInterrupt with its number; what is ignored (nohup) stays so.
+
+    An error that comes of an interrupt leaves as that interrupt.
+    """
+    with _handled(_interrupt, [number for number in _STOPS if signal.getsignal(number) is not signal.SIG_IGN]):
+        try:
+            yield
+        except Exception:
+            raise_if_asked()
+            raise
+        finally:
+            _asked.clear()
+
+
+@contextmanager
+def stops_ignored() -> Iterator[None]:
+    """Lets what is begun be finished: a terminal that closes, or a cluster, may send the same signal twice."""
+    with _handled(_ignore, list(_STOPS)):
+        yield
+
+
+def raise_if_asked() -> None:
+    """Raises the KeyboardInterrupt again where a signal to stop came within `stops_interrupt`."""
+    if _asked:
+        raise KeyboardInterrupt(_asked[-1])
+
+
+def exit_status(interrupt: KeyboardInterrupt) -> int:
+    """The status with which a shell expects a process to end that a signal stopped: 130 for Ctrl-C, 143, 129."""
+    return 128 + next((number for number in interrupt.args if isinstance(number, int)), signal.SIGINT)
+
+
+def _interrupt(number: int, frame: FrameType | None) -> None:
+    _asked.append(number)
+    signal.signal(signal.SIGCHLD, _ignore)  # in place of torch's: workers that the same signal ended are no error
+    raise KeyboardInterrupt(number)
+
+
+def _ignore(number: int, frame: FrameType | None) -> None:
+    """Not SIG_IGN, about which Python complains where the signal is on its way already."""
+
+
+@contextmanager
+def _handled(handler: Callable[[int, FrameType | None], None], numbers: list[signal.Signals]) -> Iterator[None]:
+    if threading.current_thread() is not threading.main_thread():  # which alone may set handlers, and receives signals
+        yield
+        return
+    earlier: dict[signal.Signals, Any] = {number: signal.signal(number, handler) for number in numbers}
+    try:
+        yield
+    finally:
+        for number, its_own in earlier.items():
+            signal.signal(number, its_own)
