@@ -106,6 +106,14 @@ def test_a_loss_curve_is_the_mean_over_seeds_with_their_range_as_a_band(epochs):
     assert [text.get_text() for text in axes.texts if text.get_text()] == ["a", "b"]
 
 
+def test_of_many_curves_the_lowest_and_the_highest_are_named():
+    rows = [(f"m{index}", 0, epoch, index / epoch) for index in range(1, 41) for epoch in (1, 2)]
+    table = pd.DataFrame(rows, columns=["model", "seed", "epoch", "train_loss"])
+    axes = draw_loss(Figure(layout="constrained").subplots(), table)
+    assert [text.get_text() for text in axes.texts if text.get_text()] == ["m1", "m40"]
+    assert len(curves(axes)) == 40
+
+
 def test_a_loss_of_0_is_off_the_log_scale_and_a_wide_range_stays_on_it(epochs, recwarn):
     axes = draw_loss(Figure(layout="constrained").subplots(), epochs.assign(train_loss=[0.0, 0.1, 50, 100] * 3))
     assert curves(axes)["b"] == [(2, 0.1), (3, 50), (4, 100)]

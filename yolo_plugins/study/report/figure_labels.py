@@ -20,6 +20,7 @@ from yolo_plugins.study.tables.families import Style
 
 _Array = NDArray[np.float64]  # points (..., x y) or boxes (..., left bottom right top), in points of the canvas
 
+MOST_NAMES = 30  # of more models, names hide what they name
 _GREY = "#555555"
 _NO_SHRINK = {"shrinkA": 0, "shrinkB": 0}
 _VEIL = {"facecolor": "white", "alpha": 0.6, "linewidth": 0, "pad": 0.2}  # over lines that a name must cross

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from yolo_plugins.study.laws.alternative_laws import UpperQuantile
 from yolo_plugins.study.laws.pareto import ParetoFront
 from yolo_plugins.study.laws.power_law import PowerLaw
-from yolo_plugins.study.report.figure_labels import label_points
+from yolo_plugins.study.report.figure_labels import MOST_NAMES, label_points
 from yolo_plugins.study.report.figure_style import axis_label, group_styles, short_names, use_log_scale
 from yolo_plugins.study.tables.families import Style, group_title
 from yolo_plugins.study.tables.quantities import QUANTITIES
@@ -25,7 +25,6 @@ from yolo_plugins.study.tables.schema import is_drawable
 _LEGEND = "exponents of power laws, with 95 % intervals by t"
 _ROOM = 0.1  # of the span of the points, left free at each end of both axes
 _CURVE_POINTS = 200
-_MOST_NAMES = 30  # of more models, names hide what they name
 _BAND: dict[str, Any] = {"alpha": 0.15, "linewidth": 0, "zorder": 0.5}
 _FRONT: dict[str, Any] = {"color": "black", "linewidth": 0.7, "zorder": 1}
 _UPPER: dict[str, Any] = {"color": "black", "linewidth": 0.7, "linestyle": (0, (6, 3)), "zorder": 1}
@@ -128,7 +127,7 @@ def _draw_points(axes: Axes, points: pd.DataFrame, styles: Mapping[str, Style]) 
     """Draws the models, with bars of one standard deviation."""
     for group, rows in points.groupby("group"):
         color, marker = styles[group].color, styles[group].marker
-        size: Any = {"markersize": 2} if len(points) > _MOST_NAMES else {}
+        size: Any = {"markersize": 2} if len(points) > MOST_NAMES else {}
         axes.errorbar(rows["x"], rows["y"], rows["sd"], fmt=marker, color=color, elinewidth=0.7, zorder=3, **size)
 
 
@@ -202,7 +201,7 @@ def _name_points(axes: Axes, points: pd.DataFrame, front: Sequence[str] = ()) ->
     """Writes the models' names beside their points; of more than 30 models only those of the front and the extremes."""
     names = points["model"].map(short_names(points["model"]))
     named = points
-    if len(points) > _MOST_NAMES:
+    if len(points) > MOST_NAMES:
         extremes = {index for axis in ("x", "y") for index in (points[axis].idxmin(), points[axis].idxmax())}
         named = points[points["model"].isin(front) | points.index.isin(extremes)]
     places = zip(named["x"], named["y"], strict=True)

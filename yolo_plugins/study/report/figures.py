@@ -17,7 +17,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
 from yolo_plugins.costs.utilization import flops_of
-from yolo_plugins.study.report.figure_labels import label_line_ends
+from yolo_plugins.study.report.figure_labels import MOST_NAMES, label_line_ends
 from yolo_plugins.study.report.figure_style import (
     axis_label,
     column_figure,
@@ -217,11 +217,14 @@ def _draw_curves(axes: Axes, epochs: pd.DataFrame, column: str) -> dict[str, tup
 
 
 def _name_curves(axes: Axes, epochs: pd.DataFrame, ends: Mapping[str, tuple[float, float]], label: str) -> Axes:
-    """Labels of the axes, and the models' names at the ends of their curves."""
+    """Labels of the axes, and the models' names at the ends of their curves; of many only those of the two extremes."""
     axes.set(xlabel="epoch", ylabel=label)
     axes.xaxis.set_major_locator(MaxNLocator(integer=True))
     axes.spines[["top", "right"]].set_visible(False)
     names, styles = short_names(ends), model_styles(epochs["model"])
+    if len(ends) > MOST_NAMES:
+        lowest, *_, highest = sorted(ends, key=lambda model: ends[model][1])
+        ends = {model: ends[model] for model in (lowest, highest)}
     label_line_ends(
         axes,
         {names[model]: end for model, end in ends.items()},
