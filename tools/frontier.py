@@ -31,14 +31,19 @@ def parse() -> tuple[str, argparse.Namespace]:
         parser.add_argument("--x", default=DEFAULT_COST, help=f"{X_HELP} (default: %(default)s)")
         parser.add_argument("--y", help=f"{Y_HELP} (default: {DEFAULT_PERFORMANCE})")
         parser.add_argument("--group", default="family", metavar="COLUMN", help="of models.csv (default: %(default)s)")
-        return command, parser.parse_args()
+        return command, _parse(parser, sys.argv[1:])
     parser = argparse.ArgumentParser(prog=f"{Path(sys.argv[0]).name} {command}", formatter_class=layout)
     for name in ("config",) if command == "predict" else ("first", "second"):
         parser.add_argument(name, help="a config" if command == "predict" else "a model in models.csv, or a config")
     parser.add_argument("--fits", type=Path, required=True, metavar="DIR", help="what this tool wrote with --out")
     parser.add_argument("--x", help=f"{X_HELP} (default: that of the report)")
     parser.add_argument("--y", help=f"{Y_HELP} (default: that of the report)")
-    return command, parser.parse_args(sys.argv[2:])
+    return command, _parse(parser, sys.argv[2:])
+
+
+def _parse(parser: argparse.ArgumentParser, arguments: list[str]) -> argparse.Namespace:
+    parser.add_argument("--allow-mixed", action="store_true", help="compare models that were not trained alike")
+    return parser.parse_args(arguments)
 
 
 def main() -> None:

@@ -52,6 +52,11 @@ def protocol_of(recipe: Mapping[str, Any]) -> Recipe:
     return {key: value for key, value in recipe.items() if not key.startswith(_MODEL)}
 
 
+def config_part(recipe: Mapping[str, Any]) -> Recipe:
+    """The part of a recipe that a config states; the rest are facts of a training that was built."""
+    return {key: value for key, value in recipe.items() if key.partition(".")[0] in _READ}
+
+
 def recipe_differences(first: Mapping[str, Any], second: Mapping[str, Any]) -> list[str]:
     """What differs between two recipes or protocols, a line a key in their order: `total_batch: 32 -> 64`."""
     keys = dict.fromkeys([*first, *second])

@@ -1,4 +1,4 @@
-"""The command that collects: its three tables, what it says, and the line that each fault ends in."""
+"""The command that collects: its tables, what it says, and the line that each fault ends in."""
 
 import json
 import shutil
@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from yolo_plugins.study.tables.schema import COMPLEXITY, EPOCHS, RUNS, identify, read_table
+from yolo_plugins.study.tables.schema import COMPLEXITY, EPOCHS, PROTOCOLS, RUNS, identify, read_table
 
 REPO = Path(__file__).resolve().parents[2]
 TOOL = REPO / "tools" / "analysis" / "collect_runs.py"
@@ -32,17 +32,26 @@ def run(*arguments, cwd):
     return subprocess.run(command, cwd=cwd, capture_output=True, text=True, timeout=60)
 
 
-def test_three_tables_are_written_and_what_is_left_out_is_told(work_dirs, tmp_path):
+def test_four_tables_are_written_and_what_is_left_out_is_told(work_dirs, tmp_path):
     result = run("work_dirs", "--out", "new/runs.csv", cwd=tmp_path)
     assert result.returncode == 0, result.stderr
     assert result.stdout.splitlines() == [
         "Left out: work_dirs/b/record.json: running after 2 of 2 epochs",
-        "1 complete runs of 1 models: new/runs.csv, new/epochs.csv, new/complexity.csv",
+        "1 complete runs of 1 models: new/runs.csv, new/protocols.csv, new/epochs.csv, new/complexity.csv",
     ]
-    assert sorted(path.name for path in (tmp_path / "new").iterdir()) == ["complexity.csv", "epochs.csv", "runs.csv"]
-    for table, rows in ((RUNS, 1), (EPOCHS, 2), (COMPLEXITY, 2)):
+    names = ["complexity.csv", "epochs.csv", "protocols.csv", "runs.csv"]
+    assert sorted(path.name for path in (tmp_path / "new").iterdir()) == names
+    for table, rows in ((RUNS, 1), (PROTOCOLS, 7), (EPOCHS, 2), (COMPLEXITY, 2)):
         assert identify(tmp_path / "new" / table.name) is table
         assert len(read_table(tmp_path / "new" / table.name, table)) == rows
+
+
+def test_runs_that_were_not_trained_alike_are_told(work_dirs, tmp_path):
+    record = json.loads(EXAMPLE.read_text())
+    record |= {"seed": 1, "protocol": {**record["protocol"], "total_batch": 64}, "protocol_sha256": "f" * 64}
+    (work_dirs / "b" / "record.json").write_text(json.dumps(record))
+    result = run("work_dirs", "--out", "runs.csv", cwd=tmp_path)
+    assert "were not trained alike (total_batch: 32 -> 64)" in result.stdout
 
 
 def test_each_table_goes_where_it_is_sent(work_dirs, tmp_path):

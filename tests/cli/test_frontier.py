@@ -15,7 +15,7 @@ import pytest
 import yolo_plugins.study
 from yolo_plugins.study.laws.power_law import fit_power_law
 from yolo_plugins.study.laws.prediction import law_of
-from yolo_plugins.study.tables.schema import COMPLEXITY, EPOCHS, FITS, MODELS, RUNS, read_table, write_table
+from yolo_plugins.study.tables.schema import COMPLEXITY, EPOCHS, FITS, MODELS, PROTOCOLS, RUNS, read_table, write_table
 
 REPO = Path(__file__).resolve().parents[2]
 TOOL = REPO / "tools" / "frontier.py"
@@ -112,7 +112,7 @@ def test_published_figures_give_laws_figures_and_a_report(published):
 def test_work_directories_give_every_table_and_name_what_is_left_out(studied, work_dirs):
     out, printed = studied
     assert "left out: work_dirs/killed_0/record.json: running after 2 of 2 epochs" in printed
-    for table, rows in ((RUNS, 5), (EPOCHS, 10), (COMPLEXITY, 8), (MODELS, 4)):
+    for table, rows in ((RUNS, 5), (PROTOCOLS, 7), (EPOCHS, 10), (COMPLEXITY, 8), (MODELS, 4)):
         assert len(read_table(out / table.name, table)) == rows
     assert {"loss.svg", "epoch_seconds.png", "flops.svg", "ap50_vs_macs.svg"} <= {
         path.name for path in (out / "figures").iterdir()
@@ -137,6 +137,8 @@ def test_predict_counts_a_config_and_tells_both_laws(published, tool):
     assert code == 0
     first, *rest = printed.splitlines()
     assert first == ("yolov5_s_coco (YOLOv5): 7.235 million parameters and 16.43 GFLOPs, counted at 640 x 640 pixels")
+    note, *rest = rest
+    assert note.startswith("note: how the models of the study were trained is not recorded")
     assert [line for line in rest if not line.startswith(" ")] == [
         "AP50-95 by the law of YOLOv5 (n = 5):",
         "AP50-95 by the law of all models (n = 22):",
@@ -152,7 +154,7 @@ def test_predict_counts_a_config_and_tells_both_laws(published, tool):
 
 def test_predict_counts_at_the_size_of_the_study_and_says_what_is_beyond_it(studied, tool):
     out, _ = studied
-    code, printed, _ = tool("predict", "yolov5_l_voc", "--fits", out, "--x", "params")
+    code, printed, _ = tool("predict", "yolov5_l_voc", "--fits", out, "--x", "params", "--allow-mixed")
     assert code == 0
     assert (
         "46.24 million parameters and 6.748 GFLOPs, counted at 160 x 160 pixels" in printed
@@ -231,6 +233,19 @@ def test_a_fault_of_the_tables_is_one_line_and_leaves_nothing(arguments, sentenc
     assert (code, printed, len(errors)) == (1, "", 1)
     assert errors[0].startswith("error: ") and sentence in errors[0]
     assert not (tables / "out").exists()
+
+
+@pytest.mark.parametrize("score", ["0", "1"])
+def test_a_model_with_a_score_at_an_end_of_its_scale_stops_no_other(published, tmp_path, score):
+    text = PUBLISHED.read_text().replace(",0.568,0.374,", f",0.568,{score},")  # yolov5s
+    (tmp_path / "models.csv").write_text(text)
+    printed = run("models.csv", "--y", "ap50_95", "--out", "out", cwd=tmp_path)
+    assert f"note: at an end of its scale, left out of laws and logarithmic axes: yolov5s (AP50-95 {score})" in printed
+    assert "n = 4, 2 dof" in printed
+    page = (tmp_path / "out" / "report.html").read_text()
+    assert f"yolov5s (AP50-95 {score})" in page
+    verdict = run("compare", "yolov5s", "yolov5x", "--fits", "out", cwd=tmp_path)
+    assert f"measured AP50-95 {score}, an end of its scale, so that its law stands in for it" in verdict
 
 
 @pytest.mark.parametrize(

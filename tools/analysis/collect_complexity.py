@@ -33,9 +33,9 @@ def main() -> None:
         from tqdm import tqdm
 
         from yolo_plugins.costs.complexity import count_forms, format_table
-        from yolo_plugins.files import write_atomically
         from yolo_plugins.registry import MODELS
         from yolo_plugins.study.report.figures import save_complexity
+        from yolo_plugins.study.tables.schema import COMPLEXITY, write_table
 
         rows = []
         for name, path in tqdm(paths.items(), unit="model", disable=None):
@@ -49,7 +49,7 @@ def main() -> None:
                 raise UsageError(f"{path}: {sentence}") from error
         table = pd.DataFrame(rows)
         print(format_table(table))
-        write_atomically(args.out, table.to_csv(index=False).encode())
+        write_table(table, args.out, COMPLEXITY)
         save_complexity(table[table["form"] == "train"], bars)
         print(f"Exact numbers: {args.out}; bars: {bars}")
 

@@ -1,4 +1,4 @@
-"""Collects the records of finished runs into runs.csv, epochs.csv and complexity.csv, one way to start an analysis.
+"""Collects the records of finished runs into runs.csv and the tables beside it, one way to start an analysis.
 
 python tools/analysis/collect_runs.py work_dirs/yolov5_n_voc work_dirs/yolov5_s_voc --out results/runs.csv
 """
@@ -22,21 +22,26 @@ def main() -> None:
         from yolo_plugins.errors import UsageError
         from yolo_plugins.study.tables import schema
         from yolo_plugins.study.tables.collect import collect, describe_differences, find_records
+        from yolo_plugins.study.tables.protocols import tell_mixture
 
         targets = {
             schema.RUNS: args.out,
+            schema.PROTOCOLS: args.out.with_name(schema.PROTOCOLS.name),
             schema.EPOCHS: args.epochs or args.out.with_name(schema.EPOCHS.name),
             schema.COMPLEXITY: args.complexity or args.out.with_name(schema.COMPLEXITY.name),
         }
         if len(set(targets.values())) < len(targets):
-            raise UsageError(f"--out, --epochs and --complexity name one file ({args.out}): give three")
+            raise UsageError(
+                f"--out, --epochs and --complexity name one file ({args.out}), or protocols.csv: give three"
+            )
         collected = collect(find_records(args.work_dirs))
-        frames = (collected.runs, collected.epochs, collected.complexity)
+        frames = (collected.runs, collected.protocols, collected.epochs, collected.complexity)
         for (table, path), frame in zip(targets.items(), frames, strict=True):
             schema.write_table(frame, path, table)
         for sentence in collected.left_out:
             print(f"Left out: {sentence}")
-        for sentence in describe_differences(collected.runs):
+        mixture = tell_mixture(collected.runs, collected.protocols)
+        for sentence in (*([mixture] if mixture else []), *describe_differences(collected.runs)):
             print(f"Note: {sentence}")
         models = collected.runs["model"].nunique()
         print(f"{len(collected.runs)} complete runs of {models} models: {', '.join(map(str, targets.values()))}")

@@ -23,10 +23,14 @@ from yolo_plugins.study.report.page import Report, write_report
 from yolo_plugins.study.tables import schema
 from yolo_plugins.study.tables.collect import collect, describe_differences, find_records, models_table
 from yolo_plugins.study.tables.families import ALL, drawn_groups, group_title
+from yolo_plugins.study.tables.protocols import refuse_mixture
 from yolo_plugins.study.tables.quantities import DEFAULT_PERFORMANCE, QUANTITIES, costs, performances
 
 _PACKAGES = ("numpy", "scipy", "pandas", "matplotlib", "plotly")
-_TABLES = {"runs": schema.RUNS, "epochs": schema.EPOCHS, "complexity": schema.COMPLEXITY, "models": schema.MODELS}
+_TABLES = {
+    **{"runs": schema.RUNS, "protocols": schema.PROTOCOLS, "epochs": schema.EPOCHS},
+    **{"complexity": schema.COMPLEXITY, "models": schema.MODELS},
+}
 
 
 @dataclass(frozen=True)
@@ -36,6 +40,7 @@ class Study:
     Attributes:
         models: One row for each model.
         runs: One row for each training.
+        protocols: How they, or the models, were trained.
         epochs: One row for each of their epochs.
         complexity: One row for each model and form.
         notes: What was left out and what to know, a sentence each.
@@ -43,26 +48,30 @@ class Study:
 
     models: pd.DataFrame
     runs: pd.DataFrame | None = None
+    protocols: pd.DataFrame | None = None
     epochs: pd.DataFrame | None = None
     complexity: pd.DataFrame | None = None
     notes: tuple[str, ...] = ()
 
 
-def read_study(sources: Sequence[Path]) -> Study:
+def read_study(sources: Sequence[Path], allow_mixed: bool = False) -> Study:
     """Reads a study from its work directories, from runs.csv and complexity.csv, or from a table of models.
 
     Args:
         sources: Folders above records of runs, at any depth; or CSV files, told apart by their columns.
+        allow_mixed: Whether rows of several protocols may be compared; a note tells them.
 
     Raises:
-        UsageError: Folders and files are mixed, tables do not go together, or one of them is not valid.
+        UsageError: Folders and files are mixed, tables do not go together, or one of them is not valid; or the rows are
+            of several protocols.
     """
     folders = [source for source in sources if source.is_dir()]
     if folders and len(folders) < len(sources):
         raise UsageError(f"{folders[0]} is a folder, others are files: give work directories or tables, not both")
     if folders:
         found = collect(find_records(folders))
-        return _of_runs(found.runs, found.epochs, found.complexity, found.left_out)
+        frames = {kind: getattr(found, kind) for kind in ("runs", "protocols", "epochs", "complexity")}
+        return _of_runs(frames, allow_mixed, found.left_out)
     tables: dict[str, Path] = {}
     for source in sources:
         table = schema.identify(source)
@@ -71,18 +80,20 @@ def read_study(sources: Sequence[Path]) -> Study:
             raise UsageError(f"{source}: laws are no study: give the tables that they were fitted to")
         if tables.setdefault(kind, source) is not source:
             raise UsageError(f"{tables[kind]} and {source} both have the columns of {table.name}: give one of them")
-    if set(tables) == {"models"}:
-        return Study(schema.read_table(tables["models"], schema.MODELS))
+    if set(tables) - {"protocols"} == {"models"}:
+        frames = {kind: schema.read_table(path, _TABLES[kind]) for kind, path in tables.items()}
+        return Study(**frames, notes=refuse_mixture(frames["models"], frames.get("protocols"), allow_mixed))
     if not {"runs", "complexity"} <= set(tables) or "models" in tables:
         given = ", ".join(f"{path} ({_TABLES[kind].name})" for kind, path in tables.items())
         raise UsageError(
-            f"{given}: give runs.csv with complexity.csv and, for the curves, epochs.csv; or a table of models alone"
+            f"{given}: give runs.csv with complexity.csv and, for the curves, epochs.csv; or a table of models alone; "
+            "either with protocols.csv, if you have it"
         )
     frames = {kind: schema.read_table(path, _TABLES[kind]) for kind, path in tables.items()}
-    return _of_runs(frames["runs"], frames.get("epochs"), frames["complexity"])
+    return _of_runs(frames, allow_mixed)
 
 
-def analyse(sources: Sequence[Path], out: Path, x: str, y: str | None, group: str) -> str:
+def analyse(sources: Sequence[Path], out: Path, x: str, y: str | None, group: str, allow_mixed: bool = False) -> str:
     """Writes models.csv, fits.csv, figures/ and report.html; and the tables of runs that were given.
 
     Args:
@@ -91,6 +102,7 @@ def analyse(sources: Sequence[Path], out: Path, x: str, y: str | None, group: st
         x: Cost of the headline.
         y: Performance of the headline; None for the paper's.
         group: Column of models.csv that divides the models.
+        allow_mixed: As for `read_study`.
 
     Returns:
         A summary.
@@ -98,7 +110,7 @@ def analyse(sources: Sequence[Path], out: Path, x: str, y: str | None, group: st
     Raises:
         UsageError: The sources are not valid, or the headline cannot be fitted.
     """
-    study = read_study(sources)
+    study = read_study(sources, allow_mixed)
     told = ", ".join(map(str, sources))
     if x not in costs():
         raise UsageError(f"--x {x}: give {', '.join(costs())}")
@@ -138,9 +150,19 @@ def _headline_metric(models: pd.DataFrame, y: str | None, told: str) -> str:
     """The performance to be shown first: the given one or the paper's, if the table has it."""
     present = [name for name in performances() if models[name].notna().any()]
     wanted = y or DEFAULT_PERFORMANCE
-    if wanted in present:
-        return wanted
-    raise UsageError(f"{told}: no values of {wanted}: give --y {' or --y '.join(present) or 'a table that has some'}")
+    if wanted not in present:
+        raise UsageError(
+            f"{told}: no values of {wanted}: give --y {' or --y '.join(present) or 'a table that has some'}"
+        )
+    if QUANTITIES[wanted].by_loss and not schema.of_one_loss(models).all():
+        losses = models["loss"].fillna("not recorded").value_counts().sort_index()
+        found = ", ".join(f"{loss}: {count}" for loss, count in losses.items())
+        others = [name for name in present if not QUANTITIES[name].by_loss]
+        raise UsageError(
+            f"{told}: {wanted} does not compare between models of several losses ({found}): give --y "
+            f"{' or --y '.join(others) or 'and models of one loss'}"
+        )
+    return wanted
 
 
 def _trends(models: pd.DataFrame, fits: StudyFits) -> dict[tuple[str, str], Trend]:
@@ -150,7 +172,9 @@ def _trends(models: pd.DataFrame, fits: StudyFits) -> dict[tuple[str, str], Tren
         by_pair.setdefault((fit.x, fit.y), {})[fit.group] = fit
     return {
         pair: Trend(
-            {group: found[group].law for group in drawn_groups(list(found))}, front_of(models, *pair), found[ALL].upper
+            {group: found[group].law for group in drawn_groups(list(found))},
+            front_of(models[schema.is_drawable(models, *pair)], *pair),
+            found[ALL].upper,
         )
         for pair, found in by_pair.items()
     }
@@ -178,16 +202,16 @@ def _environment(study: Study) -> dict[str, str]:
     found["analysis: yolo_plugins"] = __version__
     found |= {f"analysis: {name}": version(name) for name in _PACKAGES}
     if study.runs is not None:
-        for column in ("device", "python", "torch", "mmdet", "yolo_plugins", "git_commit"):
+        for column in ("protocol_sha256", "device", "python", "torch", "mmdet", "yolo_plugins", "git_commit"):
             found[f"training: {column}"] = ", ".join(study.runs[column].dropna().drop_duplicates())
     return found
 
 
-def _of_runs(
-    runs: pd.DataFrame, epochs: pd.DataFrame | None, complexity: pd.DataFrame, left_out: Sequence[str] = ()
-) -> Study:
-    notes = (*(f"left out: {reason}" for reason in left_out), *describe_differences(runs))
-    return Study(models_table(runs, complexity), runs, epochs, complexity, notes)
+def _of_runs(frames: dict[str, pd.DataFrame], allow_mixed: bool, left_out: Sequence[str] = ()) -> Study:
+    """A study of the tables of runs and complexity, and of others, by their names in `Study`."""
+    mixture = refuse_mixture(frames["runs"], frames.get("protocols"), allow_mixed)
+    notes = (*mixture, *(f"left out: {reason}" for reason in left_out), *describe_differences(frames["runs"]))
+    return Study(models_table(frames["runs"], frames["complexity"]), **frames, notes=notes)
 
 
 def _summarise(fits: StudyFits) -> list[str]:

@@ -5,12 +5,14 @@ It reads what `frontier.analyse` wrote. torch is loaded only where a config has 
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pandas as pd
 
 from yolo_plugins.config import describe_config, find_config, input_hw, load_config
 from yolo_plugins.errors import UsageError
 from yolo_plugins.faults import explain
+from yolo_plugins.protocol import config_part, config_recipe, loss_name, protocol_of
 from yolo_plugins.study.laws.prediction import (
     Candidate,
     SeedNoise,
@@ -22,7 +24,11 @@ from yolo_plugins.study.laws.prediction import (
 )
 from yolo_plugins.study.tables import schema
 from yolo_plugins.study.tables.families import ALL, family_of, group_title
+from yolo_plugins.study.tables.protocols import first_difference, protocol_of_hash, refuse_mixture
 from yolo_plugins.study.tables.quantities import QUANTITIES, costs, of_source, performances
+
+if TYPE_CHECKING:
+    from mmengine.config import Config
 
 
 @dataclass(frozen=True)
@@ -34,24 +40,31 @@ class Fitted:
         laws: The rows of fits.csv of the pair.
         x: Cost.
         y: Performance.
+        protocols: protocols.csv; None where there is none.
+        allow_mixed: Whether models that are not trained alike may be compared.
+        notes: On models that are not.
     """
 
     models: pd.DataFrame
     laws: pd.DataFrame
     x: str
     y: str
+    protocols: pd.DataFrame | None
+    allow_mixed: bool
+    notes: tuple[str, ...]
 
 
-def read_fits(folder: Path, x: str | None = None, y: str | None = None) -> Fitted:
+def read_fits(folder: Path, x: str | None = None, y: str | None = None, allow_mixed: bool = False) -> Fitted:
     """Reads models.csv and the laws of one pair.
 
     Args:
         folder: Where `frontier.analyse` wrote.
         x: Cost; None for that of the first row, the headline.
         y: Performance; None likewise.
+        allow_mixed: Whether models of several protocols may be compared.
 
     Raises:
-        UsageError: A file is not there or not valid, or has no law of this pair.
+        UsageError: A file is not there, not valid, or has no law of this pair; or the models are of several protocols.
     """
     for table in (schema.FITS, schema.MODELS):
         if not (folder / table.name).is_file():
@@ -64,10 +77,13 @@ def read_fits(folder: Path, x: str | None = None, y: str | None = None) -> Fitte
         raise UsageError(f"{folder / schema.FITS.name}: no law of {y} against {x}: it has {' and '.join(known)}")
     if x not in costs() or y not in performances():
         raise UsageError(f"{folder / schema.FITS.name}: {y} or {x} is known no longer: write it anew with frontier.py")
-    return Fitted(schema.read_table(folder / schema.MODELS.name, schema.MODELS), laws, x, y)
+    models, path = schema.read_table(folder / schema.MODELS.name, schema.MODELS), folder / schema.PROTOCOLS.name
+    protocols = schema.read_table(path, schema.PROTOCOLS) if path.is_file() else None
+    notes = tuple(f"note: {note}" for note in refuse_mixture(models, protocols, allow_mixed))
+    return Fitted(models, laws, x, y, protocols, allow_mixed, notes)
 
 
-def predict(config: str, fits: Path, x: str | None, y: str | None) -> str:
+def predict(config: str, fits: Path, x: str | None, y: str | None, allow_mixed: bool = False) -> str:
     """What the law of its own group and that of all models expect of a config that nobody trained.
 
     Args:
@@ -75,16 +91,19 @@ def predict(config: str, fits: Path, x: str | None, y: str | None) -> str:
         fits: Folder where `frontier.analyse` wrote.
         x: Cost, as in `read_fits`.
         y: Performance, as in `read_fits`.
+        allow_mixed: Whether the models, and the config, may be of several protocols.
 
     Returns:
         The cost, then for each law the expected value, the interval of one such model, and what is attainable.
 
     Raises:
-        UsageError: As `read_fits`; or the config cannot be built or its cost not be counted.
+        UsageError: As `read_fits`; the config cannot be built or its cost not be counted; or it tells of another
+            protocol than that of the models.
     """
-    fitted = read_fits(fits, x, y)
+    fitted = read_fits(fits, x, y, allow_mixed)
     candidate, told = _count(config, fitted)
-    lines = [told, *([f"In the study itself: {known[1]}"] if (known := _trained(candidate.name, fitted)) else [])]
+    lines, known = [*fitted.notes, told], _trained(candidate.name, fitted)
+    lines += [f"In the study itself: {known[1]}"] if known else []
     if own_group(fitted.laws, candidate.family) == ALL:
         family = group_title(candidate.family)
         lines.append(f"There is no law of {family} alone, nor of a group around it: that of all models has to do.")
@@ -102,7 +121,7 @@ def predict(config: str, fits: Path, x: str | None, y: str | None) -> str:
     return "\n".join(lines)
 
 
-def compare(first: str, second: str, fits: Path, x: str | None, y: str | None) -> str:
+def compare(first: str, second: str, fits: Path, x: str | None, y: str | None, allow_mixed: bool = False) -> str:
     """Which of two models is better, with what probability, and by what that is known.
 
     Args:
@@ -111,6 +130,7 @@ def compare(first: str, second: str, fits: Path, x: str | None, y: str | None) -
         fits: Folder where `frontier.analyse` wrote.
         x: Cost, as in `read_fits`.
         y: Performance, as in `read_fits`.
+        allow_mixed: As for `predict`.
 
     Returns:
         A line for each model, and a line for each verdict.
@@ -118,13 +138,13 @@ def compare(first: str, second: str, fits: Path, x: str | None, y: str | None) -
     Raises:
         UsageError: As `predict`; or the two are one model.
     """
-    fitted = read_fits(fits, x, y)
+    fitted = read_fits(fits, x, y, allow_mixed)
     (one, told), (other, other_told) = (_trained(name, fitted) or _count(name, fitted) for name in (first, second))
     if one.name == other.name:
         raise UsageError(f"{first} and {second} are one model: give two")
     noise = seed_noise(fitted.models, fitted.y)
     verdicts = compare_models(fitted.laws, noise, fitted.y, one, other)
-    lines = [told, other_told]
+    lines = [*fitted.notes, told, other_told]
     if verdicts[0].basis == "law" and one.measured is not None and other.measured is not None:
         lines.append("No model was trained with several seeds: how far chance moves the measured values is not known.")
     return "\n".join([*lines, *(_tell(verdict, one.name, other.name, noise) for verdict in verdicts)])
@@ -135,11 +155,14 @@ def _trained(name: str, fitted: Fitted) -> tuple[Candidate, str] | None:
     rows = fitted.models[fitted.models["model"] == Path(name).name.removesuffix(".py")]
     if rows.empty:
         return None
-    row, x = rows.iloc[0].astype(object), QUANTITIES[fitted.x]
-    cost, measured, seeds = (None if row.isna()[name] else row[name] for name in (x.column, fitted.y, "seeds"))
-    if cost is None:
-        raise UsageError(f"models.csv has no {x.column} of {row['model']}: give {_counted_options()}")
-    told = "not measured" if measured is None else f"measured {QUANTITIES[fitted.y].title} {measured:.4g}"
+    row, x, y = rows.iloc[0].astype(object), QUANTITIES[fitted.x], QUANTITIES[fitted.y]
+    _refuse_other_loss(row["model"], row["loss"], fitted)
+    cost, measured, seeds = (None if row.isna()[name] else row[name] for name in (x.column, y.column, "seeds"))
+    if cost is None or not schema.is_inside(rows[x.column], x).iloc[0]:
+        raise UsageError(f"models.csv has no {x.column} above 0 of {row['model']}: give {_counted_options()}")
+    told = "not measured" if measured is None else f"measured {y.title} {measured:.4g}"
+    if measured is not None and not schema.is_inside(rows[y.column], y).iloc[0]:
+        told, measured = f"{told}, an end of its scale, so that its law stands in for it", None
     runs = "" if seeds is None else f", mean of {seeds} seeds" if seeds > 1 else ", one seed"
     candidate = Candidate(row["model"], row["family"], float(cost), measured, seeds)
     return candidate, f"{row['model']} ({group_title(row['family'])}): {x.tell(cost)}; {told}{runs}"
@@ -151,6 +174,8 @@ def _count(config_name: str, fitted: Fitted) -> tuple[Candidate, str]:
         raise UsageError(f"{config_name}: its {fitted.x} cannot be counted: give {_counted_options()}")
     path = find_config(config_name)
     config = load_config(str(path))
+    _refuse_other_loss(str(path), loss_name(config.model.to_dict()), fitted)
+    caveats = _compare_recipes(path, config, fitted)
     sizes = fitted.models[["input_h", "input_w"]].drop_duplicates().to_numpy().tolist()
     height, width = sizes[0] if len(sizes) == 1 else input_hw(config)
     from yolo_plugins.costs.complexity import count_parts
@@ -166,7 +191,42 @@ def _count(config_name: str, fitted: Fitted) -> tuple[Candidate, str]:
     family = family_of(describe_config(config)["modules"])
     costs = " and ".join(row.tell(counts[row.name]) for row in of_source("counted"))
     told = f"{path.stem} ({group_title(family)}): {costs}, counted at {height} x {width} pixels"
-    return Candidate(path.stem, family, counts[fitted.x]), told
+    return Candidate(path.stem, family, counts[fitted.x]), "\n".join([told, *caveats])
+
+
+def _refuse_other_loss(name: str, loss: str | None, fitted: Fitted) -> None:
+    """Raises `UsageError` for a quantity of the loss, where a model is of another loss than those of the law."""
+    quantity, models = QUANTITIES[fitted.y], fitted.models
+    losses = models.loc[schema.of_one_loss(models), "loss"].dropna().unique()
+    if quantity.by_loss and len(losses) and loss != losses[0]:
+        present = [other for other, row in performances().items() if not row.by_loss and models[other].notna().any()]
+        raise UsageError(
+            f"{name} is of the loss {'(not recorded)' if pd.isna(loss) else loss}, the law of {losses[0]}: their "
+            f"{quantity.title} does not compare: give --y {' or --y '.join(present) or 'and models of one loss'}"
+        )
+
+
+def _compare_recipes(path: Path, config: "Config", fitted: Fitted) -> list[str]:
+    """What to know where a config is not seen to be trained as the models of the study.
+
+    Raises:
+        UsageError: It is seen to be trained otherwise, which is not allowed.
+    """
+    hashes = fitted.models["protocol_sha256"].drop_duplicates()
+    known = protocol_of_hash(hashes.iloc[0], fitted.protocols)
+    if len(hashes) > 1:
+        return []  # a note tells that
+    if known is None:
+        return ["note: how the models of the study were trained is not recorded: their law is of models trained alike"]
+    length = {"epochs": known["epochs"]} if "epochs" in known else {}
+    own = dict.fromkeys(length, config.train_cfg.max_epochs) | protocol_of(config_recipe(config))
+    difference = first_difference(length | config_part(known), own)
+    if not difference:
+        return []
+    told = f"{path}: trained otherwise than the models of the study ({difference})"
+    if not fitted.allow_mixed:
+        raise UsageError(f"{told}: give a config of their protocol, or --allow-mixed, as if it were trained like them")
+    return [f"note: {told}: taken as if trained like them (--allow-mixed)"]
 
 
 def _tell(verdict: Verdict, first: str, second: str, noise: SeedNoise | None) -> str:

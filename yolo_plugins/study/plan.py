@@ -13,7 +13,7 @@ from yolo_plugins.record import read_record
 from yolo_plugins.study.executors import Executors
 from yolo_plugins.study.jobs import Run, run_all
 from yolo_plugins.study.tables.collect import collect
-from yolo_plugins.study.tables.schema import COMPLEXITY, EPOCHS, RUNS, write_table
+from yolo_plugins.study.tables.schema import COMPLEXITY, EPOCHS, PROTOCOLS, RUNS, write_table
 
 _KEYS = {"runs", "options"}  # of a study's config
 
@@ -108,7 +108,7 @@ def run_study(runs: Sequence[Run], folder: Path, executors: Executors, jobs: int
 
 
 def write_tables(runs: Sequence[Run], folder: Path) -> str:
-    """Writes runs.csv, epochs.csv and complexity.csv of all complete runs under a folder, if there are any.
+    """Writes the four tables of all complete runs under a folder, if there are any.
 
     These are the runs of this study and those of any other config that had the same folder: tables never lose a run.
 
@@ -126,8 +126,9 @@ def write_tables(runs: Sequence[Run], folder: Path) -> str:
     if not any(read_record(record)["status"] == "complete" for record in records):
         return done
     tables = collect(records)
-    for frame, table in ((tables.runs, RUNS), (tables.epochs, EPOCHS), (tables.complexity, COMPLEXITY)):
+    frames = (tables.runs, tables.protocols, tables.epochs, tables.complexity)
+    for frame, table in zip(frames, (RUNS, PROTOCOLS, EPOCHS, COMPLEXITY), strict=True):
         write_table(frame, folder / table.name, table)
     left_out = [f"not in the tables: {reason}" for reason in tables.left_out]
-    files = f"{folder}/runs.csv, epochs.csv, complexity.csv"
+    files = f"{folder}/runs.csv, protocols.csv, epochs.csv, complexity.csv"
     return "\n".join([*left_out, f"{done}; all {len(tables.runs)} under {folder} are in the tables: {files}"])

@@ -1,6 +1,7 @@
 """Which models make which laws, what the table of laws holds, and what is said where there is none."""
 
 import math
+import re
 
 import numpy as np
 import pandas as pd
@@ -127,13 +128,23 @@ def test_models_without_a_value_are_left_out_of_its_laws_and_named():
     assert "without recall or parameters, left out: other_4, other_5 (recall on parameters)" in study.notes
 
 
+def test_scores_of_0_and_1_are_left_out_of_their_laws_and_named_with_their_values():
+    table = models({"other": 6}).assign(recall=[0.1, 0.2, 0.3, 0.4, 1.0, 0.0])
+    study = fit_study(table, "params", "recall")
+    assert study.headline[ALL].law.names == ("other_0", "other_1", "other_2", "other_3")
+    (told,) = [note for note in study.notes if note.startswith("at an end of its scale")]
+    assert "left out of laws and logarithmic axes: other_4 (recall 1), other_5 (recall 0) (recall on parameters" in told
+    assert "other_5" in front_of(table.assign(params=[6, 5, 4, 3, 2, 1]), "params", "recall").names
+
+
 def test_a_pair_without_a_law_is_told_and_stops_no_other():
-    table = models({"other": 6}).assign(recall=[0.1, 0.2, 0.3, 0.4, 0.5, 0.0])
+    table = models({"other": 6}).assign(recall=[0.1, 0.2, 0.0, 0.0, 0.0, 0.0])
     study = fit_study(table, "macs", "ap50")
     assert {fit.y for fit in study.fits} == {"ap50"}
-    (told,) = [note for note in study.notes if note.startswith("no fit: y of other_5 is 0.0")]
+    reason = "2 of at least 3 models that a line needs (other_0, other_1); at an end of its scale, left out of laws"
+    (told,) = [note for note in study.notes if note.startswith(f"no fit: {reason}")]
     assert told.endswith("(recall on FLOPs, recall on parameters)")
-    with pytest.raises(ValueError, match=r"y of other_5 is 0\.0"):
+    with pytest.raises(ValueError, match=re.escape(reason)):
         fit_study(table, "macs", "recall")
 
 

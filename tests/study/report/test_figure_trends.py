@@ -69,6 +69,25 @@ def test_every_model_with_both_numbers_is_named_and_no_other(axes, models):
     assert names == ["other0", "other1", "other2", "yolov5_0", "yolov5_1", "yolov5_2"]
 
 
+def test_of_many_models_those_of_the_front_and_the_extremes_are_named(axes):
+    index = np.arange(500)
+    values = 0.2 + 0.3 * np.sin(index) ** 2
+    table = pd.DataFrame({"model": [f"m{number}" for number in index], "family": "other", "params": 1e6 * (1 + index)})
+    table = table.assign(ap50=values, input_h=320, input_w=320)
+    front = pareto_front(table["params"].tolist(), table["ap50"].tolist(), table["model"].tolist())
+    draw_power_laws(axes, table, "params", "ap50", Trend({}, front))
+    extremes = {"m0", "m499", f"m{values.argmin()}", f"m{values.argmax()}"}
+    assert {text.get_text() for text in axes.texts if text.get_text()} == extremes | set(front.names)
+
+
+@pytest.mark.parametrize("draw", [draw_scatter, lambda *arguments: draw_power_laws(*arguments, Trend({}))])
+def test_a_score_at_an_end_of_its_scale_is_not_drawn(axes, models, draw):
+    models["ap50"] = [0.5, 0.55, 0.6, 0.0, 0.45, 1.0, None]
+    draw(axes, models, "macs", "ap50")
+    names = sorted(text.get_text() for text in axes.texts if text.get_text())
+    assert names == ["other1", "yolov5_0", "yolov5_1", "yolov5_2"]
+
+
 def test_spread_over_seeds_is_drawn_where_there_are_several(axes, models):
     draw_scatter(axes, models, "macs", "ap50")
     bars = [np.ptp(path[:, 1]) for lines in axes.collections for path in lines.get_segments()]

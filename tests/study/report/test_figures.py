@@ -106,6 +106,27 @@ def test_a_loss_curve_is_the_mean_over_seeds_with_their_range_as_a_band(epochs):
     assert [text.get_text() for text in axes.texts if text.get_text()] == ["a", "b"]
 
 
+def test_of_many_curves_the_lowest_and_the_highest_are_named():
+    rows = [(f"m{index}", 0, epoch, index / epoch) for index in range(1, 41) for epoch in (1, 2)]
+    table = pd.DataFrame(rows, columns=["model", "seed", "epoch", "train_loss"])
+    axes = draw_loss(Figure(layout="constrained").subplots(), table)
+    assert [text.get_text() for text in axes.texts if text.get_text()] == ["m1", "m40"]
+    assert len(curves(axes)) == 40
+
+
+def test_a_loss_of_0_is_off_the_log_scale_and_a_wide_range_stays_on_it(epochs, recwarn):
+    axes = draw_loss(Figure(layout="constrained").subplots(), epochs.assign(train_loss=[0.0, 0.1, 50, 100] * 3))
+    assert curves(axes)["b"] == [(2, 0.1), (3, 50), (4, 100)]
+    low, high = axes.get_ylim()
+    assert 0 < low < 0.1 and high > 100
+    assert not recwarn
+
+
+def test_losses_of_0_alone_have_no_figure(models, epochs, tmp_path):
+    paths = save_study(tmp_path, models[["model", "family"]], {}, epochs.assign(train_loss=0.0))
+    assert "loss.png" not in [path.name for path in paths]
+
+
 def test_a_metric_curve_joins_the_validated_epochs(epochs):
     axes = draw_metric_curve(Figure(layout="constrained").subplots(), epochs, "ap50")
     assert curves(axes) == {"a": [(2, pytest.approx(0.15)), (4, pytest.approx(0.3))], "b": [(2, 0.3), (4, 0.6)]}

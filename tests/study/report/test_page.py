@@ -95,6 +95,14 @@ def test_downloads_are_the_tables_themselves(page, report):
         assert data.decode() == frame.to_csv(index=False)
 
 
+def test_a_name_is_no_formula_in_a_downloaded_table(report, tmp_path):
+    models = report.models.replace({"model": {"yolov5_n_voc": "=1+1"}})
+    write_report(tmp_path / "r.html", dataclasses.replace(report, models=models, runs=None, epochs=None))
+    links = [attributes["href"] for attributes, _ in Page((tmp_path / "r.html").read_text()).all("a")]
+    table = next(address for address in links if address.startswith("data:text/csv"))
+    assert "\n'=1+1,yolov5," in base64.b64decode(table.removeprefix("data:text/csv;base64,")).decode()
+
+
 def test_sources_name_their_models(report, tmp_path):
     sources = ["paper"] * 2 + [None] * (len(report.models) - 2)
     write_report(tmp_path / "r.html", dataclasses.replace(report, models=report.models.assign(source=sources)))
@@ -196,12 +204,13 @@ def test_runs_on_a_device_of_known_peak_tell_how_much_of_it_they_use(report, pag
     assert "% of the device's peak" not in words(Page((tmp_path / "report.html").read_text(encoding="utf-8")))
 
 
-@pytest.mark.parametrize("zero", ["ap50_95", "train_loss"])  # the worst score, the best loss
-def test_a_value_of_0_has_no_place_on_a_logarithmic_axis(report, tmp_path, zero):
+@pytest.mark.parametrize("y", ["ap50", "ap50_95", "train_loss"])  # the headline's and others
+@pytest.mark.parametrize("value", [0.0, 1.0])
+def test_a_value_at_an_end_of_its_scale_has_no_place_on_a_logarithmic_axis(report, tmp_path, y, value):
     models = report.models.copy()
-    models.loc[0, zero] = 0.0
+    models.loc[0, y] = value
     write_report(tmp_path / "report.html", dataclasses.replace(report, models=models))
-    figure = interactive.draw_scatter(models, report.fits, "params", zero, [str(models.at[1, "model"])])
-    drawn = [value for trace in figure.data if trace.mode == "markers" for value in trace.y]
-    assert len(drawn) == models[zero].notna().sum() - 1
-    assert min(drawn) > 0
+    figure = interactive.draw_scatter(models, report.fits, "params", y, [str(models.at[1, "model"])])
+    drawn = [number for trace in figure.data if trace.mode == "markers" for number in trace.y]
+    assert (value in drawn) == (y == "train_loss" and value == 1.0)
+    assert len(drawn) == models[y].notna().sum() - (value not in drawn)

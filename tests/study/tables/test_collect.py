@@ -2,15 +2,16 @@
 
 import copy
 import json
-import re
 from pathlib import Path
 
+import pandas as pd
 import pytest
 
 from yolo_plugins.errors import UsageError
 from yolo_plugins.record import RECORD_VERSION, EpochRow, Record
 from yolo_plugins.study.tables.collect import collect, describe_differences, find_records, models_table
-from yolo_plugins.study.tables.schema import COMPLEXITY, EPOCHS, MODELS, RUNS, read_table, write_table
+from yolo_plugins.study.tables.protocols import protocol_of_hash
+from yolo_plugins.study.tables.schema import COMPLEXITY, EPOCHS, MODELS, PROTOCOLS, RUNS, read_table, write_table
 
 EXAMPLE = json.loads((Path(__file__).parents[1] / "record.json").read_text())  # of a training of two epochs
 MODEL = EXAMPLE["config_name"]
@@ -280,22 +281,25 @@ def test_differences_of_versions_checkouts_and_numbers_of_seeds_are_told(study):
     assert describe_differences(runs[:1]) == ()
 
 
-@pytest.mark.parametrize(
-    ("changes", "column", "values"),
-    [
-        ({"schedule": "yolov5_cosine"}, "schedule", "yolov5_cosine .*one_cycle"),
-        ({"total_batch": 16}, "total_batch", "16 .*32"),
-        ({"amp": False}, "amp", "False .*True"),
-        ({"dataset_sizes": {"train": 1697, "val": 4952}}, "val_images", "4952 .*865"),
-        ({"dataset_sizes": {"train": 8218, "val": 865}}, "train_images", "8218 .*1697"),
-        ({"epochs": EXAMPLE["epochs"][:1]}, "epochs", "1 .*2"),
-    ],
-)
-def test_runs_of_different_protocols_are_refused_by_row_and_value(study, changes, column, values):
-    with pytest.raises(UsageError) as error:
-        models_table(*tables(study("a"), study("b", config_name="a_model", **changes)))
-    pattern = rf"different protocols: {column} is {values} \({MODEL} seed 0\)"
-    assert re.search(pattern, str(error.value))
+def test_a_row_carries_its_protocol_whose_keys_stand_once_in_a_table_of_their_own(study, tmp_path):
+    other = {**EXAMPLE["protocol"], "total_batch": 16, "classes": ["=cat", "dog"]}
+    paths = study("a"), study("b", seed=1), study("c", config_name="c", protocol=other, protocol_sha256="f" * 64)
+    collected = collect(paths)
+    assert collected.runs["protocol_sha256"].tolist() == ["f" * 64] + [EXAMPLE["protocol_sha256"]] * 2
+    assert collected.runs["loss"].tolist() == [EXAMPLE["loss"]] * 3
+    write_table(collected.protocols, tmp_path / "protocols.csv", PROTOCOLS)
+    read = read_table(tmp_path / "protocols.csv", PROTOCOLS)
+    assert read.equals(collected.protocols)
+    assert protocol_of_hash("f" * 64, read) == other
+    assert protocol_of_hash(EXAMPLE["protocol_sha256"], read) == EXAMPLE["protocol"]
+    assert len(read) == len(other) + len(EXAMPLE["protocol"])
+
+
+def test_a_model_has_the_protocol_and_the_loss_that_all_its_seeds_share(study):
+    runs, complexity = tables(study("a"), study("b", seed=1, protocol_sha256="f" * 64), study("c", config_name="c"))
+    models = models_table(runs, complexity).set_index("model")
+    assert models.loc["c", ["protocol_sha256", "loss"]].tolist() == [EXAMPLE["protocol_sha256"], EXAMPLE["loss"]]
+    assert pd.isna(models.loc[MODEL, "protocol_sha256"]) and models.loc[MODEL, "loss"] == EXAMPLE["loss"]
 
 
 def test_several_configs_under_one_name_are_refused(study):

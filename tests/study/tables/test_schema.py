@@ -1,5 +1,6 @@
 """What a table accepts, what it refuses and how, and that the page and the shipped table say what the code says."""
 
+import csv
 import math
 from pathlib import Path
 
@@ -101,6 +102,23 @@ def test_what_is_written_is_read_back_to_the_last_digit(path):
     assert path.read_bytes() == first
 
 
+@pytest.mark.parametrize(
+    "text", ["=1+1", "+b", "-0.5", "@SUM(A1)", "\tx", "\rx", "'=1+1", "''@x", "'quoted'", "'", "a\rb", "a=b", "é"]
+)
+def test_a_text_is_no_formula_in_a_spreadsheet_and_comes_back_as_it_was(path, text):
+    write_table(pd.DataFrame({"name": [text], "size": [3], "pieces": [-5], "note": [text]}), path, TOYS)
+    with path.open(newline="") as file:
+        name, *_, pieces, note = list(csv.reader(file))[1]
+    assert name == note and name[0] not in "=+-@\t\r" and name in (text, f"'{text}")
+    assert pieces == "-5"
+    assert read_table(path, TOYS).loc[0, ["name", "note"]].tolist() == [text, text]
+
+
+def test_what_is_no_csv_file_of_ours_is_read_as_it_stands(path):
+    path.write_text("name,size\n=1+1,3\n")
+    assert read_table(path, TOYS).loc[0, "name"] == "=1+1"
+
+
 def test_a_mark_of_a_spreadsheet_and_capitals_and_empty_lines_are_read(path):
     path.write_bytes(b"\xef\xbb\xbf" + f"{HEADER}\r\nball,3,,TRUE,,\r\n\r\n".encode())
     assert read_table(path, TOYS).loc[0, "new"]
@@ -183,7 +201,7 @@ def test_every_table_is_told_by_its_columns_and_by_those_alone_that_it_needs(tab
 
 def test_a_file_of_no_table_is_refused_by_the_nearest(path):
     path.write_text("a,b,c\n1,2,3\n")
-    with pytest.raises(UsageError, match=r"no column of any table of the study \(runs.csv, epochs.csv, "):
+    with pytest.raises(UsageError, match=r"no column of any table of the study \(runs.csv, protocols.csv, "):
         identify(path)
     path.write_text("model,family,input_h,input_w,params,mac,ap50\n")
     with pytest.raises(UsageError, match=r"column 'mac' is none of models.csv; did you mean 'macs'\?"):

@@ -19,7 +19,7 @@ from yolo_plugins.study.laws.power_law import Interval, PowerLaw
 from yolo_plugins.study.tables.csv_table import make_table
 from yolo_plugins.study.tables.families import ALL, NOT_YOLOV5, group_title, is_yolov5
 from yolo_plugins.study.tables.quantities import QUANTITIES, costs, performances
-from yolo_plugins.study.tables.schema import FITS, has_both
+from yolo_plugins.study.tables.schema import FITS, compares, has_both, is_drawable, is_inside
 
 _FEWEST = 3  # models of a line: two points leave no residual
 _LISTED = 3  # pairs that a note lists; more are counted
@@ -139,7 +139,7 @@ def fit_groups(models: pd.DataFrame, x: str, y: str, group: str = "family") -> t
             fits.append(fit)
         except ValueError as error:
             if name == ALL:
-                raise
+                raise ValueError("; ".join([str(error), *notes])) from error
             remarks = [f"no line: {error}"]
         for remark in remarks:
             groups.setdefault(remark, []).append(name)
@@ -149,7 +149,7 @@ def fit_groups(models: pd.DataFrame, x: str, y: str, group: str = "family") -> t
 
 def front_of(models: pd.DataFrame, x: str, y: str) -> ParetoFront:
     """The models that no other beats in cost and performance; arguments as in `fit_groups`."""
-    points, _ = _points(models, x, y)
+    points = models[compares(models, x, y)]
     cost, value, names = (points[column].tolist() for column in (QUANTITIES[x].column, y, "model"))
     return pareto_front(cost, value, names, maximize=QUANTITIES[y].larger_is_better)
 
@@ -175,11 +175,21 @@ def _tell_where(pairs: list[str], total: int) -> str:
 
 
 def _points(models: pd.DataFrame, x: str, y: str) -> tuple[pd.DataFrame, list[str]]:
-    """The models that have both numbers, and a sentence on those that have not."""
-    complete = has_both(models, x, y)
+    """The models that have both numbers inside, and a sentence on each kind of those that have not."""
+    complete, drawable = has_both(models, x, y), is_drawable(models, x, y)
     missing = ", ".join(models.loc[~complete, "model"])
-    note = f"without {QUANTITIES[y].title} or {QUANTITIES[x].title}, left out: {missing}"
-    return models[complete], [note] if missing else []
+    notes = [f"without {QUANTITIES[y].title} or {QUANTITIES[x].title}, left out: {missing}"] if missing else []
+    comparable = compares(models, x, y)
+    if foreign := ", ".join(models.loc[complete & ~comparable, "model"]):
+        notes.append(f"trained on another loss than most, left out of laws and figures: {foreign}")
+    outside = [
+        f"{row['model']} ({quantity.title} {row[quantity.column]:g})"
+        for quantity in (QUANTITIES[y], QUANTITIES[x])
+        for _, row in models[comparable & ~is_inside(models[quantity.column], quantity)].iterrows()
+    ]
+    if outside:
+        notes.append(f"at an end of its scale, left out of laws and logarithmic axes: {', '.join(outside)}")
+    return models[drawable], notes
 
 
 def _members(groups: pd.Series) -> dict[str, pd.Series]:

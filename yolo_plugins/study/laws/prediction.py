@@ -14,6 +14,7 @@ from scipy import stats
 from yolo_plugins.study.laws.power_law import Line, Prediction
 from yolo_plugins.study.tables.families import ALL, NOT_YOLOV5, is_yolov5
 from yolo_plugins.study.tables.quantities import QUANTITIES
+from yolo_plugins.study.tables.schema import is_inside
 
 
 @dataclass(frozen=True)
@@ -132,7 +133,7 @@ def seed_noise(models: pd.DataFrame, y: str) -> SeedNoise | None:
         models: Of the schema MODELS.
         y: The performance.
     """
-    repeated = models.dropna(subset=[y, f"{y}_sd", "seeds"])
+    repeated = models[is_inside(models[y], QUANTITIES[y])].dropna(subset=[f"{y}_sd", "seeds"])
     freedom = repeated["seeds"] - 1
     squares = float((freedom * (repeated[f"{y}_sd"] / repeated[y]) ** 2).sum())
     dof = int(freedom.sum())

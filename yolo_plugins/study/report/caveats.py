@@ -12,7 +12,7 @@ from scipy import stats
 from yolo_plugins.study.laws.power_law import LEVEL
 from yolo_plugins.study.tables.families import group_title
 from yolo_plugins.study.tables.quantities import QUANTITIES
-from yolo_plugins.study.tables.schema import has_both
+from yolo_plugins.study.tables.schema import compares
 
 _MUCH_INFLUENCE = 1.0  # Cook's distance; Cook & Weisberg, "Residuals and Influence in Regression" (1982)
 _DECISIVE_AICC = 2.0  # laws within it are both supported; Burnham & Anderson, "Model Selection" (2002)
@@ -62,7 +62,7 @@ def tell_choice(fits: pd.DataFrame, x: str, group: str) -> str:
 
 def tell_best(models: pd.DataFrame, front: Sequence[str], x: str, y: str) -> str:
     """The best models, the costliest, and the Pareto front of the headline, a sentence each."""
-    points = models[has_both(models, x, y)].set_index("model")
+    points = models[compares(models, x, y)].set_index("model")
     best = points[y].max() if QUANTITIES[y].larger_is_better else points[y].min()
     winners = list(points.index[points[y] == best])
     costliest = points[QUANTITIES[x].column].idxmax()

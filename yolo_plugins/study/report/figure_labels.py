@@ -3,14 +3,16 @@
 Positions are found for the axes as they are: limits and whatever else is drawn must be final.
 """
 
+import contextlib
+import io
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 import matplotlib
 import numpy as np
+import textalloc
 from matplotlib.axes import Axes
 from matplotlib.font_manager import FontProperties
-from matplotlib.text import Annotation
 from numpy.typing import NDArray
 from scipy.optimize import isotonic_regression
 
@@ -18,18 +20,16 @@ from yolo_plugins.study.tables.families import Style
 
 _Array = NDArray[np.float64]  # points (..., x y) or boxes (..., left bottom right top), in points of the canvas
 
+MOST_NAMES = 30  # of more models, names hide what they name
 _GREY = "#555555"
 _NO_SHRINK = {"shrinkA": 0, "shrinkB": 0}
 _VEIL = {"facecolor": "white", "alpha": 0.6, "linewidth": 0, "pad": 0.2}  # over lines that a name must cross
 _LINE_HEIGHT = 1.2  # of the size of the font
 _GAP = 1.07  # where names of curves start, in widths of the axes
-_MARGIN = 1.2  # between two names
-_MARKER_RADIUS = 2.5
-_ROUNDS = 8  # of moving every label to its best place
-_DISTANCES = (4.5, 8, 13, 19, 26, 34, 43)  # points from a model to its name; a line joins them from the second on
-_DIRECTIONS = tuple((round(np.cos(turn), 3), round(np.sin(turn), 3)) for turn in np.arange(16) * np.pi / 8)
-_OVERLAP, _OUTSIDE, _MARKER = 1000.0, 1000.0, 100.0  # costs of a name: on another, beyond the axes, on a point;
-_MISTAKEN, _LINE = 5.0, 4.0  # nearer to or joined across a foreign point, on a line; a ring further out costs 1
+_MARKER_RADIUS = 2.5  # points, as are the next two
+_DISTANCE, _FARTHEST = 3, 160  # from a model to its name
+_PLACES = 1000  # that are tried for a name
+_DIRECTIONS = ["east", "west", "northeast", "southeast", "northwest", "southwest", "north", "south"]  # the best first
 
 
 def label_line_ends(axes: Axes, ends: Mapping[str, tuple[float, float]], styles: Mapping[str, Style]) -> None:
@@ -57,35 +57,39 @@ def label_line_ends(axes: Axes, ends: Mapping[str, tuple[float, float]], styles:
         axes.text(_GAP + 0.03, place, name, transform=axes.transAxes, va="center_baseline", fontsize=_font_size())
 
 
-def label_points(axes: Axes, points: Mapping[str, tuple[float, float]], lines: Sequence[_Array] = ()) -> None:
-    """Writes the name of each point beside it, off other names and points, and off lines where there is room.
+def label_points(axes: Axes, points: Mapping[str, tuple[float, float]], others: _Array) -> None:
+    """Writes the name of each point beside it, off other names and off all points; a line joins what stands apart.
 
     Args:
         axes: Holds the points.
         points: Name to data coordinates.
-        lines: Each (n, 2), data coordinates along what else is drawn, close together.
+        others: (n, 2), data coordinates of every point that no name may hide, named or not.
     """
-    frame, centres = _frame(axes), _canvas(axes, list(points.values()))
-    obstacles = np.concatenate([np.empty((0, 2)), *(_canvas(axes, line) for line in lines)])
-    labels = [
-        axes.annotate(name, point, (0, 0), textcoords="offset points", fontsize=_font_size(), bbox=_VEIL)
-        for name, point in points.items()
-    ]
-    sizes = np.array([label.get_window_extent().size for label in labels]) * _points_per_pixel(axes) + _MARGIN
-    for label, centre, box in zip(labels, centres, _choose(centres, sizes, obstacles, frame), strict=True):
-        _place(axes, label, box.reshape(2, 2) - centre)
-
-
-def _place(axes: Axes, label: Annotation, box: _Array) -> None:
-    """Moves a label into its box (low corner, high corner), in points from its model, and joins them if they part."""
-    sides = np.where(box[0] >= 0, 0, np.where(box[1] <= 0, 2, 1))  # of the box that faces the model: low, middle, high
-    label.set(ha=("left", "center", "right")[sides[0]], va=("bottom", "center", "top")[sides[1]])
-    low, middle, high = box[0], box.mean(0), box[1]
-    label.set_position(tuple(np.choose(sides, [low, middle, high])))
-    nearest = np.clip(0, low, high)
-    if np.hypot(*nearest) > 1.5 * _DISTANCES[0]:
-        line = {"arrowstyle": "-", "color": _GREY, "linewidth": 0.4}
-        axes.annotate("", label.xy, tuple(nearest), textcoords="offset points", arrowprops=line | _NO_SHRINK)
+    x, y = zip(*points.values(), strict=True)
+    width = axes.bbox.width * _points_per_pixel(axes)
+    with contextlib.redirect_stdout(io.StringIO()):  # where nothing has room it prints that
+        _, _, _, joints = textalloc.allocate(
+            axes,
+            *(x, y, list(points)),
+            x_scatter=others[:, 0],
+            y_scatter=others[:, 1],
+            textsize=_font_size(),
+            linecolor=_GREY,
+            linewidth=0.4,
+            margin=_MARKER_RADIUS / width,
+            min_distance=_DISTANCE / width,
+            max_distance=_FARTHEST / width,
+            direction=_DIRECTIONS,
+            nbr_candidates=_PLACES,
+            avoid_crossing_label_lines=True,
+            va="bottom",
+            bbox=_VEIL,
+            in_layout=False,
+        )
+    for joint in filter(None, joints):
+        ends = _canvas(axes, joint.get_xydata())
+        if np.hypot(*(ends[1] - ends[0])) < 2 * _DISTANCE:
+            joint.remove()  # the name stands at its point
 
 
 def _stack(ideal: _Array, step: float, frame: _Array) -> _Array:
@@ -94,69 +98,6 @@ def _stack(ideal: _Array, step: float, frame: _Array) -> _Array:
     ranks = min(step, (high - low) / max(len(ideal) - 1, 1)) * np.arange(len(ideal))
     nearest = isotonic_regression(ideal - ranks).x  # by least squares
     return (np.clip(nearest, low, high - ranks[-1]) + ranks - low) / (high - low)
-
-
-def _choose(centres: _Array, sizes: _Array, obstacles: _Array, frame: _Array) -> _Array:
-    """Boxes (n, 4) of the labels: each in turn takes its best place given all others, until they rest."""
-    candidates = [_candidates(centre, size) for centre, size in zip(centres, sizes, strict=True)]
-    costs = [
-        _standing_cost(boxes, centre, np.delete(centres, index, 0), obstacles, frame)
-        for index, (boxes, centre) in enumerate(zip(candidates, centres, strict=True))
-    ]
-    chosen = np.array([boxes[cost.argmin()] for boxes, cost in zip(candidates, costs, strict=True)])
-    for _ in range(_ROUNDS):
-        for index, (boxes, cost) in enumerate(zip(candidates, costs, strict=True)):
-            others = np.delete(chosen, index, 0)
-            chosen[index] = boxes[(cost + _OVERLAP * _count_overlaps(boxes, others)).argmin()]
-    return chosen
-
-
-def _candidates(centre: _Array, size: _Array) -> _Array:
-    """Boxes (n, 4) around a point, the best first: near before far, right before left."""
-    boxes = []
-    for distance in _DISTANCES:
-        for direction in np.array(sorted(_DIRECTIONS, key=lambda direction: (abs(direction[1]), -direction[0]))):
-            middle = centre + direction * (distance + size / 2)
-            boxes.append([*(middle - size / 2), *(middle + size / 2)])
-    return np.array(boxes)
-
-
-def _standing_cost(boxes: _Array, own: _Array, others: _Array, obstacles: _Array, frame: _Array) -> _Array:
-    """What each box costs without regard to other labels: rank, what it hides, whom it seems to name."""
-    outside = ((boxes[:, :2] < frame[:2]) | (boxes[:, 2:] > frame[2:])).any(1)
-    margin = _MARKER_RADIUS * np.array([-1, -1, 1, 1])
-    return (
-        np.arange(len(boxes)) / len(_DIRECTIONS)
-        + _OUTSIDE * outside
-        + _MARKER * _count_inside(boxes + margin, others)
-        + _MISTAKEN * (_distances(boxes, others) < _distances(boxes, own[None]) + 1).sum(1)
-        + _MISTAKEN * _count_crossed(boxes, own, others)
-        + _LINE * np.minimum(_count_inside(boxes, obstacles), 3)
-    )
-
-
-def _count_crossed(boxes: _Array, own: _Array, others: _Array) -> _Array:
-    """Foreign points on the straight way from each box to its own point."""
-    way = np.clip(own, boxes[:, :2], boxes[:, 2:]) - own
-    steps = own + np.linspace(0, 1, 20)[:, None, None] * way
-    return (np.linalg.norm(steps[:, :, None] - others, axis=3).min(0) < _MARKER_RADIUS).sum(1)
-
-
-def _distances(boxes: _Array, points: _Array) -> _Array:
-    """(boxes, points) distances from the nearest edge, 0 inside."""
-    nearest = np.clip(points, boxes[:, None, :2], boxes[:, None, 2:])
-    return np.linalg.norm(nearest - points, axis=2)
-
-
-def _count_inside(boxes: _Array, points: _Array) -> _Array:
-    left_bottom, right_top = boxes[:, None, :2], boxes[:, None, 2:]
-    return ((points >= left_bottom) & (points <= right_top)).all(2).sum(1)
-
-
-def _count_overlaps(boxes: _Array, others: _Array) -> _Array:
-    low = np.maximum(boxes[:, None, :2], others[None, :, :2])
-    high = np.minimum(boxes[:, None, 2:], others[None, :, 2:])
-    return (low < high).all(2).sum(1)
 
 
 def _font_size() -> float:

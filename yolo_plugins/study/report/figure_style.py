@@ -160,6 +160,7 @@ def save_figure(figure: Figure, stem: str | Path) -> list[Path]:
     stem = Path(stem)
     png, svg = (stem.with_name(f"{stem.name}.{ending}") for ending in ("png", "svg"))
     save_png(figure, png)
+    figure.set_layout_engine("none")  # what has been laid out once stays, and need not be measured again
     write_atomically(svg, _render(figure, "svg", metadata={"Date": None}))
     return [png, svg]
 

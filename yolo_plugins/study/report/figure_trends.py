@@ -5,7 +5,6 @@ After Chai & Zhao, "YOLOv5 with different backbones", whose figures have the poi
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -17,11 +16,11 @@ from numpy.typing import NDArray
 from yolo_plugins.study.laws.alternative_laws import UpperQuantile
 from yolo_plugins.study.laws.pareto import ParetoFront
 from yolo_plugins.study.laws.power_law import PowerLaw
-from yolo_plugins.study.report.figure_labels import label_points
+from yolo_plugins.study.report.figure_labels import MOST_NAMES, label_points
 from yolo_plugins.study.report.figure_style import axis_label, group_styles, short_names, use_log_scale
 from yolo_plugins.study.tables.families import Style, group_title
 from yolo_plugins.study.tables.quantities import QUANTITIES
-from yolo_plugins.study.tables.schema import has_both
+from yolo_plugins.study.tables.schema import is_drawable
 
 _LEGEND = "exponents of power laws, with 95 % intervals by t"
 _ROOM = 0.1  # of the span of the points, left free at each end of both axes
@@ -77,17 +76,18 @@ def draw_power_laws(axes: Axes, models: pd.DataFrame, x: str, y: str, trend: Tre
     points = _points(models, x, y, group)
     styles = _styles(models, group, trend.laws)
     scales = np.array([QUANTITIES[x].scale, 1.0])
-    curves = [_draw_law(axes, law, styles[name], scales) for name, law in trend.laws.items()]
+    for name, law in trend.laws.items():
+        _draw_law(axes, law, styles[name], scales)
     if trend.front is not None:
-        curves.append(_draw_front(axes, trend.front, scales, points["x"].max()))
+        _draw_front(axes, trend.front, scales, points["x"].max())
     if trend.upper is not None:
-        curves.append(_draw_upper(axes, trend.upper, scales, points["x"]))
+        _draw_upper(axes, trend.upper, scales, points["x"])
     _draw_points(axes, points, styles)
     axes.set(xlim=_span(points["x"], log=True), ylim=_span(points["y"], log=True))
     use_log_scale(axes.xaxis)
     use_log_scale(axes.yaxis)
     _explain(axes, models, (x, y), _entries(styles, points, trend.laws), _LEGEND)
-    return _name_points(axes, points, curves)
+    return _name_points(axes, points, trend.front.names if trend.front else ())
 
 
 def _styles(models: pd.DataFrame, group: str, laws: Iterable[str] = ()) -> dict[str, Style]:
@@ -98,10 +98,10 @@ def _styles(models: pd.DataFrame, group: str, laws: Iterable[str] = ()) -> dict[
 
 
 def _points(models: pd.DataFrame, x: str, y: str, group: str) -> pd.DataFrame:
-    """Columns model, group, x, y and sd, the last three in the units of the axes."""
-    models = models[has_both(models, x, y)]
+    """Columns model, group, x, y and sd, the last three in the units of the axes; of the models that are drawable."""
+    models = models[is_drawable(models, x, y)]
     if models.empty:
-        raise ValueError(f"no model has both {x} and {y}: there is nothing to draw")
+        raise ValueError(f"no model has both {x} and {y}, neither at an end of its scale: there is nothing to draw")
     cost = QUANTITIES[x]
     spread = models.get(f"{y}_sd", pd.Series(np.nan, models.index))
     return pd.DataFrame(
@@ -127,34 +127,32 @@ def _draw_points(axes: Axes, points: pd.DataFrame, styles: Mapping[str, Style]) 
     """Draws the models, with bars of one standard deviation."""
     for group, rows in points.groupby("group"):
         color, marker = styles[group].color, styles[group].marker
-        axes.errorbar(rows["x"], rows["y"], rows["sd"], fmt=marker, color=color, elinewidth=0.7, zorder=3)
+        size: Any = {"markersize": 2} if len(points) > MOST_NAMES else {}
+        axes.errorbar(rows["x"], rows["y"], rows["sd"], fmt=marker, color=color, elinewidth=0.7, zorder=3, **size)
 
 
-def _draw_law(axes: Axes, law: PowerLaw, style: Style, scales: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Draws a line and its band over the range of its models, and returns points along it."""
+def _draw_law(axes: Axes, law: PowerLaw, style: Style, scales: NDArray[np.float64]) -> None:
+    """Draws a line and its band over the range of its models."""
     costs = np.geomspace(law.x_min, law.x_max, _CURVE_POINTS)
     curve, band = np.column_stack([costs, law.expected(costs)]) * scales, law.mean_interval(costs)
     axes.fill_between(curve[:, 0], band.low * scales[1], band.high * scales[1], color=style.color, **_BAND)
     axes.plot(*curve.T, color=style.color, linestyle=style.linestyle, zorder=2)
-    return curve
 
 
-def _draw_front(axes: Axes, front: ParetoFront, scales: NDArray[np.float64], right: float) -> NDArray[np.float64]:
-    """Draws the best value that is there for each cost, up to the costliest model; returns points along the steps."""
+def _draw_front(axes: Axes, front: ParetoFront, scales: NDArray[np.float64], right: float) -> None:
+    """Draws the best value that is there for each cost, up to the costliest model."""
     corners = np.column_stack([front.cost, front.value]) * scales
     risers = np.column_stack([corners[1:, 0], corners[:-1, 1]])  # where the next model's cost is reached
     steps = np.empty((2 * len(corners), 2))
     steps[::2], steps[1:-1:2], steps[-1] = corners, risers, (right, corners[-1, 1])
     axes.plot(*steps.T, **_FRONT, label="Pareto front")
-    return np.concatenate([np.geomspace(start, end, _CURVE_POINTS) for start, end in pairwise(steps)])
 
 
-def _draw_upper(axes: Axes, upper: UpperQuantile, scales: NDArray[np.float64], costs: pd.Series) -> NDArray[np.float64]:
-    """Draws the quantile's line over the range of all models, and returns points along it."""
-    x = np.geomspace(costs.min(), costs.max(), _CURVE_POINTS) / scales[0]
+def _draw_upper(axes: Axes, upper: UpperQuantile, scales: NDArray[np.float64], costs: pd.Series) -> None:
+    """Draws the quantile's line over the range of all models."""
+    x = np.array([costs.min(), costs.max()]) / scales[0]
     curve = np.column_stack([x, upper.expected(x)]) * scales
     axes.plot(*curve.T, **_UPPER, label=f"{100 * upper.tau:.0f} % quantile of all models: {upper.exponent:.3f}")
-    return curve
 
 
 def _entries(styles: Mapping[str, Style], points: pd.DataFrame, laws: Mapping[str, PowerLaw]) -> list[Line2D]:
@@ -199,8 +197,13 @@ def _explain(axes: Axes, models: pd.DataFrame, quantities: tuple[str, str], entr
     )
 
 
-def _name_points(axes: Axes, points: pd.DataFrame, curves: Sequence[NDArray[np.float64]] = ()) -> Axes:
-    """Writes the models' names beside their points, off the curves."""
+def _name_points(axes: Axes, points: pd.DataFrame, front: Sequence[str] = ()) -> Axes:
+    """Writes the models' names beside their points; of more than 30 models only those of the front and the extremes."""
     names = points["model"].map(short_names(points["model"]))
-    label_points(axes, dict(zip(names, zip(points["x"], points["y"], strict=True), strict=True)), curves)
+    named = points
+    if len(points) > MOST_NAMES:
+        extremes = {index for axis in ("x", "y") for index in (points[axis].idxmin(), points[axis].idxmax())}
+        named = points[points["model"].isin(front) | points.index.isin(extremes)]
+    places = zip(named["x"], named["y"], strict=True)
+    label_points(axes, dict(zip(names[named.index], places, strict=True)), points[["x", "y"]].to_numpy())
     return axes

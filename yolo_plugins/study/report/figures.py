@@ -17,7 +17,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
 from yolo_plugins.costs.utilization import flops_of
-from yolo_plugins.study.report.figure_labels import label_line_ends
+from yolo_plugins.study.report.figure_labels import MOST_NAMES, label_line_ends
 from yolo_plugins.study.report.figure_style import (
     axis_label,
     column_figure,
@@ -29,7 +29,7 @@ from yolo_plugins.study.report.figure_style import (
 )
 from yolo_plugins.study.report.figure_trends import Trend, draw_power_laws, draw_scatter
 from yolo_plugins.study.tables.quantities import QUANTITIES, costs, curves, performances
-from yolo_plugins.study.tables.schema import has_both
+from yolo_plugins.study.tables.schema import epochs_of_one_loss, is_drawable, is_inside
 
 __all__ = [
     "Trend",
@@ -54,13 +54,14 @@ _SEEDS: dict[str, Any] = {"alpha": 0.15, "linewidth": 0}
 
 
 def draw_loss(axes: Axes, epochs: pd.DataFrame) -> Axes:
-    """Training loss per epoch on a log scale, mean over a model's seeds with their range as a band.
+    """Training loss per epoch on a log scale, mean over a model's seeds with their range as a band; a 0 is left out.
 
     Args:
         axes: Where to draw; its figure has its final size, because names are fitted to it.
         epochs: Rows of epochs.csv.
     """
-    ends = _draw_curves(axes, epochs, "train_loss")
+    axes.set_yscale("log")  # before the limits are found, which a margin in linear units may put below 0
+    ends = _draw_curves(axes, epochs[is_inside(epochs["train_loss"], QUANTITIES["train_loss"])], "train_loss")
     use_log_scale(axes.yaxis)
     return _name_curves(axes, epochs, ends, axis_label("train_loss", epochs))
 
@@ -160,13 +161,13 @@ def save_study(
     Raises:
         UsageError: The disk is full.
     """
-    drawings = _epoch_drawings(epochs) if epochs is not None else {}
+    drawings = _epoch_drawings(epochs, epochs_of_one_loss(epochs, models)) if epochs is not None else {}
     if complexity is not None:
         height = _bars_height(len(complexity))
         drawings["params"] = height, partial(draw_params, table=complexity)
         drawings["flops"] = height, partial(draw_flops, table=complexity)
     for y, x in itertools.product(performances(), costs()):
-        if has_both(models, x, y).any():
+        if is_drawable(models, x, y).any():
             drawings[f"{y}_vs_{x}"] = _pair_drawing(models, x, y, trends.get((x, y)), group)
     paths = []
     for name, (height, draw) in drawings.items():
@@ -184,12 +185,12 @@ def _pair_drawing(models: pd.DataFrame, x: str, y: str, trend: Trend | None, gro
     return _TREND_INCHES + _LINE_INCHES * entries, draw
 
 
-def _epoch_drawings(epochs: pd.DataFrame) -> dict[str, _Drawing]:
-    """The figures that the table of epochs has data for, by name."""
-    drawings: dict[str, _Drawing] = {
-        "loss": (_CURVES_INCHES, partial(draw_loss, epochs=epochs)),
-        "epoch_seconds": (_bars_height(epochs["model"].nunique()), partial(draw_epoch_seconds, epochs=epochs)),
-    }
+def _epoch_drawings(epochs: pd.DataFrame, of_one_loss: pd.DataFrame) -> dict[str, _Drawing]:
+    """The figures that the table of epochs, and its rows of one loss, have data for, by name."""
+    drawings: dict[str, _Drawing] = {}
+    if is_inside(of_one_loss["train_loss"], QUANTITIES["train_loss"]).any():
+        drawings["loss"] = _CURVES_INCHES, partial(draw_loss, epochs=of_one_loss)
+    drawings["epoch_seconds"] = _bars_height(epochs["model"].nunique()), partial(draw_epoch_seconds, epochs=epochs)
     for metric, quantity in curves(epochs).items():
         if quantity.role == "performance" and quantity.source == "score" and epochs[metric].notna().any():
             drawings[metric] = _CURVES_INCHES, partial(draw_metric_curve, epochs=epochs, metric=metric)
@@ -216,11 +217,14 @@ def _draw_curves(axes: Axes, epochs: pd.DataFrame, column: str) -> dict[str, tup
 
 
 def _name_curves(axes: Axes, epochs: pd.DataFrame, ends: Mapping[str, tuple[float, float]], label: str) -> Axes:
-    """Labels of the axes, and the models' names at the ends of their curves."""
+    """Labels of the axes, and the models' names at the ends of their curves; of many only those of the two extremes."""
     axes.set(xlabel="epoch", ylabel=label)
     axes.xaxis.set_major_locator(MaxNLocator(integer=True))
     axes.spines[["top", "right"]].set_visible(False)
     names, styles = short_names(ends), model_styles(epochs["model"])
+    if len(ends) > MOST_NAMES:
+        lowest, *_, highest = sorted(ends, key=lambda model: ends[model][1])
+        ends = {model: ends[model] for model in (lowest, highest)}
     label_line_ends(
         axes,
         {names[model]: end for model, end in ends.items()},

@@ -24,9 +24,10 @@ from yolo_plugins.study.laws.pareto import ParetoFront
 from yolo_plugins.study.laws.prediction import law_of
 from yolo_plugins.study.report.caveats import join_words, plain, tell_best, tell_caveats, tell_choice, tell_law
 from yolo_plugins.study.report.interactive import draw_curves, draw_scatter, tell_value
+from yolo_plugins.study.tables.csv_table import format_table
 from yolo_plugins.study.tables.families import drawn_groups, group_title, reference_group
 from yolo_plugins.study.tables.quantities import QUANTITIES, Quantity, costs, curves, of_source, performances
-from yolo_plugins.study.tables.schema import is_drawable
+from yolo_plugins.study.tables.schema import EPOCHS, FITS, MODELS, RUNS, epochs_of_one_loss, is_drawable
 
 _TEMPLATES = Path(__file__).parent / "templates"
 _NONE = "–"  # of a cell without a value
@@ -162,7 +163,14 @@ def _titles(quantities: dict[str, Quantity]) -> dict[str, str]:
 
 def _curves(report: Report) -> dict[str, Quantity]:
     """What some epoch has, by column."""
-    return {} if report.epochs is None else _present(report.epochs, curves(report.epochs))
+    found = {} if report.epochs is None else curves(report.epochs)
+    return {name: row for name, row in found.items() if _present(_epochs_of(report, row), {name: row})}
+
+
+def _epochs_of(report: Report, quantity: Quantity) -> pd.DataFrame:
+    """The epochs that share the axes of a quantity."""
+    assert report.epochs is not None
+    return epochs_of_one_loss(report.epochs, report.models) if quantity.by_loss else report.epochs
 
 
 def _plots(report: Report) -> dict[str, Any]:
@@ -171,10 +179,11 @@ def _plots(report: Report) -> dict[str, Any]:
     for x, y in itertools.product(_present(report.models, costs()), _present(report.models, performances())):
         drawn = report.models[is_drawable(report.models, x, y)]
         if not drawn.empty:
-            front = report.front if (x, y) == (report.x, report.y) else front_of(drawn, x, y)
-            figure = draw_scatter(report.models, report.fits, x, y, front.names, report.group)
+            figure = draw_scatter(report.models, report.fits, x, y, front_of(drawn, x, y).names, report.group)
             scatter[f"{x} {y}"] = figure.to_plotly_json()
-    lines = {column: draw_curves(report.epochs, row).to_plotly_json() for column, row in _curves(report).items()}
+    lines = {
+        column: draw_curves(_epochs_of(report, row), row).to_plotly_json() for column, row in _curves(report).items()
+    }
     return {"scatter": scatter, "curves": lines}
 
 
@@ -182,10 +191,11 @@ def _models_table(report: Report) -> PageTable:
     """The models by falling performance, or by rising where less is better."""
     fits, front = _headline(report).set_index("group"), set(report.front.names)
     line, x, y = law_of(fits.loc[_reference(report)]), QUANTITIES[report.x], QUANTITIES[report.y]
+    drawable = is_drawable(report.models, report.x, report.y)
 
     def above(model: pd.Series) -> Cell:
-        cost, value = model[x.column], model[report.y]
-        return _number(value / float(line.expected(cost)) if pd.notna(cost) and pd.notna(value) else None, ".3f")
+        expected = float(line.expected(model[x.column])) if drawable[model.name] else None
+        return _number(expected and model[report.y] / expected, ".3f")
 
     def performance(name: str) -> Callable[[pd.Series], Cell]:
         return lambda model: Cell(_NONE, None) if pd.isna(model[name]) else Cell(tell_value(model, name), model[name])
@@ -201,6 +211,7 @@ def _models_table(report: Report) -> PageTable:
         *((row.heading, True, scaled(row)) for row in _present(report.models, costs()).values()),
         *((row.title, True, performance(name)) for name, row in _present(report.models, performances()).items()),
         (f"{y.title} / law", True, above),
+        *([_text("loss")] if report.models.reindex(columns=["loss"])["loss"].nunique(dropna=False) > 1 else []),
         ("on the front", False, lambda model: _word("yes" if model["model"] in front else "no")),
         *([_integer("seeds")] if report.models["seeds"].notna().any() else []),
     ]
@@ -286,9 +297,12 @@ def _number(value: Any, form: str = ".3g") -> Cell:
 
 def _downloads(report: Report) -> list[tuple[str, str]]:
     """(file name, data URI) of each table."""
-    tables = {"models": report.models, "runs": report.runs, "epochs": report.epochs, "fits": report.fits}
-    files = {f"{name}.csv": table.to_csv(index=False) for name, table in tables.items() if table is not None}
-    return [(name, _data_uri(text.encode(), "text/csv")) for name, text in files.items()]
+    tables = ((MODELS, report.models), (RUNS, report.runs), (EPOCHS, report.epochs), (FITS, report.fits))
+    return [
+        (table.name, _data_uri(format_table(frame, table).encode(), "text/csv"))
+        for table, frame in tables
+        if frame is not None
+    ]
 
 
 def _data_uri(data: bytes, kind: str) -> str:

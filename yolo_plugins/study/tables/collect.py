@@ -1,9 +1,10 @@
 """From the records of runs (`record.json`) to the tables of the study, and from these to one row for each model.
 
 A run counts when it is complete; every other one is named. Scores are those of the last epoch, so that nothing is
-selected on the set that it is measured on. Models are compared only when they were trained alike.
+selected on the set that it is measured on.
 """
 
+import json
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,9 +18,8 @@ from yolo_plugins.record import Record, read_record
 from yolo_plugins.study.tables.csv_table import make_table
 from yolo_plugins.study.tables.families import family_of
 from yolo_plugins.study.tables.quantities import OTHER_LOSS, of_source, performances
-from yolo_plugins.study.tables.schema import COMPLEXITY, EPOCHS, MODELS, RUN_QUANTITIES, RUNS
+from yolo_plugins.study.tables.schema import COMPLEXITY, EPOCHS, MODELS, PROTOCOLS, RUN_QUANTITIES, RUNS
 
-PROTOCOL = ("epochs", "schedule", "total_batch", "train_images", "val_images", "amp")  # equal in a fair comparison
 _VERSIONS = ("python", "torch", "mmdet", "mmpretrain", "timm", "yolo_plugins")
 _PARTS = ("", "_backbone", "_neck", "_head")
 
@@ -30,12 +30,14 @@ class Collected:
 
     Attributes:
         runs: Of the schema RUNS, by model and seed.
+        protocols: Of the schema PROTOCOLS, those of the runs.
         epochs: Of the schema EPOCHS.
         complexity: Of the schema COMPLEXITY: two forms of each model at each input size.
         left_out: A sentence for each run that is in no table.
     """
 
     runs: pd.DataFrame
+    protocols: pd.DataFrame
     epochs: pd.DataFrame
     complexity: pd.DataFrame
     left_out: tuple[str, ...]
@@ -79,7 +81,11 @@ def collect(paths: Iterable[str | Path]) -> Collected:
         (f"{path}, epoch {row['epoch']}", row) for path, record in complete for row in _from(path, record, _epoch_rows)
     ]
     return Collected(
-        make_table(rows, RUNS), make_table(epochs, EPOCHS), make_table(_count_rows(complete), COMPLEXITY), left_out
+        make_table(rows, RUNS),
+        make_table(_protocol_rows(complete), PROTOCOLS),
+        make_table(epochs, EPOCHS),
+        make_table(_count_rows(complete), COMPLEXITY),
+        left_out,
     )
 
 
@@ -96,9 +102,9 @@ def models_table(runs: pd.DataFrame, complexity: pd.DataFrame) -> pd.DataFrame:
         Of the schema MODELS, by model.
 
     Raises:
-        UsageError: Runs of several protocols, several configs under one name, or no count of a model at its size.
+        UsageError: Several configs under one name, or no count of a model at its size.
     """
-    _refuse_several_protocols(runs)
+    _refuse_several_configs(runs)
     counted = [row.column for row in of_source("counted")]
     counts = complexity[complexity["form"] == "train"].set_index(["model", "input_h", "input_w"])
     rows = []
@@ -111,6 +117,7 @@ def models_table(runs: pd.DataFrame, complexity: pd.DataFrame) -> pd.DataFrame:
                 "has: add it with tools/analysis/collect_complexity.py"
             )
         row = dict(zip(("model", "input_h", "input_w"), key, strict=True)) | _over_seeds(group)
+        row |= {name: group[name].iloc[0] for name in ("protocol_sha256", "loss") if group[name].nunique(False) == 1}
         row |= {"family": first["family"], "seeds": len(group)} | counts.loc[key, counted].to_dict()
         rows.append((f"model {model}", {name: None if pd.isna(value) else value for name, value in row.items()}))
     return make_table(rows, MODELS)
@@ -182,7 +189,8 @@ def _run_row(record: Record) -> dict[str, Any]:
         "model": record["config_name"],
         "family": family_of(record["modules"]),
         "backbone": record["modules"].get("backbone"),
-        **{name: record[name] for name in ("seed", "config_sha256", "schedule", "amp", "total_batch")},
+        **{name: record[name] for name in ("seed", "config_sha256", "protocol_sha256", "loss")},
+        **{name: record[name] for name in ("schedule", "amp", "total_batch")},
         "epochs": len(epochs),
         "input_h": height,
         "input_w": width,
@@ -253,12 +261,17 @@ def _forms(record: Record) -> list[dict[str, Any]]:
     ]
 
 
-def _refuse_several_protocols(runs: pd.DataFrame) -> None:
-    for column in PROTOCOL:
-        differing = runs.drop_duplicates(column)
-        if len(differing) > 1:
-            found = ", ".join(f"{row[column]} ({row['model']} seed {row['seed']})" for _, row in differing.iterrows())
-            raise UsageError(f"runs of different protocols: {column} is {found}: compare runs of one protocol only")
+def _protocol_rows(records: Iterable[tuple[Path, Record]]) -> list[tuple[str, dict[str, Any]]]:
+    """Rows of protocols.csv, those of each protocol once."""
+    found = {record["protocol_sha256"]: (str(path), record["protocol"]) for path, record in reversed(list(records))}
+    return [
+        (path, {"protocol_sha256": sha256, "key": key, "value": json.dumps(value, ensure_ascii=False)})
+        for sha256, (path, protocol) in reversed(found.items())
+        for key, value in protocol.items()
+    ]
+
+
+def _refuse_several_configs(runs: pd.DataFrame) -> None:
     for model, group in runs.groupby("model"):
         if group["config_sha256"].nunique() > 1:
             found = ", ".join(f"seed {row['seed']}: {row['config_sha256'][:12]}" for _, row in group.iterrows())

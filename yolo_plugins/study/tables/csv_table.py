@@ -1,13 +1,15 @@
 """CSV files of declared columns, checked cell by cell on reading and on writing.
 
 A file is UTF-8 with one header line. An empty cell is null; nothing else is. A column that may be null may also be left
-out of a file. Numbers are written as they are, never rounded.
+out of a file. Numbers are written as they are, never rounded. A text that a spreadsheet would run as a formula has an
+apostrophe before it, which reading takes off again.
 """
 
 import csv
 import difflib
 import io
 import math
+import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -35,6 +37,7 @@ _KINDS: dict[DType, str] = {
 }
 _BOOLS = {"true": True, "false": False}  # spreadsheets write them in capitals
 _INT_LIMIT = 2**63  # of pandas' integers
+_FORMULA = re.compile(r"'*[=+\-@\t\r]")  # so begins what spreadsheets run (OWASP, "CSV Injection"), quoted or not
 
 
 @dataclass(frozen=True)
@@ -121,8 +124,21 @@ def write_table(frame: pd.DataFrame, path: str | Path, table: Table) -> None:
     Raises:
         UsageError: As `read_table`, lines counted as in the file to be; or the disk is full.
     """
-    checked = _parse(frame.to_csv(index=False), path, table)
-    write_atomically(path, checked.to_csv(index=False).encode())
+    checked = _parse(format_table(frame, table), path, table)
+    write_atomically(path, format_table(checked, table).encode())
+
+
+def format_table(frame: pd.DataFrame, table: Table) -> str:
+    """The text of a CSV file, unchecked.
+
+    Args:
+        frame: As for `write_table`.
+        table: Tells which columns hold text.
+    """
+    texts = [column.name for column in table.columns if column.dtype == "text" and column.name in frame]
+    quoted = frame.assign(**{name: frame[name].map(_quote, na_action="ignore") for name in texts})
+    cells = quoted.astype(object).where(frame.notna(), "")
+    return "".join(map(_format_line, [list(frame), *cells.itertuples(index=False)]))
 
 
 def make_table(rows: Iterable[tuple[str, Mapping[str, Any]]], table: Table) -> pd.DataFrame:
@@ -159,12 +175,27 @@ def read_text(path: str | Path) -> str:
     return text
 
 
+def _quote(text: Any) -> str:
+    return f"'{text}" if _FORMULA.match(str(text)) else str(text)
+
+
+def _unquote(text: str) -> str:
+    return text[1:] if text.startswith("'") and _FORMULA.match(text) else text
+
+
+def _format_line(cells: Iterable[Any]) -> str:
+    line = io.StringIO()
+    csv.writer(line).writerow(cells)  # ends in \r\n, so that a cell with either of them is put in quotes
+    return line.getvalue().removesuffix("\r\n") + "\n"
+
+
 def _parse(text: str, path: str | Path, table: Table) -> pd.DataFrame:
     reader = csv.reader(io.StringIO(text, newline=""), strict=True)
     try:
         header = next(reader)
         check_header(header, path, table)
         table = table.with_columns_of(header)
+        texts = {column.name for column in table.columns if column.dtype == "text"}
         lines: dict[tuple[Any, ...], int] = {}  # key of a row -> its line
         rows = []
         for cells in reader:
@@ -172,7 +203,9 @@ def _parse(text: str, path: str | Path, table: Table) -> pd.DataFrame:
                 where = f"{path}, line {reader.line_num}"
                 if len(cells) != len(header):
                     raise UsageError(f"{where}: {len(cells)} cells under {len(header)} columns: fix that line")
-                rows.append(_parse_row(dict(zip(header, cells, strict=True)), where, table))
+                pairs = zip(header, cells, strict=True)
+                row = {name: _unquote(cell) if name in texts else cell for name, cell in pairs}
+                rows.append(_parse_row(row, where, table))
                 key = tuple(rows[-1][name] for name in table.key)
                 first = lines.setdefault(key, reader.line_num)
                 if first != reader.line_num:

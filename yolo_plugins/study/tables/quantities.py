@@ -39,6 +39,7 @@ class Quantity:
         spoken_unit: What follows a scaled value in a sentence, and stands above a column of them.
         axis_title: On axes, where it is longer than the title.
         per_input: Whether axes tell for which input size it holds.
+        by_loss: Whether its values compare only among models that were trained on one loss.
     """
 
     name: str
@@ -58,6 +59,7 @@ class Quantity:
     spoken_unit: str = ""
     axis_title: str = ""
     per_input: bool = False
+    by_loss: bool = False
 
     def __post_init__(self) -> None:
         """Fills in what follows from other fields."""
@@ -81,7 +83,7 @@ def score(name: str, role: Literal["performance", "curve"], title: str, meaning:
 
 def loss(name: str, title: str, meaning: str, low: float | None = 0) -> Quantity:
     """A row of a term of the training loss."""
-    return Quantity(name, "curve", "loss", title, meaning, low=low, larger_is_better=False)
+    return Quantity(name, "curve", "loss", title, meaning, low=low, larger_is_better=False, by_loss=True)
 
 
 def seconds(name: str, title: str, meaning: str, nullable: bool) -> Quantity:
@@ -142,6 +144,7 @@ _ROWS = (
         "Mean training loss over the iterations of the epoch, the sum of its terms.",
         nullable=False,
         larger_is_better=False,
+        by_loss=True,
     ),
     Quantity(
         "inverse_normalized_loss",
@@ -150,6 +153,7 @@ _ROWS = (
         "inverse normalised loss",
         "Largest epoch's mean training loss of the run over the last epoch's: the paper's loss metric.",
         low=1,
+        by_loss=True,
     ),
     score(
         "ap50",

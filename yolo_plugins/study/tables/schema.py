@@ -22,14 +22,19 @@ __all__ = [
     "EPOCHS",
     "FITS",
     "MODELS",
+    "PROTOCOLS",
     "RUNS",
     "TABLES",
     "Column",
     "Table",
+    "compares",
     "data_dictionary",
+    "epochs_of_one_loss",
     "has_both",
     "identify",
     "is_drawable",
+    "is_inside",
+    "of_one_loss",
     "read_table",
     "write_table",
 ]
@@ -66,6 +71,10 @@ _INPUT = (
     _int("input_h", "pixels", "Height of the network's input.", 1),
     _int("input_w", "pixels", "Width of the network's input.", 1),
 )
+_TRAINED = (
+    _text("protocol_sha256", "Hash of all that is equal where runs are trained alike; null: unknown.", nullable=True),
+    _text("loss", "Name that is equal for equal losses; null: unknown.", nullable=True),
+)
 _PEAK_MEMORY = "Largest memory held: by tensors on a CUDA device, else by the whole process."
 RUN_QUANTITIES = [row for row in QUANTITIES.values() if row.role == "performance" or row.source == "score"]
 RUNS = Table(
@@ -80,6 +89,7 @@ RUNS = Table(
         _text(
             "config_sha256", "Hash of the resolved config without its seed and the keys that say where and how it ran."
         ),
+        *_TRAINED,
         _text("schedule", "Learning-rate schedule.", nullable=True),
         Column("amp", "bool", "", "Whether it trained in mixed precision."),
         _int("epochs", "epochs", "Length of the training.", 1),
@@ -112,6 +122,16 @@ RUNS = Table(
         _text("command", "Command line of the run."),
     ),
 )
+PROTOCOLS = Table(
+    "protocols.csv",
+    "A row is one key of a protocol: of how runs were trained, whatever their model.",
+    ("protocol_sha256", "key"),
+    (
+        _text("protocol_sha256", "Hash of the protocol, as in `runs.csv` and `models.csv`."),
+        _text("key", "A dotted key of the resolved config, or a fact such as `total_batch`."),
+        _text("value", "Its value, as JSON."),
+    ),
+)
 EPOCHS = Table(
     "epochs.csv",
     "A row is one epoch of a run. Scores are null where the epoch was not validated.",
@@ -126,6 +146,7 @@ EPOCHS = Table(
     more=_quantity(OTHER_LOSS),
 )
 _PARTS = ("backbone", "neck", "head")
+_FAR = 1e100  # beyond it and its inverse, the powers that laws and axes take leave the range of floats
 COMPLEXITY = Table(
     "complexity.csv",
     "A row is one model in one form at one input size, counted for one image. One `mac` is a multiply and an add.",
@@ -161,6 +182,7 @@ MODELS = Table(
             for name, row in performances().items()
         ),
         _int("seeds", "", "Number of runs that the means are over.", 1, nullable=True),
+        *_TRAINED,
         _text("source", "Where the figures come from, if not from runs.", nullable=True),
     ),
 )
@@ -211,7 +233,7 @@ FITS = Table(
         _float("difference_p", "", "Two-sided p of no difference, by Welch's t.", nullable=True, high=1),
     ),
 )
-TABLES = (RUNS, EPOCHS, COMPLEXITY, MODELS, FITS)
+TABLES = (RUNS, PROTOCOLS, EPOCHS, COMPLEXITY, MODELS, FITS)
 
 
 def identify(path: str | Path) -> Table:
@@ -240,15 +262,44 @@ def has_both(models: pd.DataFrame, x: str, y: str) -> pd.Series:
     return models.reindex(columns=[QUANTITIES[x].column, y]).notna().all(axis="columns")
 
 
-def is_drawable(models: pd.DataFrame, x: str, y: str) -> pd.Series:
-    """Which rows of `has_both` have a place on logarithmic axes: a score of 0 has none.
+def of_one_loss(models: pd.DataFrame) -> pd.Series:
+    """Which rows were trained on the loss that most of them were trained on, as all are where none is known.
 
     Args:
         models: Of the schema MODELS.
-        x: Name of a cost.
-        y: Name of a performance.
     """
-    return models.reindex(columns=[QUANTITIES[x].column, y]).gt(0).all(axis="columns")
+    losses = models.reindex(columns=["loss"])["loss"].astype("str").fillna("")
+    return losses.isin(losses.mode()[:1])
+
+
+def epochs_of_one_loss(epochs: pd.DataFrame, models: pd.DataFrame) -> pd.DataFrame:
+    """The rows of epochs.csv whose models are `of_one_loss`."""
+    return epochs[epochs["model"].isin(models.loc[of_one_loss(models), "model"])]
+
+
+def compares(models: pd.DataFrame, x: str, y: str) -> pd.Series:
+    """Which rows of `has_both` share axes and laws: where y is `by_loss`, those of one loss. Arguments are the same."""
+    both = has_both(models, x, y)
+    if not QUANTITIES[y].by_loss:
+        return both
+    return both & of_one_loss(models[both]).reindex(models.index, fill_value=False)
+
+
+def is_inside(values: pd.Series, quantity: Quantity) -> pd.Series:
+    """Which values have a place in laws and on logarithmic axes: not null, above 0, and below the ceiling of a score.
+
+    Args:
+        values: A column of a table.
+        quantity: What it holds.
+    """
+    return (values > 1 / _FAR) & (values < (_FAR if quantity.high is None else quantity.high))
+
+
+def is_drawable(models: pd.DataFrame, x: str, y: str) -> pd.Series:
+    """Which rows of `compares` have both numbers inside; arguments as for `has_both`."""
+    pair = models.reindex(columns=[QUANTITIES[x].column, y]).astype(float)
+    inside = is_inside(pair.iloc[:, 0], QUANTITIES[x]) & is_inside(pair.iloc[:, 1], QUANTITIES[y])
+    return inside & compares(models, x, y)
 
 
 def data_dictionary() -> str:
