@@ -9,6 +9,7 @@ from matplotlib.figure import Figure
 
 from yolo_plugins.study.laws.power_law import fit_power_law
 from yolo_plugins.study.report.figures import (
+    MOST_BARS,
     Trend,
     draw_epoch_seconds,
     draw_flops,
@@ -54,6 +55,14 @@ def test_bars_are_stacked_by_part_and_sorted_with_the_largest_on_top(table, draw
         assert [bar.get_width() for bar in bars] == pytest.approx(list(rows[f"{quantity}_{part}"] / unit))
         ends = [bar.get_x() + bar.get_width() for bar in bars]
     assert [text.get_text() for text in axes.texts] == [f"{total / unit:.2f}" for total in rows[quantity]]
+
+
+def test_bars_of_many_models_are_those_of_the_largest_and_say_so(table):
+    rows = [table.iloc[[0]].assign(model=f"m{number:03}", params=1e6 * number) for number in range(1, MOST_BARS + 41)]
+    axes = draw_params(Figure().subplots(), pd.concat(rows))
+    names = [label.get_text() for label in axes.get_yticklabels()]
+    assert names == [f"m{number:03}" for number in range(41, MOST_BARS + 41)]
+    assert axes.get_xlabel().endswith(f"; the {MOST_BARS} largest of {MOST_BARS + 40}")
 
 
 def test_axes_tell_unit_and_input_size(table):

@@ -51,6 +51,7 @@ _CURVES_INCHES, _TREND_INCHES, _LINE_INCHES = 2.8, 3.0, 0.14  # heights; the las
 _Drawing = tuple[float, Callable[[Axes], Axes]]  # height of the figure in inches, what draws on its axes
 _MARKERS_PER_CURVE = 6
 _SEEDS: dict[str, Any] = {"alpha": 0.15, "linewidth": 0}
+MOST_BARS = 60  # of more models only the largest are drawn, as many as a page can show
 
 
 def draw_loss(axes: Axes, epochs: pd.DataFrame) -> Axes:
@@ -93,12 +94,13 @@ def draw_epoch_seconds(axes: Axes, epochs: pd.DataFrame) -> Axes:
         axes: Where to draw.
         epochs: Rows of epochs.csv.
     """
-    seconds = epochs.groupby("model")["train_seconds"].agg(["mean", "min", "max"]).astype(float).sort_values("mean")
+    seconds = epochs.groupby("model")["train_seconds"].agg(["mean", "min", "max"]).astype(float)
+    label, seconds = _largest(seconds, "mean", axis_label("train_seconds", epochs))
     rows = range(len(seconds))
     axes.barh(rows, seconds["mean"], color="#56B4E9", edgecolor="black", linewidth=0.4)
     axes.hlines(rows, seconds["min"], seconds["max"], color="black", linewidth=0.8)
     _finish_bars(axes, seconds.index, seconds["max"], [f"{value:,.1f}" for value in seconds["mean"]])
-    axes.set_xlabel(axis_label("train_seconds", epochs))
+    axes.set_xlabel(label)
     return axes
 
 
@@ -127,7 +129,7 @@ def save_complexity(table: pd.DataFrame, path: str | Path) -> None:
     Raises:
         UsageError: The disk is full.
     """
-    figure = Figure(figsize=(10, 1.2 + 0.28 * len(table)), layout="constrained")
+    figure = Figure(figsize=(10, 1.2 + 0.28 * min(len(table), MOST_BARS)), layout="constrained")
     left, right = figure.subplots(1, 2)
     draw_params(left, table)
     draw_flops(right, table)
@@ -198,7 +200,13 @@ def _epoch_drawings(epochs: pd.DataFrame, of_one_loss: pd.DataFrame) -> dict[str
 
 
 def _bars_height(models: int) -> float:
-    return 0.75 + _LINE_INCHES * models
+    return 0.75 + _LINE_INCHES * min(models, MOST_BARS)
+
+
+def _largest(table: pd.DataFrame, column: str, label: str) -> tuple[str, pd.DataFrame]:
+    """The rows that bars show, the largest last, and the label of their axis, which says where some are left out."""
+    shown = table.sort_values(column).tail(MOST_BARS)
+    return label if len(shown) == len(table) else f"{label}; the {len(shown)} largest of {len(table)}", shown
 
 
 def _draw_curves(axes: Axes, epochs: pd.DataFrame, column: str) -> dict[str, tuple[float, float]]:
@@ -210,7 +218,8 @@ def _draw_curves(axes: Axes, epochs: pd.DataFrame, column: str) -> dict[str, tup
         step = max(len(seeds) // _MARKERS_PER_CURVE, 1)
         style, marks = asdict(styles[model]), (index % step, step)
         axes.plot(seeds.index, seeds["mean"], **style, markevery=marks, markersize=2.5, clip_on=False, label=model)
-        axes.fill_between(seeds.index, seeds["min"], seeds["max"], color=style["color"], **_SEEDS)
+        if (seeds["max"] > seeds["min"]).any():
+            axes.fill_between(seeds.index, seeds["min"], seeds["max"], color=style["color"], **_SEEDS)
         ends[model] = seeds.index[-1], seeds["mean"].iloc[-1]
     axes.set_xlim(0, epochs["epoch"].max())
     return ends
@@ -235,7 +244,7 @@ def _name_curves(axes: Axes, epochs: pd.DataFrame, ends: Mapping[str, tuple[floa
 
 def _draw_parts(axes: Axes, table: pd.DataFrame, quantity: str, scale: float, label: str) -> Axes:
     """Horizontal bars of a quantity, with the total after each; a part that a model has not is empty."""
-    table = table.sort_values(quantity)
+    label, table = _largest(table, quantity, label)
     rows, start = range(len(table)), 0.0
     for part, color in _PART_COLORS.items():
         width = (table[f"{quantity}_{part}"].astype(float).fillna(0) * scale).to_numpy()
