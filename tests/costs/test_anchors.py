@@ -162,7 +162,7 @@ def test_command_takes_its_data_from_a_config(synthetic_voc, tmp_path):
     objects = sum(
         (~read_annotation(path, ("aeroplane", "bird"), others="background").difficult).sum() for path in splits
     )
-    assert result.stdout.splitlines()[0] == f"{objects} objects in {len(splits)} images at 96 px"
+    assert result.stdout.splitlines()[0] == f"{objects} objects in {len(splits)} images at 96 x 96 px"
 
 
 def test_command_takes_classes_by_name(synthetic_voc, tmp_path):
