@@ -67,10 +67,34 @@ def test_a_launcher_needs_its_variables(monkeypatch, name, first):
 
 
 def test_a_launcher_with_its_variables_is_taken(monkeypatch):
-    for variable in ("RANK", "LOCAL_RANK", "WORLD_SIZE", "MASTER_PORT"):
-        monkeypatch.setenv(variable, "1")
-    monkeypatch.setenv("MASTER_ADDR", "localhost")
+    set_variables(monkeypatch)
     assert cli.launcher("pytorch") == "pytorch"
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        *(("WORLD_SIZE", value) for value in ("0", "-1", "9" * 5000)),
+        *(("MASTER_PORT", value) for value in ("0", "65536", "x")),
+        *(("MASTER_ADDR", value) for value in ("", "no.such.host.invalid", "." * 300)),
+    ],
+)
+def test_a_launcher_whose_variables_lead_nowhere_is_refused(monkeypatch, name, value):
+    set_variables(monkeypatch, **{name: value})
+    with pytest.raises(argparse.ArgumentTypeError, match=f"the variable {name} is"):
+        cli.launcher("pytorch")
+
+
+def test_a_rank_beyond_the_processes_is_refused(monkeypatch):
+    set_variables(monkeypatch, RANK="2")
+    with pytest.raises(argparse.ArgumentTypeError, match="RANK=2 of WORLD_SIZE=2"):
+        cli.launcher("pytorch")
+
+
+def set_variables(monkeypatch, **changes):
+    sound = dict(RANK="1", LOCAL_RANK="1", WORLD_SIZE="2", MASTER_ADDR="localhost", MASTER_PORT="29500")
+    for name, value in (sound | changes).items():
+        monkeypatch.setenv(name, value)
 
 
 def test_options_given_in_two_places_are_all_taken():

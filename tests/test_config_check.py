@@ -56,6 +56,10 @@ OUTSIDE = ("-0.1", "1.1", "nan", "1e999", "'x'", "True", "None")
         ("log_level", ("loud",)),
         ("env_cfg.mp_cfg.mp_start_method", ("spork",)),
         ("model.backbone", ("None",)),
+        ("model.init_cfg", ("x", "3", "[3]", "dict(a=1)")),
+        ("model.backbone.init_cfg", ("x", "dict(type='Pretrained',checkpoint=3)", "dict(type='Pretrained',prefix=3)")),
+        ("custom_imports.imports", ("[3]", "['os', None]")),
+        ("train_dataloader.dataset.clip", ("x", "1")),
         ("default_hooks.param_scheduler.warmup_epochs", ("-1", "nan")),
     ],
 )

@@ -65,10 +65,12 @@ def test_a_picture_that_cannot_be_read_is_named_and_the_others_are_done(config, 
     (folder / "b.jpg").write_bytes((folder / "b.jpg").read_bytes()[:-200])
     (folder / "c.txt").touch()
     (folder / "d.png").mkdir()
+    (folder / "e.png").symlink_to("nowhere.png")
     outcome = inference.infer_folder(config, checkpoint, str(folder), str(tmp_path / "out"))
     assert (outcome.drawn, outcome.skipped) == (2, ["c.txt", "d.png"])
-    (fault,) = outcome.faults
-    assert fault.startswith(f"{folder / 'b.jpg'}: cannot decode the image")
+    broken, gone = outcome.faults
+    assert broken.startswith(f"{folder / 'b.jpg'}: cannot decode the image")
+    assert gone.startswith(f"{folder / 'e.png'}: ")
     found = detections(tmp_path / "out")
     assert sorted(found) == ["a.png", "c.png"]
     assert all(found.values())

@@ -92,6 +92,7 @@ def test_options_change_what_their_key_leads_to(options, key, value):
         ("pipeline.99.prob=1", "pipeline has no item '99'; it has 2, which count from 0"),
         ("pipeline.first.prob=1", "pipeline has no item 'first'"),
         ("pipeline.-1.prob=1", "pipeline has no item '-1'"),
+        ("model.5.prob=1", "model is no list, and has no item 5"),
         ("splits=a,b c", "splits is a list; write \"splits=['a', 'b c']\", quotes and all"),
         ("splits=[a]", "write \"splits=['a']\""),
         ("splits=3", "splits is a list"),

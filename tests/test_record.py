@@ -57,7 +57,7 @@ def test_a_record_reads_back_and_numbers_that_are_not_finite_are_null(tmp_path):
     assert record.read_record(path)["summary"]["epochs"] == 1
 
 
-@pytest.mark.parametrize("text", ["", "[]", "{}", '{"schema_version": 99}'])
+@pytest.mark.parametrize("text", ["", "[]", "{}", '{"schema_version": 99}', "[" * 100_000], ids=range(5))
 def test_a_file_that_is_no_record_is_refused(tmp_path, text):
     path = tmp_path / "record.json"
     path.write_text(text)
@@ -86,4 +86,12 @@ def test_a_damaged_row_is_named_by_its_place(tmp_path, place, value, sentence):
         del content["epochs"][1][place]
     path.write_text(json.dumps(content))
     with pytest.raises(UsageError, match=re.escape(f"the record is damaged ({sentence}")):
+        record.read_record(path)
+
+
+@pytest.mark.parametrize("size", [[64], [64, 64, 3], ["64", "64"]])
+def test_an_input_size_that_is_not_height_and_width_is_refused(tmp_path, size):
+    path = tmp_path / "record.json"
+    path.write_text(json.dumps(EXAMPLE | {"input_hw": size}))
+    with pytest.raises(UsageError, match=r"the record is damaged \(input_hw"):
         record.read_record(path)

@@ -6,7 +6,7 @@ python tools/infer.py pictures/ --config yolov5_n_voc --checkpoint work_dirs/yol
 import argparse
 import sys
 
-from yolo_plugins.cli import add_config_options, fraction, one_line_errors
+from yolo_plugins.cli import add_config_options, device, fraction, one_line_errors
 from yolo_plugins.config import load_config
 from yolo_plugins.errors import UsageError
 
@@ -22,7 +22,7 @@ def parse_args() -> argparse.Namespace:
     parser.add_argument(
         "--iou-threshold", type=fraction, default=0.45, help="of non-maximum suppression (default: 0.45)"
     )
-    parser.add_argument("--device", default="cpu", help="cpu, cuda, cuda:1 ... (default: cpu)")
+    parser.add_argument("--device", type=device, default="cpu", help="cpu, cuda, cuda:1 ... (default: cpu)")
     add_config_options(parser)
     return parser.parse_args()
 

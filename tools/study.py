@@ -30,6 +30,8 @@ def parse_args() -> argparse.Namespace:
     args = parser.parse_args()
     if args.detach and not args.slurm:
         parser.error("--detach needs --slurm")
+    if args.slurm == "":
+        parser.error("--slurm needs the name of a partition")
     return args
 
 

@@ -4,6 +4,7 @@ import argparse
 import math
 import os
 import re
+import socket
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -13,7 +14,8 @@ from yolo_plugins.errors import UsageError
 from yolo_plugins.faults import explain
 from yolo_plugins.signals import exit_status, stops_interrupt
 
-# Environment variables that a launcher gives to each of its processes.
+# Environment variables that a launcher gives to each of its processes: first its rank, then that on its machine, then
+# the number of processes.
 _LAUNCHERS = {
     "none": (),
     "pytorch": ("RANK", "LOCAL_RANK", "WORLD_SIZE", "MASTER_ADDR", "MASTER_PORT"),
@@ -97,12 +99,34 @@ def launcher(text: str) -> str:
         raise argparse.ArgumentTypeError(f"{text!r} is none of {', '.join(_LAUNCHERS)}")
     for name in _LAUNCHERS[text]:
         value = os.environ.get(name, "")
-        if not value or (not name.endswith(("ADDR", "LIST")) and not value.isdecimal()):
+        if not _can_be(name, value):
             is_set = f"is {value!r}" if name in os.environ else "is not set"
             raise argparse.ArgumentTypeError(
                 f"{text!r}, but the variable {name} {is_set}: start it by {_STARTED_BY[text]}"
             )
+    if text != "none":
+        rank, _, size, *_ = _LAUNCHERS[text]
+        if int(os.environ[rank]) >= int(os.environ[size]):
+            raise argparse.ArgumentTypeError(f"{text!r}, but {rank}={os.environ[rank]} of {size}={os.environ[size]}")
     return text
+
+
+def _can_be(name: str, value: str) -> bool:
+    """Whether a launcher's variable can have a value: the name of a host, a list of some, a port, or a number."""
+    if name.endswith("LIST"):
+        return value != ""
+    if name.endswith("ADDR"):
+        return _is_host(value)
+    if not re.fullmatch(r"\d{1,9}", value):
+        return False
+    return 1 <= int(value) <= 65535 if name.endswith("PORT") else int(value) >= name.endswith(("SIZE", "NTASKS"))
+
+
+def _is_host(name: str) -> bool:
+    try:
+        return bool(name and socket.getaddrinfo(name, None))
+    except (OSError, UnicodeError):
+        return False
 
 
 def add_run_options(parser: argparse.ArgumentParser) -> None:

@@ -15,7 +15,7 @@ from mmengine.structures import InstanceData
 from PIL import Image
 
 from yolo_plugins.checkpoints.classes import check_class_names, check_num_classes
-from yolo_plugins.checkpoints.read import check_fits, load_checkpoint
+from yolo_plugins.checkpoints.read import check_fits, load_weights
 from yolo_plugins.config import input_hw
 from yolo_plugins.datasets.collate import collate_detection
 from yolo_plugins.datasets.detection_dataset import without_loading
@@ -46,11 +46,10 @@ def load_detector(config: Config, checkpoint: str | Path, device: str | torch.de
     detector = MODELS.build(config.model)
     classes = class_names(config)
     check_num_classes(detector, classes, config.test_dataloader.dataset.type)
-    content = load_checkpoint(checkpoint)
+    content = load_weights(checkpoint)
     check_class_names(content, classes, str(checkpoint))
-    state_dict = content.get("state_dict", content)
-    check_fits(detector, state_dict, str(checkpoint))
-    detector.load_state_dict(state_dict)
+    check_fits(detector, content["state_dict"], str(checkpoint))
+    detector.load_state_dict(content["state_dict"])
     return to_deploy(detector.to(device), input_hw(config))
 
 
@@ -167,11 +166,16 @@ def _find_images(source: Path) -> tuple[list[Path], list[str]]:
     if not source.is_dir():
         raise UsageError(f"{source}: no such picture or folder; check the path")
     entries = sorted(source.iterdir())
-    images = [path for path in entries if path.suffix.lower() in IMAGE_SUFFIXES and path.is_file()]
+    images = [path for path in entries if path.suffix.lower() in IMAGE_SUFFIXES and _may_be_picture(path)]
     if not images:
         kinds = ", ".join(IMAGE_SUFFIXES)
         raise UsageError(f"{source}: no picture found; give a picture, or a folder that holds some ({kinds})")
     return images, [path.name for path in entries if path not in images]
+
+
+def _may_be_picture(path: Path) -> bool:
+    """Whether it is a file, or a link that leads nowhere, which is a picture that cannot be read."""
+    return path.is_file() or not path.exists()
 
 
 def _write_picture(folder: Path, name: str, picture: np.ndarray, names: Container[str]) -> str:

@@ -104,6 +104,8 @@ def _changed(present: Any, key: str, path: list[str], text: str) -> Any:
         if first == "_delete_":
             return {} if parse_value(text) else present
         entries = dict(present) if isinstance(present, dict) else {}
+        if first.isdecimal() and first not in entries:
+            raise UsageError(f"{key} is no list, and has no item {first}; give it as a whole, or name a key of it")
         return entries | {first: _changed(entries.get(first, _MISSING), inner, others, text)}
     raise UsageError(f"{key} is {present!r}, with no part {first!r}; give it as a whole, such as dict({first}=...)")
 

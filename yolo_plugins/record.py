@@ -8,8 +8,9 @@ import math
 from collections.abc import Sequence
 from functools import cache
 from pathlib import Path
-from typing import Any, TypeGuard
+from typing import Annotated, Any, TypeGuard
 
+from annotated_types import Len  # of pydantic
 from typing_extensions import TypedDict  # typing's own cannot be checked by pydantic before Python 3.12
 
 from yolo_plugins.errors import UsageError
@@ -88,7 +89,7 @@ class Record(TypedDict):
     git: Git | None
     world_size: int
     total_batch: int
-    input_hw: list[int] | None
+    input_hw: Annotated[list[int], Len(2, 2)] | None
     dataset_sizes: dict[str, int]
     complexity: dict[str, Any] | None
     epochs: list[EpochRow]
@@ -104,7 +105,7 @@ def read_record(path: str | Path) -> Record:
     try:
         record = json.loads(Path(path).read_text(encoding="utf-8"))
         version = record["schema_version"]
-    except (OSError, ValueError, KeyError, TypeError) as error:
+    except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
         fault = f"no {error}" if isinstance(error, KeyError) else str(error)
         raise UsageError(f"{path}: not a readable record ({fault}): move it away") from error
     if version != RECORD_VERSION:

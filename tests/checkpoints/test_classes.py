@@ -126,3 +126,9 @@ def test_a_head_of_another_number_of_classes_than_the_data_is_refused():
         UsageError, match=r"model\.bbox_head\.num_classes=3, but Colours has 2 classes \(red, green\): set"
     ):
         check_num_classes(model, COLOURS[:2], "Colours")
+
+
+@pytest.mark.parametrize("names", [3, "person", [1, 2], {"person": 0}])
+def test_classes_that_are_no_names_are_refused(names):
+    with pytest.raises(UsageError, match=r"file\.pth: its classes are .*, no list of names"):
+        check_class_names({"meta": {"dataset_meta": {"classes": names}}}, ["person"], "file.pth")

@@ -93,6 +93,28 @@ def test_init_cfg_takes_a_published_checkpoint_or_a_bare_state_dict(published, b
     assert (whole.head.weight != 7).all()
 
 
+@pytest.mark.parametrize("prefix", [None, "head.", "hea"])
+def test_init_cfg_refuses_a_file_without_a_weight_for_its_part(tmp_path, prefix):
+    torch.save({"state_dict": {"other.weight": torch.zeros(2, 2)}}, tmp_path / "other.pth")
+    pair = Pair(checkpoint=str(tmp_path / "other.pth"), prefix=prefix)
+    with pytest.raises(UsageError, match=r"other\.pth: init_cfg with prefix=.* finds no weight of Pair: its names are"):
+        pair.init_weights()
+
+
+def test_init_cfg_takes_what_data_parallel_saved(tmp_path):
+    torch.save({f"module.{key}": torch.ones_like(value) for key, value in Pair().state_dict().items()}, tmp_path / "x")
+    pair = Pair(checkpoint=str(tmp_path / "x"))
+    pair.init_weights()
+    assert (pair.head.weight == 1).all()
+
+
+@pytest.mark.parametrize("weights", [{"head.weight": "x"}, {3: torch.zeros(2)}])
+def test_init_cfg_refuses_weights_that_are_none(tmp_path, weights):
+    torch.save(weights, tmp_path / "bad.pth")
+    with pytest.raises(UsageError, match=r"bad\.pth: .*; a name and a tensor of real numbers belong there"):
+        Pair(checkpoint=str(tmp_path / "bad.pth")).init_weights()
+
+
 def test_a_published_checkpoint_is_whole_but_for_the_config_that_resuming_would_run(published):
     content = load_checkpoint(Pair(), str(published()), map_location="cpu")
     meta = content["meta"]

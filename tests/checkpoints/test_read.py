@@ -16,7 +16,7 @@ from mmengine.logging import HistoryBuffer, MessageHub
 from torch import nn
 
 from yolo_plugins.checkpoints.official import read_official_state_dict
-from yolo_plugins.checkpoints.read import load_checkpoint
+from yolo_plugins.checkpoints.read import load_checkpoint, load_weights
 from yolo_plugins.errors import UsageError
 
 TOOL = Path(__file__).resolve().parents[2] / "tools" / "convert_weights.py"
@@ -361,3 +361,31 @@ def test_command_reports_a_faulty_file_in_one_line(tmp_path):
     assert result.stderr.startswith("error: yolov5.pt: ")
     assert len(result.stderr.splitlines()) == 1
     assert not (tmp_path / "ours.pth").exists()
+
+
+NOT_WEIGHTS = {
+    "a text": {"w": torch.zeros(2), "x": "y"},
+    "nothing": {"w": None},
+    "a number": {"w": 3},
+    "a dict": {"w": {}},
+    "a name that is a number": {1: torch.zeros(2)},
+    "complex numbers": {"w": torch.zeros(2, dtype=torch.complex64)},
+    "a sparse tensor": {"w": torch.eye(2).to_sparse()},
+    "a tensor without data": {"w": torch.zeros(2, device="meta")},
+    "bits": {"w": torch.quantize_per_tensor(torch.zeros(2), 1.0, 0, torch.qint8)},
+}
+
+
+@pytest.mark.parametrize("bare", [True, False])
+@pytest.mark.parametrize("weights", NOT_WEIGHTS.values(), ids=NOT_WEIGHTS)
+def test_weights_are_tensors_of_real_numbers_under_names(tmp_path, weights, bare):
+    torch.save(weights if bare else {"state_dict": weights}, tmp_path / "bad.pth")
+    with pytest.raises(UsageError, match=r"^\S*bad\.pth: [^\n]*; a name and a tensor of real numbers belong there"):
+        load_weights(tmp_path / "bad.pth")
+
+
+@pytest.mark.parametrize("bare", [True, False])
+def test_a_bare_state_dict_is_a_checkpoint_of_weights(tmp_path, bare):
+    weights = {"w": torch.zeros(2), "n": torch.tensor(3), "half": torch.zeros(2, dtype=torch.bfloat16)}
+    torch.save(weights if bare else {"state_dict": weights}, tmp_path / "sound.pth")
+    assert load_weights(tmp_path / "sound.pth").keys() == {"state_dict"}

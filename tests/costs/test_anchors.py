@@ -162,7 +162,7 @@ def test_command_takes_its_data_from_a_config(synthetic_voc, tmp_path):
     objects = sum(
         (~read_annotation(path, ("aeroplane", "bird"), others="background").difficult).sum() for path in splits
     )
-    assert result.stdout.splitlines()[0] == f"{objects} objects in {len(splits)} images at 96 px"
+    assert result.stdout.splitlines()[0] == f"{objects} objects in {len(splits)} images at 96 x 96 px"
 
 
 def test_command_takes_classes_by_name(synthetic_voc, tmp_path):
@@ -179,7 +179,7 @@ def test_command_takes_classes_by_name(synthetic_voc, tmp_path):
         (["--config", "yolov5_n_voc", "--classes", "cat"], "--sets and --classes are for a folder"),
         (["--cfg-options", "img_size=96"], "--cfg-options changes a config: give one by --config"),
         (["--sets", "VOC2007:train"], "is not of the form 'VOC2007/train'"),
-        (["--num", 8], "--num 8: give pixels, and a multiple of 3"),
+        (["--num", 8], "--num 8: give a multiple of 3"),
     ],
 )
 def test_options_without_effect_and_wrong_ones_are_refused(synthetic_voc, tmp_path, arguments, told):

@@ -84,6 +84,12 @@ def test_what_cannot_be_drawn_is_refused(build, tmp_path, name, num):
     assert not Path(tmp_path / name).exists()
 
 
+def test_samples_that_the_pipeline_does_not_pack_are_refused(synthetic_voc, tmp_path):
+    dataset = VOCDataset(str(synthetic_voc), ["VOC2007/test"], img_size=64, pipeline=[], test_mode=True)
+    with pytest.raises(UsageError, match="the pipeline returns no `inputs`: let it end with PackTrain"):
+        write_contact_sheet(dataset, tmp_path / "sheet.png")
+
+
 @pytest.mark.parametrize("split", ["train", "test"])
 def test_the_overview_counts_every_object(build, split):
     dataset = build(split)

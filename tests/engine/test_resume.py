@@ -30,10 +30,15 @@ def put(value, *keys):
     return change
 
 
+def spoil_momentum(content):
+    next(iter(content["optimizer"]["state"].values()))["momentum_buffer"].fill_(torch.nan)
+
+
 @pytest.mark.parametrize(
     ("change", "words"),
     [
         (put(-5, "meta", "epoch"), r"meta\.epoch=-5 is no number of epochs"),
+        (put(0, "meta", "epoch"), r"meta\.epoch=0 is no number of epochs"),
         (put("x", "meta", "epoch"), r"meta\.epoch='x' is no number"),
         (put(1e9, "meta", "epoch"), r"meta\.epoch=1000000000\.0 is no number"),
         (put(10**9, "meta", "epoch"), r"1000000000 epochs are done, but train_cfg\.max_epochs=3: give"),
@@ -43,7 +48,11 @@ def put(value, *keys):
         (put(KeyError, "meta", "epoch"), r"meta\.epoch=None is no number"),
         (put(None, "meta"), "meta is None, no state to resume from"),
         (put(KeyError, "meta"), "meta is None, no state to resume from"),
-        (put("x", "meta", "seed"), "cannot be resumed from"),
+        (put("x", "meta", "seed"), r"meta\.seed='x' is no seed"),
+        (put(2**40, "meta", "seed"), r"meta\.seed=1099511627776 is no seed"),
+        (put(KeyError, "meta", "seed"), r"meta\.seed=None is no seed"),
+        (put(7, "meta", "seed"), "of a run with seed 7, but this one's is 0: resume with --seed 7, or start"),
+        (spoil_momentum, "the optimizer's state holds NaN or infinite numbers"),
         (put(None, "optimizer"), "optimizer is None, no state to resume from"),
         (put(KeyError, "optimizer"), "holds weights only"),
         (put({}, "optimizer"), "cannot be resumed from"),
@@ -106,6 +115,28 @@ def test_resume_alone_goes_on_from_the_newest_sound_checkpoint(make_runner, tmp_
     assert "epoch_3.pth: truncated or damaged" in capfd.readouterr().err
     last = [torch.load(tmp_path / name / "epoch_3.pth", weights_only=True)["state_dict"] for name in ("run", "whole")]
     assert all(torch.equal(last[0][key], last[1][key]) for key in last[0])
+
+
+@pytest.mark.parametrize("damage", [lambda record: None, lambda record: record.write_text("[" * 100_000)])
+def test_a_record_without_the_checkpoints_of_its_epochs_is_not_begun_anew(make_runner, tmp_path, damage):
+    make_runner("run", max_epochs=2).train()
+    folder, record = tmp_path / "run", tmp_path / "run" / "record.json"
+    for path in [*folder.glob("*.pth"), folder / "last_checkpoint"]:
+        path.unlink()
+    damage(record)
+    before = record.read_bytes()
+    with pytest.raises(UsageError, match="no checkpoint to resume from: restore one, or replace the run with --over"):
+        make_runner("run", max_epochs=2, resume=True).train()
+    assert record.read_bytes() == before
+
+
+def test_a_run_killed_before_its_first_checkpoint_begins_anew(make_runner, tmp_path):
+    make_runner("run", max_epochs=1).train()
+    folder = tmp_path / "run"
+    for path in [*folder.glob("*.pth"), folder / "last_checkpoint"]:
+        path.unlink()
+    make_runner("run", max_epochs=1, resume=True).train()
+    assert (folder / "epoch_1.pth").exists()
 
 
 def test_a_run_that_is_complete_says_so_and_stays_as_it_is(make_runner, tmp_path, capsys):

@@ -126,8 +126,8 @@ STUDIES = {
 _STUDY_ARGUMENTS = (
     *(("--jobs", value) for value in ("0", "-1", "x", "1.5")),
     *(("--gpus", value) for value in ("-1", "99", "x")),
-    *(("--slurm", "p", "--slurm-options", value) for value in ("time", "=3", "bogus=3", "time=x", "time=-1", "")),
-    *(("--slurm-options", "time=3"), ("--slurm", ""), ("--slurm", "p"), ("--detach",), ("--bogus",)),
+    *(("--slurm", "p", "--slurm-options", value) for value in ("time", "time=", "=3", "bogus=3", "time=x", "")),
+    *(("--slurm-options", "time=3"), ("--slurm", ""), ("--detach",), ("--bogus",)),
     *(("--out", value) for value in ("own.py", "own.py/x", "/proc/x")),
     *(("--cfg-options", value) for value in ("bogus=3", "img_size", "train_cfg.max_epochs=0", "load_from=nowhere.pth")),
 )
@@ -167,8 +167,16 @@ def inputs() -> Iterator[Input]:
         yield Input("study.py", name, ("bad.py",), prepare=_writes("bad.py", text), prelude="no_jobs")
     study = _writes("sound.py", "runs = dict(yolov5_n_demo=[0])\n")
     for arguments in _STUDY_ARGUMENTS:
-        expect = "either" if arguments == ("--slurm-options", "time=3") else "refused"
+        expect = "either" if arguments[-1] in ("time=3", "time=x") else "refused"  # Slurm itself judges a time
         yield Input("study.py", " ".join(arguments), ("sound.py", *arguments), expect, study, prelude="no_jobs")
+    yield Input(
+        "study.py",
+        "--slurm p without Slurm",
+        ("sound.py", "--slurm", "p"),
+        prepare=study,
+        prelude="no_jobs",
+        environment={"PATH": ""},
+    )
     yield Input("study.py", "a config of a model", ("own.py",), prelude="no_jobs")
     yield Input("study.py", "starts", ("sound.py", "--gpus", "0"), "accepted", study, prelude="no_jobs")
 

@@ -80,7 +80,7 @@ def inputs() -> Iterator[Input]:
             "infer.py",
             f"one bad picture: {name}",
             _INFER,
-            "refused",
+            "accepted" if name == "a folder" else "refused",  # it is no picture, which is told
             _bad(name),
             _others_are_done,
             says="bad.",
@@ -140,6 +140,8 @@ def _bad(kind: str) -> Callable[[Path], None]:
 
 def _others_are_done(folder: Path) -> str:
     found = json.loads((folder / "out/detections.json").read_text())
+    if "bad." not in (folder / "stderr").read_text():
+        return "the bad one is not told"
     return "" if len(found) == 3 and "bad.jpg" not in found else f"{len(found)} of 3 sound pictures are in the JSON"
 
 

@@ -65,11 +65,14 @@ def _spoil(value: object) -> None:
 def inputs() -> Iterator[Input]:
     """All inputs of this area."""
     for name, change in STATES.items():
-        prepare = changed(_LAST, change, _LAST)
-        # with or without the checksum that no longer fits, an epoch of 0 is no epoch that was done
-        yield Input(
-            "train.py", f"resume: {name}", _RESUME, "refused", prepare, needs=_NEEDS, keeps=("run/record.json",)
-        )
+        prepare, kept = changed(_LAST, change, _LAST), ("run/record.json",)
+        if "iter" in name:  # it follows from the epoch, and is not read
+            yield Input("train.py", f"resume: {name}", _RESUME, "accepted", prepare, goes_on, needs=_NEEDS)
+            continue
+        yield Input("train.py", f"resume: {name}", (*_RESUME, _LAST), prepare=prepare, needs=_NEEDS, keeps=kept)
+        if name in ("average nan", "weights nan"):  # not sound: the one before it is taken
+            expected = ("accepted", prepare, goes_on_from_the_first)
+            yield Input("train.py", f"resume the latest: {name}", _RESUME, *expected, needs=_NEEDS)
     yield from _recipes()
     yield from _pointers()
     yield from _folders()
@@ -132,6 +135,14 @@ def goes_on(folder: Path) -> str:
         return f"status {record['status']}, rows {[row['epoch'] for row in rows]} of {record['max_epochs']}"
     rates = [row["lr"] for row in rows]
     return "" if min(rates) > 0 else f"rates {rates}"
+
+
+def goes_on_from_the_first(folder: Path) -> str:
+    """Whether the newest checkpoint was passed over, which was told, and the run went on from the one before it."""
+    record = json.loads((folder / "run/record.json").read_text())
+    if record["resumed_after"][-1:] != [1] or "epoch_2.pth" not in (folder / "stderr").read_text():
+        return f"resumed after {record['resumed_after']}"
+    return goes_on(folder)
 
 
 def _pointers() -> Iterator[Input]:

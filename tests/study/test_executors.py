@@ -24,3 +24,9 @@ def test_slurm_needs_slurm(tmp_path, monkeypatch):
     monkeypatch.setenv("PATH", str(tmp_path))
     with pytest.raises(UsageError, match="no command srun: run this on a login node"):
         executors.slurm_executors(1, "all", [])
+
+
+@pytest.mark.parametrize("option", ["time", "time=", "=3", ""])
+def test_a_slurm_option_without_its_value_is_refused(option):
+    with pytest.raises(UsageError, match=r"--slurm-options .* is not KEY=VALUE; write for example time=1440"):
+        executors.slurm_executors(1, "all", [option])

@@ -29,6 +29,21 @@ def test_a_study_is_models_times_seeds_in_the_order_of_its_config(config, tmp_pa
     assert [*runs[1].command[-3:]] == ["--cfg-options", "train_cfg.max_epochs=5", "img_size=64"]
 
 
+@pytest.mark.parametrize("runs", ["dict()", "{3: [0]}", "{'yolov5_n_voc': []}", "['yolov5_n_voc']", "3"])
+def test_runs_that_are_not_models_with_seeds_are_refused(config, tmp_path, runs):
+    config.write_text(f"runs = {runs}")
+    with pytest.raises(UsageError, match=r"write runs = dict\(yolov5_n_voc=\[0, 1\]\)"):
+        plan_runs(str(config), tmp_path)
+
+
+def test_weights_to_begin_with_that_are_not_there_are_refused_before_a_job_starts(config, tmp_path):
+    with pytest.raises(UsageError, match=r"load_from='nowhere\.pth' of yolov5_n_voc: no such file"):
+        plan_runs(str(config), tmp_path, ["load_from=nowhere.pth"])
+    (tmp_path / "there.pth").touch()
+    assert plan_runs(str(config), tmp_path, [f"load_from={tmp_path / 'there.pth'}"])
+    assert plan_runs(str(config), tmp_path, ["load_from=https://host/of.pth"])
+
+
 def test_several_gpus_train_one_run_by_torchrun(config, tmp_path):
     command = plan_runs(str(config), tmp_path, processes=4)[0].command
     assert command[1:6] == ("-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "4")

@@ -9,16 +9,16 @@ A config gives its training set and the size of the pictures. The last line is c
 
 import argparse
 
-from yolo_plugins.cli import add_data_options, check_data_options, one_line_errors
+from yolo_plugins.cli import add_data_options, check_data_options, one_line_errors, seed, side
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     add_data_options(parser, "--data-root", "VOC2007/train VOC2012/train")
     size_help = "side, or height and width (default: the config's, or 320)"
-    parser.add_argument("--img-size", type=int, nargs="+", metavar="PIXELS", help=size_help)
+    parser.add_argument("--img-size", type=side, nargs="+", metavar="PIXELS", help=size_help)
     parser.add_argument("--num", type=int, default=9, help="anchors, all levels together (default: %(default)s)")
-    parser.add_argument("--seed", type=int, default=0, help="of the fit (default: %(default)s)")
+    parser.add_argument("--seed", type=seed, default=0, help="of the fit (default: %(default)s)")
     args = parser.parse_args()
     with one_line_errors():
         check_data_options(args)

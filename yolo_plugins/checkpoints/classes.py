@@ -13,12 +13,20 @@ from yolo_plugins.registry import MODELS
 _LISTED = 12  # names of two lists that a message still shows
 
 
-def class_names(checkpoint: Mapping[str, Any]) -> tuple[str, ...] | None:
-    """The classes that a checkpoint was trained on, in their order; None where it does not say, as official files."""
+def class_names(checkpoint: Mapping[str, Any], filename: str) -> tuple[str, ...] | None:
+    """The classes that a checkpoint was trained on, in their order; None where it does not say, as official files.
+
+    Raises:
+        UsageError: What it says are no names.
+    """
     content: Any = checkpoint
     for key in ("meta", "dataset_meta", "classes"):
         content = content.get(key) if isinstance(content, Mapping) else None
-    return tuple(map(str, content)) if isinstance(content, (list, tuple)) else None
+    if content is None:
+        return None
+    if not isinstance(content, (list, tuple)) or not all(isinstance(name, str) for name in content):
+        raise UsageError(f"{filename}: its classes are {content!r:.80}, no list of names; give another checkpoint")
+    return tuple(content)
 
 
 def check_class_names(checkpoint: Mapping[str, Any], classes: Sequence[str] | None, filename: str) -> None:
@@ -32,7 +40,7 @@ def check_class_names(checkpoint: Mapping[str, Any], classes: Sequence[str] | No
     Raises:
         UsageError: With both lists; of long ones, the first names that differ.
     """
-    names = class_names(checkpoint)
+    names = class_names(checkpoint, filename)
     if names is not None and classes is not None and names != tuple(classes):
         raise UsageError(
             f"{filename}: {_difference(names, classes)}; give the config that it was trained with, or "
@@ -58,7 +66,7 @@ def start_anew(
     Raises:
         UsageError: The classes are others, and no tensor depends on their number.
     """
-    names, own, weights = class_names(checkpoint), model.state_dict(), checkpoint["state_dict"]
+    names, own, weights = class_names(checkpoint, filename), model.state_dict(), checkpoint["state_dict"]
     if names is not None and classes is not None:
         if names == tuple(classes):
             return None

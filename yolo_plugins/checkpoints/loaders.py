@@ -16,6 +16,8 @@ import torch
 import yaml
 from filelock import FileLock
 from mmengine.fileio import PickleHandler, YamlHandler, get_local_path, register_handler
+from mmengine.model import PretrainedInit
+from mmengine.registry import WEIGHT_INITIALIZERS
 from mmengine.runner import (
     CheckpointLoader,
     get_deprecated_model_names,
@@ -23,8 +25,10 @@ from mmengine.runner import (
     get_mmcls_models,
     get_torchvision_models,
 )
+from torch import nn
 
 from yolo_plugins.checkpoints.read import load_checkpoint, read_data
+from yolo_plugins.checkpoints.soundness import check_tensors
 from yolo_plugins.errors import UsageError
 from yolo_plugins.faults import first_line, suggest
 
@@ -99,6 +103,29 @@ def _download(address: str) -> Path:
 def unreachable(source: str, error: Exception) -> UsageError:
     """The sentence for weights that could not be fetched."""
     return UsageError(f"{source} cannot be fetched ({first_line(error)}): check the network, or give a local file")
+
+
+@WEIGHT_INITIALIZERS.register_module(name="Pretrained", force=True)
+class CheckedPretrained(PretrainedInit):
+    """MMEngine's, of `init_cfg=dict(type="Pretrained", ...)`; it takes what fits, here one weight at least."""
+
+    def __call__(self, module: nn.Module) -> None:
+        """Loads the weights.
+
+        Raises:
+            UsageError: The file holds none for this module, or as `load_from_data_only`.
+        """
+        content = load_from_data_only(self.checkpoint, self.map_location)
+        weights, own = content.get("state_dict", content), module.state_dict()
+        check_tensors(weights, self.checkpoint)
+        prefixes = (f"{self.prefix.removesuffix('.')}.",) if self.prefix else ("", "module.")
+        if not any(f"{prefix}{key}" in weights for prefix in prefixes for key in own):
+            raise UsageError(
+                f"{self.checkpoint}: init_cfg with prefix={self.prefix!r} finds no weight of {type(module).__name__}: "
+                f"its names are {next(iter(weights), 'none')!r}, ..., those of the part {next(iter(own), 'none')!r}, "
+                "...; give another prefix or file"
+            )
+        super().__call__(module)
 
 
 # --- what else `mmengine.load` reads: lists of annotations, proposals and results

@@ -16,7 +16,7 @@ import torch
 from mmengine.logging import HistoryBuffer
 from torch import Tensor, nn
 
-from yolo_plugins.checkpoints.soundness import check_sum, check_weights
+from yolo_plugins.checkpoints.soundness import check_sum, check_tensors, check_weights
 from yolo_plugins.errors import UsageError
 from yolo_plugins.faults import first_line, refused_program
 
@@ -48,6 +48,18 @@ def load_checkpoint(path: str | Path, map_location: Any = "cpu") -> dict[str, An
         content["meta"].pop("config", None)
     check_weights(content, path)
     return content
+
+
+def load_weights(path: str | Path) -> dict[str, Any]:
+    """Reads a checkpoint for a model: as `load_checkpoint`, with a bare state dict under `state_dict`, too.
+
+    Raises:
+        UsageError: As `load_checkpoint`, or its state dict holds something else than tensors of real numbers.
+    """
+    content = load_checkpoint(path)
+    checkpoint = content if "state_dict" in content else {"state_dict": content}
+    check_tensors(checkpoint["state_dict"], path)
+    return checkpoint
 
 
 def read_data(

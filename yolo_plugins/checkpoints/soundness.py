@@ -19,6 +19,10 @@ from yolo_plugins.files import write_atomically
 _ARCHIVE = b"PK\x03\x04"  # first bytes of a zip archive
 _END, _END_BYTES, _NO_COMMENT = b"PK\x05\x06", 22, b"\0\0"  # its last record, as torch writes it
 _DIGEST_BYTES = 64  # hexadecimal digits
+_REAL = {
+    *(torch.float64, torch.float32, torch.float16, torch.bfloat16),
+    *(torch.int64, torch.int32, torch.int16, torch.int8, torch.uint8, torch.bool),
+}
 
 
 def write_checkpoint(path: str | Path, content: Mapping[str, Any]) -> None:
@@ -69,9 +73,29 @@ def check_weights(content: Mapping[str, Any], path: str | Path) -> None:
         raise UsageError(f"{path}: {name} holds NaN or infinite numbers; give an earlier checkpoint, or train again")
 
 
+def check_tensors(weights: Mapping[Any, Any], path: str | Path) -> None:
+    """Looks at what a state dict consists of.
+
+    Raises:
+        UsageError: Something else than a tensor of real numbers under a name: its key.
+    """
+    for key, value in weights.items():
+        if not isinstance(key, str) or not _is_real(value):
+            kind = f"a tensor of {value.dtype}" if torch.is_tensor(value) else f"a {type(value).__name__}"
+            raise UsageError(
+                f"{path}: {key!r:.80} is {kind}; a name and a tensor of real numbers belong there: give a checkpoint "
+                "of a model"
+            )
+
+
+def _is_real(value: Any) -> bool:
+    """Whether it is a tensor of real numbers, all of which are there: none that is sparse or has no data."""
+    return torch.is_tensor(value) and value.dtype in _REAL and value.layout == torch.strided and not value.is_meta
+
+
 def first_not_finite(content: Mapping[str, Any]) -> str | None:
     """Name of the first weight of a checkpoint, or of a bare state dict, that is not finite; None where all are."""
     averaged, trained = content.get("state_dict", content), content.get("ema_state_dict")
     weights = {**averaged, **(trained if isinstance(trained, Mapping) else {})}
-    floats = ((name, value) for name, value in weights.items() if torch.is_tensor(value) and value.is_floating_point())
+    floats = ((name, value) for name, value in weights.items() if _is_real(value) and value.is_floating_point())
     return next((name for name, value in floats if not value.isfinite().all()), None)

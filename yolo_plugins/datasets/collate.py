@@ -1,6 +1,6 @@
 """Samples to batches, for training and for evaluation."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 import numpy as np
 import torch
@@ -30,8 +30,7 @@ def collate_detection(samples: Sequence[dict]) -> dict:
     Raises:
         UsageError: The samples are not packed.
     """
-    if not all("inputs" in sample for sample in samples):
-        raise UsageError("the pipeline returns no `inputs`: let it end with PackTrain, or in evaluation with PackEval")
+    check_packed(samples)
     inputs = _stack(_of_one_shape([sample["inputs"] for sample in samples]))
     return {"inputs": inputs, "data_samples": [sample["data_samples"] for sample in samples]}
 
@@ -41,6 +40,16 @@ def collate_training(samples: Sequence[dict]) -> dict:
     """As `collate_detection`; the data samples are `TrainingSamples`, which leave a worker as one tensor."""
     batch = collate_detection(samples)
     return batch | {"data_samples": TrainingSamples(batch["data_samples"])}
+
+
+def check_packed(samples: Iterable[dict]) -> None:
+    """Refuses samples that are not what `PackTrain` or `PackEval` returns.
+
+    Raises:
+        UsageError: One lacks its picture.
+    """
+    if not all("inputs" in sample for sample in samples):
+        raise UsageError("the pipeline returns no `inputs`: let it end with PackTrain, or in evaluation with PackEval")
 
 
 def _of_one_shape(tensors: list[torch.Tensor]) -> list[torch.Tensor]:

@@ -13,6 +13,7 @@ from torch import Tensor
 from yolo_plugins.errors import UsageError
 from yolo_plugins.files import write_atomically
 
+from .collate import check_packed
 from .detection_dataset import DetectionDataset
 from .drawing import draw_boxes
 from .samplers import SeededSampler
@@ -58,12 +59,14 @@ def write_contact_sheet(dataset: DetectionDataset, path: str | Path, num: int = 
         seed: Of their choice and augmentation.
 
     Raises:
-        UsageError: `num` is below 1, the file is no PNG, or a picture is faulty.
+        UsageError: `num` is below 1, the file is no PNG, a picture is faulty, or the pipeline packs no samples.
     """
     path = Path(path)
     if num < 1 or path.suffix.lower() != ".png":
         raise UsageError(f"{path}, {num} samples: give the name of a .png file, and a number from 1 on")
-    tiles = [_tile(dataset[key], dataset.metainfo["classes"]) for key in first_keys(dataset, num, seed)]
+    samples = [dataset[key] for key in first_keys(dataset, num, seed)]
+    check_packed(samples)
+    tiles = [_tile(sample, dataset.metainfo["classes"]) for sample in samples]
     columns = math.ceil(math.sqrt(len(tiles)))
     width, height = (max(sides) + _GAP for sides in zip(*(tile.size for tile in tiles), strict=True))
     sheet = Image.new("RGB", (columns * width + _GAP, math.ceil(len(tiles) / columns) * height + _GAP), "white")

@@ -129,7 +129,7 @@ class AtomicCheckpointHook(Hook):
             raise UsageError(
                 f"checkpoint.interval={interval}: give the epochs from one checkpoint to the next, 1 or more"
             )
-        self._interval, self._max_keep = interval, max_keep_ckpts
+        self.interval, self._max_keep = interval, max_keep_ckpts
         self._rules = _pair(save_best, rule)
         self._training = False
 
@@ -160,7 +160,7 @@ class AtomicCheckpointHook(Hook):
                 self._save_epoch(runner, runner.epoch)
 
     def _is_due(self, epoch: int) -> bool:
-        return epoch % self._interval == 0
+        return epoch % self.interval == 0
 
     def _save_if_best(self, runner: Runner, metric: str, rule: str, metrics: dict[str, float]) -> None:
         metric = next(iter(metrics), metric) if metric == "auto" else metric

@@ -16,11 +16,12 @@ from mmengine.utils import apply_to
 from torch import nn
 
 from yolo_plugins.checkpoints.classes import check_class_names, start_anew
-from yolo_plugins.checkpoints.read import check_fits, load_checkpoint, weights_sha256
+from yolo_plugins.checkpoints.read import check_fits, load_weights, weights_sha256
 from yolo_plugins.checkpoints.soundness import first_not_finite, write_checkpoint
-from yolo_plugins.engine.checkpoint import latest_checkpoint, newest_sound
+from yolo_plugins.engine.checkpoint import AtomicCheckpointHook, latest_checkpoint, newest_sound
 from yolo_plugins.engine.recipe import describe_recipe
 from yolo_plugins.engine.resume import check_resumable
+from yolo_plugins.engine.work_dir import recorded_epochs
 from yolo_plugins.errors import UsageError
 from yolo_plugins.faults import first_line
 from yolo_plugins.protocol import INITIAL_WEIGHTS, Recipe, continued
@@ -32,8 +33,7 @@ class CheckpointRunner(Runner):
     """MMEngine's Runner with checkpoints of its own.
 
     They are written as a whole with a checksum, hold tensors and plain values only, are read without running pickled
-    code, and must fit the model key by key. Resuming needs a complete checkpoint of the same recipe, and takes over
-    its seed.
+    code, and must fit the model key by key. Resuming needs a complete checkpoint of the same recipe and seed.
 
     Attributes:
         recipe: How the model is trained, see `yolo_plugins.protocol`; None before the model is initialised.
@@ -61,6 +61,7 @@ class CheckpointRunner(Runner):
             source = self._resume if isinstance(self._resume, str) else self._load_from or "latest"
             checkpoint = latest_checkpoint(self.work_dir) if source == "latest" else source
             if checkpoint is None:
+                self._check_nothing_is_lost()
                 begin = f"with the weights of {self._load_from}" if self._load_from else "from scratch"
                 self.logger.warning(f"{self.work_dir}: no checkpoint to resume from, starting with epoch 1 {begin}")
                 self._resume = False
@@ -69,6 +70,17 @@ class CheckpointRunner(Runner):
         if isinstance(self._train_loop, BaseLoop):
             self.recipe = describe_recipe(self)
         super().load_or_resume()
+
+    def _check_nothing_is_lost(self) -> None:
+        """Refuses a new run in a folder without checkpoints whose record tells of more than a killed run left to do."""
+        epochs = recorded_epochs(Path(self.work_dir))
+        first_saved = min((hook.interval for hook in self.hooks if isinstance(hook, AtomicCheckpointHook)), default=1)
+        if epochs is None or epochs > first_saved:
+            raise UsageError(
+                f"{self.work_dir}: its record.json {'cannot be read' if epochs is None else f'has {epochs} epochs'}, "
+                "but there is no checkpoint to resume from: restore one, or replace the run with --overwrite in place "
+                "of --resume"
+            )
 
     @master_only
     def save_checkpoint(
@@ -142,11 +154,10 @@ class CheckpointRunner(Runner):
                 Where an earlier one of the folder is sound, it is named.
         """
         try:
-            content = load_checkpoint(filename)
+            checkpoint = load_weights(filename)
         except UsageError as error:
             sound = newest_sound(Path(filename).parent)
             raise UsageError(f"{error}; {sound} is sound" if sound else str(error)) from error
-        checkpoint = content if "state_dict" in content else {"state_dict": content}
         model = self.model.module if is_model_wrapper(self.model) else self.model
         if self.recipe and not self._resume:
             self.recipe[INITIAL_WEIGHTS] = {"load_from": weights_sha256(checkpoint["state_dict"])}
@@ -156,7 +167,8 @@ class CheckpointRunner(Runner):
             self.logger.warning(told)
         if self._resume:
             averages = any(isinstance(hook, EMAHook) for hook in self.hooks)
-            check_resumable(checkpoint, filename, self.max_epochs, averages)
+            seed = self.cfg.get("randomness", {}).get("seed")
+            check_resumable(checkpoint, filename, self.max_epochs, averages, seed)
             self._take_up_recipe(filename, checkpoint["meta"])
             self._count_anew(checkpoint)
         self.call_hook("after_load_checkpoint", checkpoint=checkpoint)

@@ -8,7 +8,7 @@ from mmengine.model import is_model_wrapper
 from mmengine.runner import Runner
 from torch import nn
 
-from yolo_plugins.checkpoints.read import load_checkpoint, weights_sha256
+from yolo_plugins.checkpoints.read import load_weights, weights_sha256
 from yolo_plugins.engine.schedule_hook import total_batch_size
 from yolo_plugins.protocol import FROM_SCRATCH, INITIAL_WEIGHTS, Recipe, config_recipe
 
@@ -59,8 +59,7 @@ def _checksum_of(source: str) -> str:
     """That of a file's weights; an address or a name of a zoo stands for itself."""
     if not Path(source).is_file():
         return source
-    content = load_checkpoint(source)
-    return weights_sha256(content.get("state_dict", content))
+    return weights_sha256(load_weights(source)["state_dict"])
 
 
 def _shares(model: nn.Module, flags_of: Callable[[nn.Module], list[bool]]) -> list[str]:

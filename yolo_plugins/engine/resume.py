@@ -1,8 +1,11 @@
 """What a checkpoint has to hold so that a run goes on from it exactly; another is refused before anything runs."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
+from torch import Tensor, is_tensor
+
+from yolo_plugins.config_check import LARGEST_SEED
 from yolo_plugins.errors import UsageError
 
 _OTHER = "resume from another checkpoint, or start a new run with load_from"
@@ -28,7 +31,9 @@ _KEPT: dict[str, tuple[Callable[[Any], bool], str]] = {
 }
 
 
-def check_resumable(checkpoint: dict[str, Any], filename: str, max_epochs: int, has_average: bool) -> None:
+def check_resumable(
+    checkpoint: dict[str, Any], filename: str, max_epochs: int, has_average: bool, seed: int | None
+) -> None:
     """Looks at all but weights and optimizer, which the model and the optimizer compare with their own.
 
     Args:
@@ -36,9 +41,11 @@ def check_resumable(checkpoint: dict[str, Any], filename: str, max_epochs: int, 
         filename: Its path.
         max_epochs: Epochs of the run that is to go on.
         has_average: Whether the run keeps an average of the weights.
+        seed: That the config states; None where it takes over the checkpoint's.
 
     Raises:
-        UsageError: A part is missing or of another kind, or more epochs are done than the run shall have.
+        UsageError: A part is missing or of another kind, more epochs are done than the run shall have, or the run
+            began with another seed.
     """
     if "optimizer" not in checkpoint:
         raise UsageError(
@@ -54,17 +61,39 @@ def check_resumable(checkpoint: dict[str, Any], filename: str, max_epochs: int, 
             f"{'on' if has_average else 'off'}: resume with the same hooks, or start a new run with load_from"
         )
     _check_epoch(checkpoint["meta"].get("epoch"), filename, max_epochs)
+    _check_seed(checkpoint["meta"].get("seed"), filename, seed)
+    if not all(tensor.isfinite().all() for tensor in _tensors(checkpoint["optimizer"].get("state"))):
+        raise UsageError(f"{filename}: the optimizer's state holds NaN or infinite numbers: {_OTHER}")
     _check_kept(checkpoint["message_hub"].get("runtime_info"), filename)
 
 
 def _check_epoch(epoch: Any, filename: str, max_epochs: int) -> None:
-    if not _is_count(epoch):
+    if not _is_count(epoch) or epoch == 0:
         raise UsageError(f"{filename}: meta.epoch={_short(epoch)} is no number of epochs that are done: {_OTHER}")
     if epoch > max_epochs:
         raise UsageError(
             f"{filename}: {epoch} epochs are done, but train_cfg.max_epochs={max_epochs}: give {epoch} or more, or "
             "resume from an earlier checkpoint"
         )
+
+
+def _check_seed(found: Any, filename: str, seed: int | None) -> None:
+    if not _is_count(found) or found > LARGEST_SEED:
+        raise UsageError(f"{filename}: meta.seed={_short(found)} is no seed: {_OTHER}")
+    if seed not in (None, found):
+        raise UsageError(
+            f"{filename}: of a run with seed {found}, but this one's is {seed}: resume with --seed {found}, or start a "
+            "new run in another --work-dir"
+        )
+
+
+def _tensors(value: Any) -> Iterator[Tensor]:
+    """All tensors in nested containers."""
+    if is_tensor(value):
+        yield value
+    elif isinstance(value, (dict, list, tuple)):
+        for item in value.values() if isinstance(value, dict) else value:
+            yield from _tensors(item)
 
 
 def _check_kept(info: Any, filename: str) -> None:

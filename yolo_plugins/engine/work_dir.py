@@ -55,15 +55,17 @@ os.register_at_fork(after_in_child=_close_in_child)
 
 def _finished_work(folder: Path) -> Path | None:
     """A checkpoint, or a record that holds an epoch or cannot be read; None in a folder of nothing to lose."""
-    record = folder / RECORD
-    return next(_checkpoints(folder), record if record.exists() and not _is_without_epochs(record) else None)
+    return next(_checkpoints(folder), None if recorded_epochs(folder) == 0 else folder / RECORD)
 
 
-def _is_without_epochs(record: Path) -> bool:
+def recorded_epochs(folder: Path) -> int | None:
+    """How many epochs the record of a folder tells of, 0 where there is none; None where it cannot be read."""
     try:
-        return json.loads(record.read_text(encoding="utf-8"))["epochs"] == []
-    except (OSError, ValueError, KeyError, TypeError):
-        return False
+        return len(json.loads((folder / RECORD).read_text(encoding="utf-8"))["epochs"])
+    except FileNotFoundError:
+        return 0
+    except (OSError, ValueError, KeyError, TypeError, RecursionError):
+        return None
 
 
 def _remove_run(folder: Path) -> None:

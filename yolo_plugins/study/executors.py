@@ -1,6 +1,7 @@
 """Where the jobs of a study run: as processes of this machine, or on Slurm, whose queue tells which of them live."""
 
 import os
+import re
 import subprocess
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
@@ -65,11 +66,14 @@ def slurm_executors(gpus: int, partition: str, options: Sequence[str]) -> Execut
             `cpus_per_task`, `mem`, `account` ...
 
     Raises:
-        UsageError: There is no Slurm here, or it has no such parameter.
+        UsageError: There is no Slurm here, or it has no such parameter, or one has no value.
     """
-    given = dict(option.partition("=")[::2] for option in options)
     parameters: dict[str, Any] = {"time": 24 * 60, "job_name": "yolo_plugins"}
-    parameters |= {key: int(value) if value.isdigit() else value for key, value in given.items()}
+    for option in options:
+        key, _, value = option.partition("=")
+        if not key or not value:
+            raise UsageError(f"--slurm-options {option!r} is not KEY=VALUE; write for example time=1440")
+        parameters[key] = int(value) if re.fullmatch(r"[0-9]{1,18}", value) else value
     if gpus:
         parameters["gpus_per_node"] = gpus
 

@@ -35,7 +35,8 @@ def plan_runs(name: str, folder: Path, options: Sequence[str] = (), processes: i
     if unknown := study.keys() - _KEYS:
         raise UsageError(f"{path}: unknown key {min(unknown)!r}; a study has {' and '.join(sorted(_KEYS))}")
     seeds_of = study.get("runs")
-    if not isinstance(seeds_of, dict) or not all(map(_are_seeds, seeds_of.values())):
+    names_seeds = isinstance(seeds_of, dict) and bool(seeds_of) and all(isinstance(key, str) for key in seeds_of)
+    if not names_seeds or not all(map(_are_seeds, seeds_of.values())):
         raise UsageError(
             f"{path}: runs={seeds_of!r}; write runs = dict(yolov5_n_voc=[0, 1]), the seeds of each model, from 0 to "
             f"{LARGEST_SEED}"
@@ -47,6 +48,9 @@ def plan_runs(name: str, folder: Path, options: Sequence[str] = (), processes: i
     runs = []
     for config_name, seeds in seeds_of.items():
         config = load_config(config_name, changes)
+        start = config.get("load_from")
+        if start and "://" not in start and not Path(start).expanduser().is_file():
+            raise UsageError(f"{path}: load_from={start!r} of {config_name}: no such file; check the path")
         description = describe_config(config)
         model, sha = description["config_name"], description["config_sha256"]
         for seed in seeds:

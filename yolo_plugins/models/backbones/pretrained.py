@@ -8,6 +8,7 @@ from typing import Literal
 from torch import Tensor
 
 from yolo_plugins.checkpoints.loaders import load_from_data_only
+from yolo_plugins.checkpoints.soundness import check_tensors
 from yolo_plugins.errors import UsageError
 from yolo_plugins.registry import MODELS
 
@@ -32,6 +33,7 @@ def read_pretrained(cfg: dict, source: Literal[True] | str) -> Mapping[str, Tens
         )
     content = load_from_data_only(source if Path(source).exists() or "://" in source else _zoo_address(source))
     weights = content.get("state_dict", content)
+    check_tensors(weights, source)
     return {re.sub(r"^(module\.)?(backbone\.)?", "", key): value for key, value in weights.items()}
 
 
