@@ -90,6 +90,7 @@ def test_options_change_what_their_key_leads_to(options, key, value):
     [
         ("modle.x=1", "the config has no 'modle'; did you mean 'model'?"),
         ("pipeline.99.prob=1", "pipeline has no item '99'; it has 2, which count from 0"),
+        ("pipeline.2.prob=1", "pipeline has no item '2'; it has 2"),
         ("pipeline.first.prob=1", "pipeline has no item 'first'"),
         ("pipeline.-1.prob=1", "pipeline has no item '-1'"),
         ("model.5.prob=1", "model is no list, and has no item 5"),

@@ -20,7 +20,7 @@ def row(epoch, loss, ap50=None):
 
 
 def test_inverse_normalized_loss_is_largest_over_last():
-    assert record.inverse_normalized_loss([0.2, 0.4, 0.1]) == pytest.approx(4)
+    assert record.inverse_normalized_loss([0.2, 0.4, 0.1, 0.16]) == pytest.approx(2.5)
     assert record.inverse_normalized_loss([0.5]) == 1
 
 
@@ -34,6 +34,7 @@ def test_summary_names_the_best_epoch():
     summary = record.summarize_epochs([row(1, 2.0), row(2, 1.0, 0.5), row(3, 0.5, 0.4)])
     assert summary == {"epochs": 3, "inverse_normalized_loss": 4.0, "best_ap50": 0.5, "best_ap50_epoch": 2}
     assert record.summarize_epochs([])["inverse_normalized_loss"] is None
+    assert record.summarize_epochs([row(1, 2.0, 0.5), row(2, 1.0, 0.5)])["best_ap50_epoch"] == 1  # the first of equals
 
 
 @pytest.mark.parametrize("nothing", [math.nan, None], ids=["in the run", "in its record"])
@@ -94,4 +95,11 @@ def test_an_input_size_that_is_not_height_and_width_is_refused(tmp_path, size):
     path = tmp_path / "record.json"
     path.write_text(json.dumps(EXAMPLE | {"input_hw": size}))
     with pytest.raises(UsageError, match=r"the record is damaged \(input_hw"):
+        record.read_record(path)
+
+
+def test_rows_in_another_order_are_damage(tmp_path):
+    path = tmp_path / "record.json"
+    path.write_text(json.dumps(EXAMPLE | {"epochs": EXAMPLE["epochs"][::-1]}))
+    with pytest.raises(UsageError, match=r"its rows are of the epochs \[2, 1\]"):
         record.read_record(path)

@@ -16,7 +16,7 @@ from mmengine.logging import HistoryBuffer, MessageHub
 from torch import nn
 
 from yolo_plugins.checkpoints.official import read_official_state_dict
-from yolo_plugins.checkpoints.read import load_checkpoint, load_weights
+from yolo_plugins.checkpoints.read import load_checkpoint, load_weights, weights_sha256
 from yolo_plugins.errors import UsageError
 
 TOOL = Path(__file__).resolve().parents[2] / "tools" / "convert_weights.py"
@@ -329,6 +329,19 @@ def nested_module(state_dict):
             module = module._modules[parent]
         module.register_buffer(name, value)
     return root
+
+
+def test_checksum_of_weights_is_that_of_names_types_shapes_and_values_in_any_order():
+    weights = {"a": torch.arange(4.0), "b": torch.ones(2, 2)}
+    others = [
+        weights | {"a": torch.arange(4.0).flip(0)},
+        weights | {"a": torch.arange(4)},
+        weights | {"b": torch.ones(4)},
+        {"a": weights["a"], "c": weights["b"]},
+        {"a": weights["a"]},
+    ]
+    assert weights_sha256(dict(reversed(weights.items()))) == weights_sha256(weights)
+    assert len({weights_sha256(each) for each in [weights, *others]}) == 6
 
 
 def run_tool(*arguments, cwd):

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from yolo_plugins.config import load_config
-from yolo_plugins.costs.complexity import count_forms, count_parts, format_table, summarize
+from yolo_plugins.costs.complexity import count_forms, count_macs, count_parts, format_table, summarize
 from yolo_plugins.errors import UsageError
 from yolo_plugins.registry import MODELS
 
@@ -93,6 +93,11 @@ def test_deploy_form_in_the_record_has_the_reference_parameters_and_the_same_mac
     assert counts["params_deploy"] == int(reference["yolov5n"]["params_fused"])
     assert counts["macs_deploy"] == counts["macs"]
     assert counts["images_per_second"] == pytest.approx(1 / counts["latency_seconds"])
+
+
+def test_height_comes_before_width():
+    """A kernel over two pixels of a row has one place less in each row, whatever the number of rows."""
+    assert count_macs(nn.Conv2d(3, 5, kernel_size=(1, 2)), (4, 7)) == 4 * 6 * 2 * 3 * 5
 
 
 def test_arithmetic_without_a_formula_is_named_and_nothing_else(model):

@@ -1,9 +1,9 @@
-"""Facts about the training sampler."""
+"""Facts about the samplers of a training and of an evaluation."""
 
 import pytest
 from mmengine.dataset import DefaultSampler
 
-from yolo_plugins.datasets.samplers import SeededSampler
+from yolo_plugins.datasets.samplers import SeededSampler, WholeBatchSampler
 from yolo_plugins.registry import DATA_SAMPLERS
 
 DATASET = range(10)
@@ -55,3 +55,13 @@ def test_ranks_take_disjoint_parts_of_one_permutation(world_size, monkeypatch):
         monkeypatch.setattr("mmengine.dataset.sampler.get_dist_info", lambda rank=rank: (rank, world_size))
         parts += [index for _, _, index in SeededSampler(DATASET, seed=3, round_up=False)]
     assert sorted(parts) == list(DATASET)
+
+
+def test_ranks_evaluate_each_batch_of_one_process_once(monkeypatch):
+    parts = []
+    for rank in range(2):
+        monkeypatch.setattr("yolo_plugins.datasets.samplers.get_dist_info", lambda rank=rank: (rank, 2))
+        sampler = WholeBatchSampler(DefaultSampler(range(9), shuffle=False), batch_size=2)
+        parts.append(list(sampler))
+        assert len(sampler) == len(parts[-1])
+    assert parts == [[[0, 1], [4, 5], [8]], [[2, 3], [6, 7]]]

@@ -164,6 +164,16 @@ def test_the_best_epoch_of_each_metric_is_kept(make_runner, monkeypatch, options
     assert [name for name in names(runner.work_dir) if name.startswith("best_")] == best
 
 
+@pytest.mark.parametrize("rule", ["greater", "less"])
+def test_of_equal_epochs_the_first_is_the_best(make_runner, monkeypatch, rule):
+    hooks = {"checkpoint": {"type": "AtomicCheckpointHook", "save_best": "ap50", "rule": rule}}
+    runner = make_runner(max_epochs=2, hooks=hooks)
+    monkeypatch.setattr(runner.val_loop.evaluator, "evaluate", lambda size: {"ap50": 0.3})
+    runner.train()
+    assert "best_ap50_epoch_1.pth" in names(runner.work_dir)
+    assert json.loads(Path(runner.work_dir, "record.json").read_text())["summary"]["best_ap50_epoch"] == 1
+
+
 def test_a_metric_with_a_slash_makes_a_file_name(make_runner, monkeypatch):
     runner = make_runner(max_epochs=1, hooks={"checkpoint": {"type": "AtomicCheckpointHook", "save_best": "auto"}})
     monkeypatch.setattr(runner.val_loop.evaluator, "evaluate", lambda size: {"coco/bbox_mAP": 0.1})

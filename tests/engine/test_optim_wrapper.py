@@ -58,6 +58,18 @@ def test_gradient_norm_is_clipped():
     assert (after - before).norm() == pytest.approx(0.1 * 1e-3, rel=1e-3)
 
 
+def test_scaled_gradients_are_clipped_as_if_they_had_not_been_scaled(monkeypatch):
+    scaler = torch.amp.GradScaler("cpu", init_scale=1024.0)
+    monkeypatch.setattr(torch.amp, "GradScaler", lambda *_, **__: scaler)
+    model, wrapper = make(clip_grad={"max_norm": 1e3})
+    twin = nn.Linear(3, 1)
+    twin.load_state_dict(model.state_dict())
+    (batch,) = batches(1)
+    twin(batch).square().sum().backward()
+    train(model, wrapper, [batch])
+    torch.testing.assert_close(model.weight, twin.weight - 0.1 * twin.weight.grad)
+
+
 def test_ranks_exchange_gradients_only_before_a_step():
     class Distributed(nn.Linear):
         silent = 0

@@ -81,6 +81,11 @@ def test_what_cannot_be_resumed_from_is_one_line_with_the_file(make_runner, save
     assert not Path(make_runner("again").work_dir, "record.json").exists()
 
 
+def test_a_checkpoint_with_an_average_is_refused_where_none_is_kept(make_runner, saved):
+    with pytest.raises(UsageError, match=r"epoch_1\.pth: saved with EMA, which default_hooks\.ema switches off"):
+        make_runner("again", load_from=str(saved), resume=True, allow_changes=True, hooks={}).train()
+
+
 @pytest.mark.parametrize(
     "change",
     [put(KeyError, "meta", "iter"), put("x", "meta", "iter"), put(77, "meta", "iter")]

@@ -116,7 +116,8 @@ def resumed(hook_options, hub, epoch, **changes):
     """A hook that begins after so many epochs of a run that kept `hub`, on a runner of another size."""
     hook, runner = ScheduleHook(**hook_options), fake_runner(**changes)
     runner.epoch, runner.message_hub = epoch, hub
-    runner.optim_wrapper.rescale_pending = lambda factor: None
+    runner.rescaled = []
+    runner.optim_wrapper.rescale_pending = runner.rescaled.append
     hook.before_train(runner)
     return hook, runner
 
@@ -142,6 +143,7 @@ def test_the_number_of_images_decides_on_accumulation_after_it_has_changed():
     options = {"schedule": "linear", "final": 0.01, **WARMUP}
     _, runner = started(ScheduleHook(**options), batch_size=16, iters_per_epoch=100)
     hook, resized = resumed(options, runner.message_hub, 10, batch_size=32, iters_per_epoch=50)
+    assert resized.rescaled == [16 / 32]  # what waits for a step counts as half as many iterations
     assert settings(hook, resized, 500).accumulate == 2
     assert settings(hook, resized, 500).weight_decay == pytest.approx(5e-4)
 

@@ -49,6 +49,14 @@ def test_overwrite_replaces_the_run_and_nothing_else(make_runner):
     assert b"old" not in kept.values() and "epoch_9.pth" not in kept
 
 
+def test_a_run_that_is_continued_is_not_overwritten(tmp_path):
+    left = dict.fromkeys(LEFT, b"of value")
+    for name, content in left.items():
+        (tmp_path / name).write_bytes(content)
+    with claimed(tmp_path, resume=True, overwrite=True):
+        assert files(tmp_path) == left
+
+
 def test_the_second_training_in_a_folder_is_refused(make_runner):
     runner = make_runner(max_epochs=1)
     with (

@@ -265,6 +265,11 @@ def test_latency_of_several_devices_is_null_and_told(study):
     assert describe_differences(runs) == ("Runs on several devices (AMD EPYC, NVIDIA H200): times do not compare.",)
 
 
+def test_latency_of_several_numbers_of_threads_is_null(study):
+    one, other = study("a", device__threads=1), study("b", seed=1, device__threads=8)
+    assert models_table(*tables(one, other))["latency_seconds"].isna().all()
+
+
 def test_several_input_sizes_are_told(study):
     runs, _ = tables(study("a"), study("b", config_name="b", input_hw=[384, 384]))
     height = EXAMPLE["input_hw"][0]
