@@ -1,5 +1,6 @@
 """SIGTERM and SIGHUP end a process as Ctrl-C does, so that nothing is left half done and a record says how it ended."""
 
+import os
 import signal
 import threading
 from collections.abc import Callable, Iterator
@@ -66,3 +67,25 @@ def _handled(handler: Callable[[int, FrameType | None], None], numbers: list[sig
     finally:
         for number, its_own in earlier.items():
             signal.signal(number, its_own)
+
+
+# Python forgets a signal that reaches a child before it has run: its own handler has taken it by then. A data loader's
+# worker that is ended so early would live on, and the exit of its process wait for it for ever.
+_masks: list[set[int]] = []
+
+
+def _hold_sigterm() -> None:
+    _masks.append(signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM}))
+
+
+def _let_sigterm() -> None:
+    signal.pthread_sigmask(signal.SIG_SETMASK, _masks.pop())
+
+
+def _let_sigterm_end_a_child() -> None:
+    if signal.getsignal(signal.SIGTERM) is _interrupt:
+        signal.signal(signal.SIGTERM, signal.SIG_DFL)
+    _let_sigterm()
+
+
+os.register_at_fork(before=_hold_sigterm, after_in_parent=_let_sigterm, after_in_child=_let_sigterm_end_a_child)
