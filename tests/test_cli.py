@@ -2,6 +2,7 @@
 
 import argparse
 import os
+from pathlib import Path
 
 import pytest
 import torch
@@ -19,6 +20,7 @@ from yolo_plugins import cli
         (cli.threads, "1", 1),
         (cli.fraction, "0.25", 0.25),
         (cli.fraction, "1", 1.0),
+        (cli.any_path, "a b/c", Path("a b/c")),
         (cli.device, "cpu", "cpu"),
         (cli.launcher, "none", "none"),
     ],
@@ -35,6 +37,7 @@ def test_a_right_argument_is_its_value(kind, text, value):
         (cli.side, ("0", "-32", "1000000")),
         (cli.threads, ("0", "-1", "100000")),
         (cli.fraction, ("nan", "2", "-0.1", "inf", "x", "")),
+        (cli.any_path, ("", " ")),
         (cli.device, ("gpu", "cuda:x", "cpu:0", "meta", "", "cuda:999", "cuda:" + "9" * 30)),
         (cli.launcher, ("bsub", "")),
     ],

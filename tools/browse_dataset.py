@@ -8,9 +8,8 @@ extra `analysis`.
 """
 
 import argparse
-from pathlib import Path
 
-from yolo_plugins.cli import add_config_options, one_line_errors, seed
+from yolo_plugins.cli import add_config_options, any_path, one_line_errors, seed
 from yolo_plugins.config import load_config
 from yolo_plugins.config_check import require
 
@@ -18,7 +17,7 @@ from yolo_plugins.config_check import require
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("config", help="path, or name of a file in configs/")
-    parser.add_argument("--out", type=Path, required=True, metavar="PNG", help="file for the samples")
+    parser.add_argument("--out", type=any_path, required=True, metavar="PNG", help="file for the samples")
     parser.add_argument("--split", choices=["train", "val", "test"], default="train", help="(default: %(default)s)")
     parser.add_argument("--num", type=int, default=16, help="samples (default: %(default)s)")
     parser.add_argument("--seed", type=seed, default=0, help="the training's seed (default: %(default)s)")

@@ -6,9 +6,8 @@ python tools/convert_weights.py darknet yolov4-tiny.cfg yolov4-tiny.weights chec
 """
 
 import argparse
-from pathlib import Path
 
-from yolo_plugins.cli import one_line_errors
+from yolo_plugins.cli import any_path, one_line_errors
 from yolo_plugins.errors import UsageError
 
 
@@ -22,9 +21,9 @@ def main() -> None:
     }.items():
         command = families.add_parser(family, help=release, description=release)
         if family == "darknet":
-            command.add_argument("cfg", type=Path, help="the network's .cfg")
-        command.add_argument("src", type=Path, help="file with the official weights")
-        command.add_argument("dst", type=Path, help="checkpoint to write")
+            command.add_argument("cfg", type=any_path, help="the network's .cfg")
+        command.add_argument("src", type=any_path, help="file with the official weights")
+        command.add_argument("dst", type=any_path, help="checkpoint to write")
     args = parser.parse_args()
     with one_line_errors():
         import hashlib

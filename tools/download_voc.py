@@ -6,13 +6,15 @@ python tools/download_voc.py --out data
 import argparse
 from pathlib import Path
 
-from yolo_plugins.cli import one_line_errors
+from yolo_plugins.cli import any_path, one_line_errors
 
 
 def main() -> None:
     """Fetches the archives."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--out", type=Path, default=Path("data"), help="gets a folder VOCdevkit (default: %(default)s)")
+    parser.add_argument(
+        "--out", type=any_path, default=Path("data"), help="gets a folder VOCdevkit (default: %(default)s)"
+    )
     parser.add_argument("--base-url", help="a mirror with the paths of the official site, which is the default")
     args = parser.parse_args()
     with one_line_errors():

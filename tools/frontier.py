@@ -14,7 +14,7 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
-from yolo_plugins.cli import one_line_errors
+from yolo_plugins.cli import any_path, one_line_errors
 from yolo_plugins.study.tables.quantities import DEFAULT_COST, DEFAULT_PERFORMANCE, costs, performances
 
 X_HELP, Y_HELP = f"cost: {', '.join(costs())}", f"performance: {', '.join(performances())}"
@@ -26,8 +26,8 @@ def parse() -> tuple[str, argparse.Namespace]:
     layout = argparse.RawDescriptionHelpFormatter
     if command == "analyse":
         parser = argparse.ArgumentParser(description=__doc__, formatter_class=layout)
-        parser.add_argument("sources", nargs="+", type=Path, metavar="TABLE_OR_WORK_DIR")
-        parser.add_argument("--out", type=Path, required=True, metavar="DIR", help="folder for tables, figures, report")
+        parser.add_argument("sources", nargs="+", type=any_path, metavar="TABLE_OR_WORK_DIR")
+        parser.add_argument("--out", type=any_path, required=True, metavar="DIR", help="for tables, figures, report")
         parser.add_argument("--x", default=DEFAULT_COST, help=f"{X_HELP} (default: %(default)s)")
         parser.add_argument("--y", help=f"{Y_HELP} (default: {DEFAULT_PERFORMANCE})")
         parser.add_argument("--group", default="family", metavar="COLUMN", help="of models.csv (default: %(default)s)")
@@ -35,7 +35,7 @@ def parse() -> tuple[str, argparse.Namespace]:
     parser = argparse.ArgumentParser(prog=f"{Path(sys.argv[0]).name} {command}", formatter_class=layout)
     for name in ("config",) if command == "predict" else ("first", "second"):
         parser.add_argument(name, help="a config" if command == "predict" else "a model in models.csv, or a config")
-    parser.add_argument("--fits", type=Path, required=True, metavar="DIR", help="what this tool wrote with --out")
+    parser.add_argument("--fits", type=any_path, required=True, metavar="DIR", help="what this tool wrote with --out")
     parser.add_argument("--x", help=f"{X_HELP} (default: that of the report)")
     parser.add_argument("--y", help=f"{Y_HELP} (default: that of the report)")
     return command, _parse(parser, sys.argv[2:])

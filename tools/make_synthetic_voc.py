@@ -4,15 +4,16 @@ python tools/make_synthetic_voc.py data/synthetic/VOCdevkit
 """
 
 import argparse
-from pathlib import Path
 
-from yolo_plugins.cli import one_line_errors, seed, whole
+from yolo_plugins.cli import any_path, one_line_errors, seed, whole
 
 
 def main() -> None:
     """Writes the data set that the command line describes."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("out", type=Path, help="the VOCdevkit folder to write; an earlier synthetic one is replaced")
+    parser.add_argument(
+        "out", type=any_path, help="the VOCdevkit folder to write; an earlier synthetic one is replaced"
+    )
     parser.add_argument("--train", type=whole(2, 100_000), default=320, help="training pictures (default: %(default)s)")
     parser.add_argument("--test", type=whole(1, 100_000), default=80, help="test pictures (default: %(default)s)")
     parser.add_argument("--classes", type=whole(1, 20), default=6, help="classes that occur, 1 to 20 (default: 6)")

@@ -8,7 +8,7 @@ import argparse
 from pathlib import Path
 from typing import Any
 
-from yolo_plugins.cli import add_config_options, one_line_errors, whole
+from yolo_plugins.cli import add_config_options, any_path, one_line_errors, whole
 from yolo_plugins.config import find_config
 
 
@@ -17,7 +17,7 @@ def parse_args() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     add = parser.add_argument
     add("config", help="path, or name of a file in configs/: runs = dict(MODEL=[SEED, ...])")
-    add("--out", type=Path, help="folder of runs and tables (default: work_dirs/<config name>)")
+    add("--out", type=any_path, help="folder of runs and tables (default: work_dirs/<config name>)")
     pace = parser.add_mutually_exclusive_group().add_argument
     pace("--jobs", type=whole(1, 1000), default=1, metavar="N", help="runs at a time (default: %(default)s)")
     pace("--detach", action="store_true", help="submit all runs to Slurm at once, and wait for none")

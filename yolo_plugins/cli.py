@@ -8,6 +8,7 @@ import socket
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from pathlib import Path
 
 from yolo_plugins.config_check import LARGEST_SEED, LARGEST_SIDE
 from yolo_plugins.errors import UsageError
@@ -76,6 +77,13 @@ def fraction(text: str) -> float:
     if not 0 <= value <= 1:
         raise argparse.ArgumentTypeError(f"{text!r} is no number from 0 to 1")
     return value
+
+
+def any_path(text: str) -> Path:
+    """The type of an argument that names a file or a folder: an empty one would be the folder where the tool runs."""
+    if not text.strip():
+        raise argparse.ArgumentTypeError(f"{text!r} is no path")
+    return Path(text)
 
 
 def device(text: str) -> str:

@@ -4,9 +4,8 @@ python tools/analysis/benchmark.py pipeline --config yolov5_n_voc
 """
 
 import argparse
-from pathlib import Path
 
-from yolo_plugins.cli import add_config_options, device, one_line_errors, threads, whole
+from yolo_plugins.cli import add_config_options, any_path, device, one_line_errors, threads, whole
 from yolo_plugins.config import load_config
 from yolo_plugins.files import json_text
 
@@ -21,7 +20,7 @@ def parse_args() -> argparse.Namespace:
     parser.add_argument("--amp", action="store_true", help="train: float16 on CUDA, bfloat16 on CPU")
     parser.add_argument("--device", type=device, default="cpu", help="of train and predict (default: cpu)")
     parser.add_argument("--threads", type=threads, help="threads of torch (default: torch's own)")
-    parser.add_argument("--detections", type=Path, help="eval: .npz of detections and ground truths to score")
+    parser.add_argument("--detections", type=any_path, help="eval: .npz of detections and ground truths to score")
     return parser.parse_args()
 
 

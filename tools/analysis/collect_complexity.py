@@ -6,7 +6,7 @@ python tools/analysis/collect_complexity.py configs/yolov5_*_voc.py --out comple
 import argparse
 from pathlib import Path
 
-from yolo_plugins.cli import one_line_errors, side
+from yolo_plugins.cli import any_path, one_line_errors, side
 from yolo_plugins.config import find_config, load_config
 from yolo_plugins.faults import explain
 
@@ -14,8 +14,8 @@ from yolo_plugins.faults import explain
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("configs", nargs="+", metavar="CONFIG", help="path, or name of a file in configs/")
-    parser.add_argument("--out", type=Path, default=Path("complexity.csv"), help="(default: %(default)s)")
-    parser.add_argument("--bars", type=Path, metavar="PNG", help="(default: --out with the ending .png)")
+    parser.add_argument("--out", type=any_path, default=Path("complexity.csv"), help="(default: %(default)s)")
+    parser.add_argument("--bars", type=any_path, metavar="PNG", help="(default: --out with the ending .png)")
     parser.add_argument("--input-hw", type=side, nargs=2, default=(320, 320), metavar=("H", "W"), help="pixels")
     args = parser.parse_args()
     bars = args.bars or args.out.with_suffix(".png")

@@ -6,17 +6,19 @@ python tools/analysis/collect_runs.py work_dirs/yolov5_n_voc work_dirs/yolov5_s_
 import argparse
 from pathlib import Path
 
-from yolo_plugins.cli import one_line_errors
+from yolo_plugins.cli import any_path, one_line_errors
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument(
-        "work_dirs", nargs="+", type=Path, metavar="WORK_DIR", help="folder of a run, or a folder of such folders"
+        "work_dirs", nargs="+", type=any_path, metavar="WORK_DIR", help="folder of a run, or a folder of such folders"
     )
-    parser.add_argument("--out", type=Path, default=Path("runs.csv"), help="a row for each run (default: %(default)s)")
-    parser.add_argument("--epochs", type=Path, metavar="CSV", help="(default: epochs.csv beside --out)")
-    parser.add_argument("--complexity", type=Path, metavar="CSV", help="(default: complexity.csv beside --out)")
+    parser.add_argument(
+        "--out", type=any_path, default=Path("runs.csv"), help="a row for each run (default: %(default)s)"
+    )
+    parser.add_argument("--epochs", type=any_path, metavar="CSV", help="(default: epochs.csv beside --out)")
+    parser.add_argument("--complexity", type=any_path, metavar="CSV", help="(default: complexity.csv beside --out)")
     args = parser.parse_args()
     with one_line_errors():
         from yolo_plugins.errors import UsageError

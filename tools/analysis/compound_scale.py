@@ -6,9 +6,8 @@ docs/scaling.md states the rule. Parameters and MACs are counted for VOC's 20 cl
 """
 
 import argparse
-from pathlib import Path
 
-from yolo_plugins.cli import one_line_errors, side
+from yolo_plugins.cli import any_path, one_line_errors, side
 
 
 def main() -> None:
@@ -17,7 +16,9 @@ def main() -> None:
     parser.add_argument("--budget-macs", type=float, required=True, help="multiply-accumulates of one image: 50e9")
     parser.add_argument("--sizes", type=side, nargs="+", metavar="PIXELS", help="(default: multiples of 128 from 384)")
     parser.add_argument("--device-peak", type=float, metavar="FLOPS", help="FLOP/s of a device: adds images/s at most")
-    parser.add_argument("--out", type=Path, metavar="CONFIG", help="write the chosen variant as a config that trains")
+    parser.add_argument(
+        "--out", type=any_path, metavar="CONFIG", help="write the chosen variant as a config that trains"
+    )
     args = parser.parse_args()
     with one_line_errors():
         from yolo_plugins.costs.compound_scaling import choose, config_text, format_choice
