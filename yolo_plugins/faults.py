@@ -5,7 +5,7 @@ import inspect
 import pickle
 import re
 import traceback
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from types import FrameType
 
 from yolo_plugins.errors import UsageError
@@ -100,6 +100,11 @@ def describe(error: Exception, package: str) -> str:
 def first_line(error: Exception) -> str:
     """What a message quotes of another library's error."""
     return (str(error).strip().splitlines() or [type(error).__name__])[0][:200]
+
+
+def some(names: Sequence[str]) -> str:
+    """The first three of a list, as a message shows them: `a, b, c, ...`."""
+    return ", ".join(names[:3]) + (", ..." if len(names) > 3 else "")
 
 
 def registered_twice(name: str, kind: str, *modules: str) -> str:

@@ -6,7 +6,7 @@ that no config states. Its part outside `model` is the protocol: the model is wh
 
 import hashlib
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from yolo_plugins.config import RUN_KEYS
@@ -62,6 +62,12 @@ def recipe_differences(first: Mapping[str, Any], second: Mapping[str, Any]) -> l
     keys = dict.fromkeys([*first, *second])
     pairs = {key: (first.get(key, _MISSING), second.get(key, _MISSING)) for key in keys}
     return [f"{key}: {_show(one)} -> {_show(other)}" for key, (one, other) in pairs.items() if one != other]
+
+
+def first_of(differences: Sequence[str]) -> str:
+    """The first of some differences, and how many more there are; empty where there is none."""
+    more = f" and {len(differences) - 1} more" if len(differences) > 1 else ""
+    return f"{differences[0]}{more}" if differences else ""
 
 
 def continued(earlier: Recipe, now: Recipe, epoch: int) -> tuple[Recipe, list[str]]:

@@ -8,6 +8,7 @@ from mmengine.config import ConfigDict
 from torch import nn
 
 from yolo_plugins.errors import UsageError
+from yolo_plugins.faults import some
 from yolo_plugins.registry import MODELS
 
 _LISTED = 12  # names of two lists that a message still shows
@@ -116,10 +117,9 @@ def check_num_classes(model: nn.Module, classes: Sequence[str], owner: str) -> N
     for name, head in model.named_children():
         num_classes = getattr(head, "num_classes", None)
         if name.endswith("head") and name != "rpn_head" and num_classes is not None and num_classes != len(classes):
-            some = ", ".join(classes[:3]) + (", ..." if len(classes) > 3 else "")
             raise UsageError(
-                f"model.{name}.num_classes={num_classes}, but {owner} has {len(classes)} classes ({some}): set "
-                f"model.{name}.num_classes={len(classes)} or choose the matching data set"
+                f"model.{name}.num_classes={num_classes}, but {owner} has {len(classes)} classes ({some(classes)}): "
+                f"set model.{name}.num_classes={len(classes)} or choose the matching data set"
             )
 
 

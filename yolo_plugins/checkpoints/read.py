@@ -18,9 +18,7 @@ from torch import Tensor, nn
 
 from yolo_plugins.checkpoints.soundness import check_sum, check_tensors, check_weights
 from yolo_plugins.errors import UsageError
-from yolo_plugins.faults import first_line, refused_program
-
-_SHOWN = 3  # keys of each kind that an error message names
+from yolo_plugins.faults import first_line, refused_program, some
 
 
 def load_checkpoint(path: str | Path, map_location: Any = "cpu") -> dict[str, Any]:
@@ -201,16 +199,12 @@ def check_fits(model: nn.Module, state_dict: Mapping[str, Tensor], filename: str
         if key in state_dict and state_dict[key].shape != own[key].shape
     ]
     kinds = {"missing": missing, "unexpected": unexpected, "of another shape": misshapen}
-    faults = [f"{len(names)} {kind} ({_first(names)})" for kind, names in kinds.items() if names]
+    faults = [f"{len(names)} {kind} ({some(names)})" for kind, names in kinds.items() if names]
     if faults:
         raise UsageError(
             f"{filename}: not a checkpoint of this {type(model).__name__}: {'; '.join(faults)}: give the config it "
             "was trained with, or convert it with tools/convert_weights.py"
         )
-
-
-def _first(names: list[str]) -> str:
-    return ", ".join(names[:_SHOWN]) + (", ..." if len(names) > _SHOWN else "")
 
 
 def existing(path: str | Path) -> Path:

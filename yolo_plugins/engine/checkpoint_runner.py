@@ -9,7 +9,6 @@ import numpy as np
 import torch
 from mmengine.dist import master_only
 from mmengine.hooks import EMAHook
-from mmengine.model import is_model_wrapper
 from mmengine.runner import BaseLoop, EpochBasedTrainLoop, Runner
 from mmengine.runner.checkpoint import weights_to_cpu
 from mmengine.utils import apply_to
@@ -21,10 +20,11 @@ from yolo_plugins.checkpoints.soundness import first_not_finite, write_checkpoin
 from yolo_plugins.engine.checkpoint import AtomicCheckpointHook, latest_checkpoint, newest_sound
 from yolo_plugins.engine.recipe import describe_recipe
 from yolo_plugins.engine.resume import check_resumable
+from yolo_plugins.engine.unwrapped import unwrapped
 from yolo_plugins.engine.work_dir import recorded_epochs
 from yolo_plugins.errors import UsageError
 from yolo_plugins.faults import first_line
-from yolo_plugins.protocol import INITIAL_WEIGHTS, Recipe, continued
+from yolo_plugins.protocol import INITIAL_WEIGHTS, Recipe, continued, first_of
 
 SMALLER_STEPS = "lower optim_wrapper.optimizer.lr or lengthen the warm-up; earlier checkpoints are sound"
 
@@ -117,8 +117,8 @@ class CheckpointRunner(Runner):
             "dataset_meta": getattr(self.train_dataloader.dataset, "metainfo", None),
             "recipe": self.recipe,
         }
-        model = self.model.module if is_model_wrapper(self.model) else self.model
-        hub = {"log_scalars": {}, "runtime_info": info, "resumed_keys": dict.fromkeys(info, True)}
+        model = unwrapped(self.model)
+        hub = _hub(info)
         checkpoint = {
             "meta": {"epoch": self.epoch + 1, "iter": self.iter} | (meta or {}) | description,
             "state_dict": weights_to_cpu(model.state_dict()),
@@ -158,7 +158,7 @@ class CheckpointRunner(Runner):
         except UsageError as error:
             sound = newest_sound(Path(filename).parent)
             raise UsageError(f"{error}; {sound} is sound" if sound else str(error)) from error
-        model = self.model.module if is_model_wrapper(self.model) else self.model
+        model = unwrapped(self.model)
         if self.recipe and not self._resume:
             self.recipe[INITIAL_WEIGHTS] = {"load_from": weights_sha256(checkpoint["state_dict"])}
         told = self._compare_classes(filename, checkpoint, model)
@@ -193,12 +193,7 @@ class CheckpointRunner(Runner):
         """
         if isinstance(self.train_loop, EpochBasedTrainLoop):
             checkpoint["meta"]["iter"] = checkpoint["meta"]["epoch"] * len(self.train_dataloader)
-        info = checkpoint["message_hub"]["runtime_info"]
-        checkpoint["message_hub"] = {
-            "log_scalars": {},
-            "runtime_info": info,
-            "resumed_keys": dict.fromkeys(info, True),
-        }
+        checkpoint["message_hub"] = _hub(checkpoint["message_hub"]["runtime_info"])
 
     def _take_up_recipe(self, filename: str, meta: dict[str, Any]) -> None:
         """Goes on with the recipe of the checkpoint.
@@ -211,10 +206,9 @@ class CheckpointRunner(Runner):
         if isinstance(earlier, dict):
             self.recipe, changes = continued(earlier, self.recipe or {}, meta["epoch"])
         if changes and not self.cfg.get("allow_changes"):
-            more = f" and {len(changes) - 1} more" if len(changes) > 1 else ""
             raise UsageError(
-                f"{filename}: trained by another recipe ({changes[0]}{more}): resume it by its own, start a new run in "
-                "another --work-dir, or add --allow-changes, which the record will say"
+                f"{filename}: trained by another recipe ({first_of(changes)}): resume it by its own, start a new run "
+                "in another --work-dir, or add --allow-changes, which the record will say"
             )
         for change in changes:
             self.logger.warning(f"{filename}: resumed by another recipe: {change}")
@@ -240,3 +234,8 @@ class CheckpointRunner(Runner):
         sampler = self.train_dataloader.sampler
         if hasattr(sampler, "seed"):
             sampler.seed = self.seed  # it was built before the checkpoint's seed was known
+
+
+def _hub(info: dict[str, Any]) -> dict[str, Any]:
+    """The message hub's state in a checkpoint: what hooks keep, without the log window."""
+    return {"log_scalars": {}, "runtime_info": info, "resumed_keys": dict.fromkeys(info, True)}

@@ -1,11 +1,9 @@
 """Refuses a model that does not go with its data: other numbers of classes, boxes put aside, a batch of one."""
 
-from collections.abc import Sequence
 from typing import Any
 
 from mmdet.models.detectors import BaseDetector
 from mmengine.hooks import Hook
-from mmengine.model import is_model_wrapper
 from mmengine.runner import BaseLoop, Runner
 from torch import Tensor, nn
 
@@ -13,7 +11,9 @@ from yolo_plugins.checkpoints.classes import check_num_classes
 from yolo_plugins.config import size_hw
 from yolo_plugins.costs.complexity import count_macs
 from yolo_plugins.datasets.transforms import Letterbox
+from yolo_plugins.engine.unwrapped import unwrapped
 from yolo_plugins.errors import UsageError
+from yolo_plugins.faults import some
 from yolo_plugins.registry import HOOKS
 
 
@@ -38,7 +38,7 @@ class ClassCheckHook(Hook):
         """
         _check(runner, runner.train_loop)
         _check(runner, runner.val_loop)
-        _check_last_batch(_unwrapped(runner.model), runner.train_dataloader)
+        _check_last_batch(unwrapped(runner.model), runner.train_dataloader)
 
     def before_val(self, runner: Runner) -> None:
         """Checks the data set of the validation; raises as `before_train`."""
@@ -51,16 +51,12 @@ class ClassCheckHook(Hook):
 
 def _check(runner: Runner, loop: BaseLoop | None) -> None:
     if loop is not None:
-        model = _unwrapped(runner.model)
+        model = unwrapped(runner.model)
         dataset = loop.dataloader.dataset
         classes = getattr(dataset, "metainfo", {}).get("classes")
         if classes is not None:
             check_num_classes(model, classes, type(dataset).__name__)
         _check_padding(model, dataset)
-
-
-def _unwrapped(model: Any) -> nn.Module:
-    return model.module if is_model_wrapper(model) else model
 
 
 def _check_last_batch(model: nn.Module, loader: Any) -> None:
@@ -76,7 +72,7 @@ def _check_last_batch(model: nn.Module, loader: Any) -> None:
         remedy = "raise train_dataloader.batch_size" if size == 1 else "set train_dataloader.drop_last=True"
         raise UsageError(
             f"{len(loader.sampler)} pictures in batches of {size}: one batch is a single picture, at which "
-            f"{len(names)} batch norms ({_some(names)}) see one value a channel and fail: {remedy}, or change img_size"
+            f"{len(names)} batch norms ({some(names)}) see one value a channel and fail: {remedy}, or change img_size"
         )
 
 
@@ -110,7 +106,3 @@ def _check_padding(model: nn.Module, dataset: object) -> None:
             f"{type(model).__name__} scales its boxes back and knows of no padding before the picture: take the base "
             "voc0712_320_corner.py, or give the Letterbox of the test pipeline centre=False"
         )
-
-
-def _some(names: Sequence[str]) -> str:
-    return ", ".join(names[:3]) + (", ..." if len(names) > 3 else "")

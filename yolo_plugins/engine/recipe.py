@@ -4,12 +4,12 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from mmengine.model import is_model_wrapper
 from mmengine.runner import Runner
 from torch import nn
 
 from yolo_plugins.checkpoints.read import load_weights, weights_sha256
 from yolo_plugins.engine.schedule_hook import total_batch_size
+from yolo_plugins.engine.unwrapped import unwrapped
 from yolo_plugins.protocol import FROM_SCRATCH, INITIAL_WEIGHTS, Recipe, config_recipe
 
 
@@ -20,7 +20,7 @@ def describe_recipe(runner: Runner) -> Recipe:
     of their names, sizes and objects for `train` and `val`, `precision`, `initial_weights`, and which parts of the
     model are `frozen` or keep the statistics of their norm layers (`fixed_norms`).
     """
-    model = runner.model.module if is_model_wrapper(runner.model) else runner.model
+    model = unwrapped(runner.model)
     model.train()  # as the loop does: only then is it seen which norm layers stay as they are
     dataset = runner.train_dataloader.dataset
     facts = {

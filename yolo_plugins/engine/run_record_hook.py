@@ -13,7 +13,6 @@ import torch
 from mmengine.dist import all_reduce
 from mmengine.hooks import Hook
 from mmengine.logging import HistoryBuffer
-from mmengine.model import is_model_wrapper
 from mmengine.runner import Runner
 
 from yolo_plugins.config import describe_config, size_hw
@@ -21,6 +20,7 @@ from yolo_plugins.costs.complexity import summarize
 from yolo_plugins.engine import run_description
 from yolo_plugins.engine.loss_terms import loss_terms
 from yolo_plugins.engine.schedule_hook import ScheduleHook, total_batch_size
+from yolo_plugins.engine.unwrapped import unwrapped
 from yolo_plugins.engine.work_dir import RECORD
 from yolo_plugins.errors import UsageError
 from yolo_plugins.files import keep_aside
@@ -202,7 +202,7 @@ def _losses(history: dict[str, Any]) -> list[float]:
 
 def _describe(runner: Runner, device: torch.device) -> Record:
     """Everything about the run that is known before its first epoch."""
-    model = runner.model.module if is_model_wrapper(runner.model) else runner.model
+    model = unwrapped(runner.model)
     schedules = [hook.schedule for hook in runner.hooks if isinstance(hook, ScheduleHook)]
     protocol = protocol_of(runner.recipe)
     input_hw = _input_hw(runner.train_dataloader.dataset)

@@ -12,7 +12,7 @@ import pandas as pd
 from yolo_plugins.config import describe_config, find_config, input_hw, load_config
 from yolo_plugins.errors import UsageError
 from yolo_plugins.faults import explain
-from yolo_plugins.protocol import config_part, config_recipe, loss_name, protocol_of
+from yolo_plugins.protocol import config_part, config_recipe, first_of, loss_name, protocol_of, recipe_differences
 from yolo_plugins.study.laws.prediction import (
     Candidate,
     SeedNoise,
@@ -24,7 +24,7 @@ from yolo_plugins.study.laws.prediction import (
 )
 from yolo_plugins.study.tables import schema
 from yolo_plugins.study.tables.families import ALL, family_of, group_title
-from yolo_plugins.study.tables.protocols import first_difference, protocol_of_hash, refuse_mixture
+from yolo_plugins.study.tables.protocols import protocol_of_hash, refuse_mixture
 from yolo_plugins.study.tables.quantities import QUANTITIES, costs, of_source, performances
 
 if TYPE_CHECKING:
@@ -220,7 +220,7 @@ def _compare_recipes(path: Path, config: "Config", fitted: Fitted) -> list[str]:
         return ["note: how the models of the study were trained is not recorded: their law is of models trained alike"]
     length = {"epochs": known["epochs"]} if "epochs" in known else {}
     own = dict.fromkeys(length, config.train_cfg.max_epochs) | protocol_of(config_recipe(config))
-    difference = first_difference(length | config_part(known), own)
+    difference = first_of(recipe_differences(length | config_part(known), own))
     if not difference:
         return []
     told = f"{path}: trained otherwise than the models of the study ({difference})"

@@ -13,13 +13,12 @@ import torch
 from torch import nn
 from torch.backends import cudnn
 
+from yolo_plugins.faults import some
 from yolo_plugins.models.deploy.compare import difference, run
 from yolo_plugins.models.deploy.merging import fold, is_layer, is_norm, merge, replace
 from yolo_plugins.models.deploy.packed_conv import PackedConv, is_act, is_packable
 from yolo_plugins.models.deploy.switches import use_switches
 from yolo_plugins.models.deploy.trial import Trial
-
-_SHOWN = 3  # names that the report's text gives of each kind
 
 
 @dataclass(frozen=True)
@@ -54,8 +53,7 @@ class DeployReport:
 
 def _listed(names: Sequence[str]) -> str:
     """`5 (a, b, c, ...)`."""
-    shown = ", ".join(names[:_SHOWN]) + (", ..." if len(names) > _SHOWN else "")
-    return f"{len(names)} ({shown})" if names else "0"
+    return f"{len(names)} ({some(names)})" if names else "0"
 
 
 def to_deploy(model: nn.Module, input_hw: tuple[int, int] = (128, 256)) -> nn.Module:

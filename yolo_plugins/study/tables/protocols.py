@@ -9,7 +9,7 @@ from typing import Any
 import pandas as pd
 
 from yolo_plugins.errors import UsageError
-from yolo_plugins.protocol import Recipe, recipe_differences
+from yolo_plugins.protocol import Recipe, first_of, recipe_differences
 
 
 def protocol_of_hash(sha256: Any, protocols: pd.DataFrame | None) -> Recipe | None:
@@ -61,14 +61,7 @@ def _difference(first: pd.Series, second: pd.Series, protocols: pd.DataFrame | N
     if one is None or other is None:
         hashes = " -> ".join(row["protocol_sha256"][:12] for row in (first, second))
         return f"protocol_sha256: {hashes}; protocols.csv beside the table tells the keys"
-    return first_difference(one, other)
-
-
-def first_difference(first: Recipe, second: Recipe) -> str:
-    """`total_batch: 32 -> 64`, and how many more keys differ; empty where none does."""
-    differences = recipe_differences(first, second)
-    more = f" and {len(differences) - 1} more" if len(differences) > 1 else ""
-    return f"{differences[0]}{more}" if differences else ""
+    return first_of(recipe_differences(one, other))
 
 
 def _name(row: pd.Series) -> str:
