@@ -132,7 +132,9 @@ class YOLODetector(BaseModel):
         else:
             results = self.bbox_head.predict(self._forward(batch_inputs))
         for result, sample in zip(results, batch_data_samples, strict=True):
-            bboxes = getattr(result.bboxes, "tensor", result.bboxes)  # some of MMDetection's coders have their own class
+            bboxes = getattr(
+                result.bboxes, "tensor", result.bboxes
+            )  # some of MMDetection's coders have their own class
             result.bboxes = to_original(bboxes, sample) if rescale else bboxes
             sample.pred_instances = result
         return list(batch_data_samples)
