@@ -65,7 +65,7 @@ def read_data(
     name: str | Path,
     map_location: Any = "cpu",
     kind: str = "checkpoint",
-    remedy: str = "give a checkpoint of tools/train.py, or convert an official file by tools/convert_weights.py",
+    remedy: str = "give a checkpoint of ours, or convert an official file by yolo-plugins convert-weights",
 ) -> Any:
     """Reads what `torch.save` wrote, as far as it is data: the one place where a pickle is loaded.
 
@@ -203,7 +203,7 @@ def check_fits(model: nn.Module, state_dict: Mapping[str, Tensor], filename: str
     if faults:
         raise UsageError(
             f"{filename}: not a checkpoint of this {type(model).__name__}: {'; '.join(faults)}: give the config it "
-            "was trained with, or convert it with tools/convert_weights.py"
+            "was trained with, or convert it with yolo-plugins convert-weights"
         )
 
 
