@@ -16,9 +16,8 @@ from mmengine.registry import init_default_scope
 from mmengine.structures import InstanceData
 from PIL import Image
 
-from yolo_plugins.checkpoints.classes import check_class_names, check_num_classes
-from yolo_plugins.checkpoints.read import check_fits
-from yolo_plugins.checkpoints.transfer import start_from
+from yolo_plugins.checkpoints.classes import check_num_classes
+from yolo_plugins.checkpoints.transfer import fit
 from yolo_plugins.checkpoints.weights import load_any_weights
 from yolo_plugins.config import input_hw
 from yolo_plugins.datasets.collate import collate_detection
@@ -51,12 +50,10 @@ def load_detector(config: Config, checkpoint: str | Path, device: str | torch.de
     classes = class_names(config)
     check_num_classes(detector, classes, config.test_dataloader.dataset.type)
     content = load_any_weights(checkpoint)
-    if config.get("by_name"):
-        print_log(start_from(content, detector, config.model, classes, str(checkpoint)), "current", logging.WARNING)
-    else:
-        check_class_names(content, classes, str(checkpoint))
-    check_fits(detector, content["state_dict"], str(checkpoint))
-    detector.load_state_dict(content["state_dict"])
+    start = fit(content, detector, config, classes, str(checkpoint), by_name=bool(config.get("by_name")))
+    for sentence in start.told:
+        print_log(sentence, "current", logging.WARNING)
+    detector.load_state_dict(start.weights)
     return to_deploy(detector.to(device), input_hw(config))
 
 
