@@ -184,7 +184,12 @@ def weights_sha256(weights: Mapping[str, Tensor]) -> str:
     return sha.hexdigest()
 
 
-def check_fits(model: nn.Module, state_dict: Mapping[str, Tensor], filename: str) -> None:
+def check_fits(
+    model: nn.Module,
+    state_dict: Mapping[str, Tensor],
+    filename: str,
+    remedy: str = "give the config it was trained with",
+) -> None:
     """Compares keys and shapes of a state dict with those of a model.
 
     Raises:
@@ -201,10 +206,7 @@ def check_fits(model: nn.Module, state_dict: Mapping[str, Tensor], filename: str
     kinds = {"missing": missing, "unexpected": unexpected, "of another shape": misshapen}
     faults = [f"{len(names)} {kind} ({some(names)})" for kind, names in kinds.items() if names]
     if faults:
-        raise UsageError(
-            f"{filename}: not a checkpoint of this {type(model).__name__}: {'; '.join(faults)}: give the config it "
-            "was trained with, or convert it with yolo-plugins convert-weights"
-        )
+        raise UsageError(f"{filename}: not a checkpoint of this {type(model).__name__}: {'; '.join(faults)}: {remedy}")
 
 
 def existing(path: str | Path) -> Path:

@@ -11,8 +11,6 @@ from yolo_plugins.errors import UsageError
 from yolo_plugins.record import read_record
 from yolo_plugins.study.executors import Executors
 from yolo_plugins.study.jobs import Run, run_all
-from yolo_plugins.study.tables.collect import collect
-from yolo_plugins.study.tables.schema import COMPLEXITY, EPOCHS, PROTOCOLS, RUNS, write_table
 
 _KEYS = {"runs", "options"}  # of a study's config
 
@@ -127,6 +125,9 @@ def write_tables(runs: Sequence[Run], folder: Path) -> str:
     records = sorted(folder.rglob("record.json"))
     if not any(read_record(record)["status"] == "complete" for record in records):
         return done
+    from yolo_plugins.study.tables.collect import collect  # pandas, when there are tables to write
+    from yolo_plugins.study.tables.schema import COMPLEXITY, EPOCHS, PROTOCOLS, RUNS, write_table
+
     tables = collect(records)
     frames = (tables.runs, tables.protocols, tables.epochs, tables.complexity)
     for frame, table in zip(frames, (RUNS, PROTOCOLS, EPOCHS, COMPLEXITY), strict=True):
