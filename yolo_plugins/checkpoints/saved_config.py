@@ -33,7 +33,7 @@ _KEPT = (
 _KNOWN = ("yolo_plugins", "mmengine", "mmcv", "mmdet", "mmpretrain")
 _SOUND = re.compile(
     r"yolo_plugins\..*|torch\..*|mmengine\.(model|dataset|evaluator|runner|optim)\b.*|mmcv\.(cnn\.bricks|ops|transforms)\b.*"
-    r"|mmdet\.(datasets|evaluation|models\.(backbones|data_preprocessors|dense_heads|detectors|layers|losses|necks"
+    r"|mmdet\.(datasets(?!\.openimages)|evaluation|models\.(backbones|data_preprocessors|dense_heads|detectors|layers|losses|necks"
     r"|roi_heads|task_modules\.(assigners|coders|prior_generators|samplers)))\b.*"
     r"|mmpretrain\.models\.(backbones|losses|necks|utils\.(?!huggingface)).*"
 )
