@@ -26,7 +26,7 @@ _MODULES = ("backbone", "neck", "bbox_head")
 # They say where and how a run happens, not what it is.
 RUN_KEYS = {
     *("work_dir", "resume", "load_from", "launcher", "seed", "data_root", "num_workers", "persistent_workers"),
-    *("vis_backends", "visualizer", "experiment_name", "allow_changes", "overwrite"),
+    *("vis_backends", "visualizer", "experiment_name", "allow_changes", "overwrite", "by_name", "partial"),
 }
 
 
