@@ -1,3 +1,18 @@
 """Any backbone under YOLOv5 and Scaled-YOLOv4, trained with MMEngine, and the scaling law that the runs obey."""
 
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from yolo_plugins.inference import Detector
+
+__all__ = ["Detector"]
 __version__ = "0.1.0"
+
+
+def __getattr__(name: str) -> Any:
+    """Imports `Detector`, and torch with it, where it is asked for."""
+    if name == "Detector":
+        from yolo_plugins.inference import Detector
+
+        return Detector
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -5,7 +5,7 @@ import hashlib
 import json
 import traceback
 import warnings
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypedDict
@@ -178,6 +178,20 @@ def _datasets(config: "Config") -> list[Any]:
     """Configs of the data sets of training, validation and test, as far as there are any."""
     datasets = [(config.get(loader) or {}).get("dataset") for loader in _LOADERS]
     return [dataset for dataset in datasets if dataset is not None]
+
+
+def with_num_classes(model: Any, change: Callable[[int], int]) -> Any:
+    """A model's config with every `num_classes` changed, but for those of the networks below the heads."""
+    if isinstance(model, Mapping):
+        return {
+            key: value
+            if key in ("backbone", "rpn_head")
+            else change(value)
+            if key == "num_classes"
+            else with_num_classes(value, change)
+            for key, value in model.items()
+        }
+    return type(model)(with_num_classes(item, change) for item in model) if isinstance(model, list | tuple) else model
 
 
 def input_hw(config: "Config") -> tuple[int, int]:
