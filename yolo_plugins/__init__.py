@@ -1,12 +1,17 @@
 """Any backbone under YOLOv5 and Scaled-YOLOv4, trained with MMEngine, and the scaling law that the runs obey."""
 
+import sys
 from typing import TYPE_CHECKING, Any
+
+from yolo_plugins import mmcv_hook
 
 if TYPE_CHECKING:
     from yolo_plugins.inference import Detector
 
 __all__ = ["Detector"]
 __version__ = "0.1.0"
+
+sys.meta_path.append(mmcv_hook)
 
 
 def __getattr__(name: str) -> Any:

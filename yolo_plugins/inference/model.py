@@ -4,6 +4,7 @@ import copy
 import logging
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -16,11 +17,11 @@ from mmengine.structures import InstanceData
 
 from yolo_plugins.checkpoints.classes import check_class_names, check_num_classes
 from yolo_plugins.checkpoints.classes import class_names as names_in_checkpoint
-from yolo_plugins.checkpoints.read import check_fits
 from yolo_plugins.checkpoints.saved_config import config_from_checkpoint
-from yolo_plugins.checkpoints.transfer import start_from
+from yolo_plugins.checkpoints.stated import stated
+from yolo_plugins.checkpoints.transfer import fit
 from yolo_plugins.checkpoints.weights import load_any_weights
-from yolo_plugins.config import complete_config, input_hw, load_config, with_num_classes
+from yolo_plugins.config import REPO, complete_config, input_hw, load_config, with_num_classes
 from yolo_plugins.config_check import require
 from yolo_plugins.datasets.collate import collate_detection
 from yolo_plugins.datasets.detection_dataset import without_loading
@@ -48,12 +49,8 @@ def load_detector(config: Config, checkpoint: str | Path, device: str | torch.de
     detector = MODELS.build(config.model)
     classes = class_names(config)
     check_num_classes(detector, classes, config.test_dataloader.dataset.type)
-    content = load_any_weights(checkpoint)
-    if config.get("by_name"):
-        print_log(start_from(content, detector, config.model, classes, str(checkpoint)), "current", logging.WARNING)
-    else:
-        check_class_names(content, classes, str(checkpoint))
-    return _deployed(detector, content["state_dict"], str(checkpoint), device, config)
+    content, by_name = load_any_weights(checkpoint), bool(config.get("by_name"))
+    return _deployed(detector, content, config, classes, str(checkpoint), device, by_name)
 
 
 def load_named_detector(
@@ -80,12 +77,12 @@ def load_named_detector(
     """
     content, filename = load_any_weights(weights), str(weights)
     own_names = names_in_checkpoint(content, filename)
-    if config is None:
-        config = config_from_checkpoint(content, filename, options)
-    elif isinstance(config, Config):
+    if isinstance(config, Config):
         config = complete_config(copy.deepcopy(config), options, config.filename)
-    else:
+    elif config is not None or (config := _official_config(content)):
         config = load_config(str(config), options)
+    else:
+        config = config_from_checkpoint(content, filename, options)
     require(config, "test_dataloader")
     change(config)
     init_default_scope(config.get("default_scope", "yolo_plugins"))
@@ -95,7 +92,13 @@ def load_named_detector(
     names = own_names or tuple(class_names(config))
     detector = MODELS.build(config.model)
     check_num_classes(detector, names, filename)
-    return config, _deployed(detector, content["state_dict"], filename, device, config), names
+    return config, _deployed(detector, content, config, names, filename, device), names
+
+
+def _official_config(content: Mapping[str, Any]) -> Path | None:
+    """The config of an official model, which a file names, but which is ours; None for other weights."""
+    known = {path.stem: path for path in (REPO / "configs").glob("*_coco.py")}
+    return known.get(f"{stated(content, 'model')}_coco")
 
 
 def _take_number(config: Config, number: int) -> None:
@@ -107,10 +110,18 @@ def _take_number(config: Config, number: int) -> None:
 
 
 def _deployed(
-    detector: BaseModel, weights: Mapping[str, torch.Tensor], filename: str, device: str | torch.device, config: Config
+    detector: BaseModel,
+    content: Mapping[str, Any],
+    config: Config,
+    classes: Sequence[str],
+    filename: str,
+    device: str | torch.device,
+    by_name: bool = False,
 ) -> BaseModel:
-    check_fits(detector, weights, filename)
-    detector.load_state_dict(weights)
+    start = fit(content, detector, config, classes, filename, by_name=by_name)
+    for sentence in start.told:
+        print_log(sentence, "current", logging.WARNING)
+    detector.load_state_dict(start.weights)
     return to_deploy(detector.to(device), input_hw(config))
 
 
