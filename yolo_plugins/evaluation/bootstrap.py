@@ -20,9 +20,10 @@ _MOST_VALUES = 2**24  # of an array in use: 64 MB of counts
 
 def draw_resamples(num_pictures: int, resamples: int, seed: int = 0) -> NDArray[np.int32]:
     """(R, I) how often each of I pictures is in each of R resamples of I pictures; the same for one seed."""
-    rng = np.random.default_rng(seed)
-    share = np.full(num_pictures, 1 / max(num_pictures, 1))
-    return rng.multinomial(num_pictures, share, size=resamples).astype(np.int32)
+    if not num_pictures:
+        return np.zeros((resamples, 0), np.int32)
+    share = np.full(num_pictures, 1 / num_pictures)
+    return np.random.default_rng(seed).multinomial(num_pictures, share, size=resamples).astype(np.int32)
 
 
 def resampled_ap(matches: Matches, counts: NDArray[np.int32]) -> Floats:
