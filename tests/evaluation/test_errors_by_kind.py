@@ -79,7 +79,7 @@ def test_sums_hold_for_random_boxes():
         found = {
             "image": gt["image"][source],
             "labels": rng.integers(0, 3, 200),
-            "bboxes": bboxes[source] + rng.normal(0, 6, (200, 4)),
+            "bboxes": bboxes[source] + rng.exponential(5, (200, 1)) * rng.normal(size=(200, 4)),
             "scores": rng.random(200),
         }
         matches = match_detections(gt | {"difficult": rng.random(60) < 0.2}, found, 3, mode)
