@@ -114,19 +114,18 @@ def compare(first: Tested, second: Tested, resampled: tuple[dict[str, Floats], d
             for tested in (first, second)
         ]
         one, other = (values[name] for values in resampled)
-        rows = {}
-        for k, label in enumerate((*first.classes, "mean")):
+        rows = []
+        for k in range(len(first.classes) + 1):
             difference = float(pairs[0][k] - pairs[1][k])
             low, high = interval(one[:, k] - other[:, k], difference)
-            rows[label] = {
-                "first": float(pairs[0][k]),
-                "second": float(pairs[1][k]),
-                "difference": difference,
-                "low": low,
-                "high": high,
-                "probability": probability_better(one[:, k], other[:, k]),
-            }
-        outcome[name] = {"mean": rows.pop("mean"), "classes": rows}
+            rows.append(
+                {
+                    **{"first": float(pairs[0][k]), "second": float(pairs[1][k])},
+                    **{"difference": difference, "low": low, "high": high},
+                    "probability": probability_better(one[:, k], other[:, k]),
+                }
+            )
+        outcome[name] = {"mean": rows.pop(), "classes": dict(zip(first.classes, rows, strict=True))}
     return outcome
 
 
