@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from yolo_plugins.errors import UsageError
-from yolo_plugins.evaluation.errors_by_kind import KINDS, SIZES, Verdicts
+from yolo_plugins.evaluation.errors_by_kind import KINDS, SIZES
 from yolo_plugins.evaluation.matching import Ints
 from yolo_plugins.files import json_text, write_atomically
 from yolo_plugins.pages.render import data_uri, write_page
@@ -203,15 +203,12 @@ def _compared_summary(figures: dict[str, Any]) -> list[str]:
             sentences.append(f"{title} is not defined.")
             continue
         sentences.append(
-            f"{title} is {row['first']:.4f} for A and {row['second']:.4f} for B: a difference of {row['difference']:+.4f} "
-            f"(95 %: {row['low']:+.4f} to {row['high']:+.4f}). A is better with probability {_probability(row)}."
+            f"{title} is {row['first']:.4f} for A and {row['second']:.4f} for B: a difference of "
+            f"{row['difference']:+.4f} (95 %: {row['low']:+.4f} to {row['high']:+.4f}). A is better with probability "
+            f"{row['probability']:.3f}."
         )
     sentences += [f"{name.upper()}: {_speed(figures[name])}" for name in "ab"]
     return sentences
-
-
-def _probability(row: dict[str, float]) -> str:
-    return f"{row['probability']:.3f}"
 
 
 def _tell(errors: Ints) -> str:
