@@ -26,7 +26,7 @@ _MODULES = ("backbone", "neck", "bbox_head")
 # They say where and how a run happens, not what it is.
 RUN_KEYS = {
     *("work_dir", "resume", "load_from", "launcher", "seed", "data_root", "num_workers", "persistent_workers"),
-    *("vis_backends", "visualizer", "experiment_name", "allow_changes", "overwrite"),
+    *("vis_backends", "visualizer", "experiment_name", "allow_changes", "overwrite", "by_name", "partial"),
 }
 
 
@@ -73,10 +73,28 @@ def load_config(name: str, options: Iterable[str] = (), work_dir: str | None = N
     config = read_config(path)
     if "runs" in config and "model" not in config:
         raise UsageError(f"config {path} is a study, no model: python tools/study.py {path}")
-    apply_options(config, options, KNOWN_KEYS)
-    check_config(config.to_dict(), path)
+    complete_config(config, options, path)
     _import_custom_modules(config, path)
     config.work_dir = work_dir or config.get("work_dir") or f"work_dirs/{path.stem}"
+    return config
+
+
+def complete_config(config: "Config", options: Iterable[str], path: object) -> "Config":
+    """Applies options to a config that was read, checks it, and hands the keys that data sets share to each of them.
+
+    Args:
+        config: Changed in place.
+        options: As for `load_config`.
+        path: Its file, for messages.
+
+    Returns:
+        The config.
+
+    Raises:
+        UsageError: An option does not fit it, or it says what `check_config` refuses.
+    """
+    apply_options(config, options, KNOWN_KEYS)
+    check_config(config.to_dict(), path)
     share_dataset_keys(config)
     return config
 

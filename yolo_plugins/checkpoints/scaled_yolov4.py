@@ -52,7 +52,7 @@ def _rename(state_dict: Mapping[str, Tensor], names: Mapping[str, str], model: s
 
 # --- PyTorch release
 
-_HEADS = {31: 3, 42: 4, 53: 5}  # number of the detection layer: levels, of CSP and P5, P6, P7
+HEADS = {31: 3, 42: 4, 53: 5}  # number of the detection layer: levels, of CSP and P5, P6, P7
 
 # official modules within a layer -> ours
 _PLAIN = {"cv1": "conv1", "cv2": "conv2"}
@@ -64,19 +64,19 @@ _SPPCSP |= {"cv2": "bypass", "bn": "join.bn", "cv7": "fuse"}
 
 def _convert_release(state_dict: Mapping[str, Tensor]) -> "OrderedDict[str, Tensor]":
     official = {re.sub(r"^(model\.)*", "model.", key): tensor for key, tensor in state_dict.items()}
-    head = next((head for head in _HEADS if any(key.startswith(f"model.{head}.m.") for key in official)), None)
+    head = next((head for head in HEADS if any(key.startswith(f"model.{head}.m.") for key in official)), None)
     if head is None:
         raise UsageError(
             f"{len(state_dict)} keys, first: {next(iter(state_dict), None)}, and no detection layer of YOLOv4-CSP, P5, "
             "P6 or P7 among them; use the official file of such a model"
         )
     chains = {match.groups() for key in official if (match := re.match(r"model\.(\d+)\.m\.(\d+)\.cv", key))}
-    modules = _release_modules(_HEADS[head], Counter(int(layer) for layer, _ in chains))
+    modules = _release_modules(HEADS[head], Counter(int(layer) for layer, _ in chains))
     names = {f"model.{theirs}.{name}": f"{ours}.{name}" for theirs, ours in modules.items() for name in _tensors(ours)}
     for name in ("anchors", "anchor_grid"):  # in cells and pixels; ours come from the config
         official.pop(f"model.{head}.{name}", None)
     plain_first = "backbone.stages.0.1.conv1" in modules.values()
-    return _rename(official, names, "YOLOv4-CSP" if plain_first else f"YOLOv4-P{_HEADS[head] + 2}")
+    return _rename(official, names, "YOLOv4-CSP" if plain_first else f"YOLOv4-P{HEADS[head] + 2}")
 
 
 def _release_modules(levels: int, links: Counter[int]) -> dict[str, str]:

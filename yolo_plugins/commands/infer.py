@@ -6,7 +6,7 @@ python tools/infer.py pictures/ --config yolov5_n_voc --checkpoint work_dirs/yol
 import argparse
 import sys
 
-from yolo_plugins.cli import add_config_options, device, fraction, one_line_errors
+from yolo_plugins.cli import add_config_options, add_weights_options, device, fraction, one_line_errors, take_weights
 from yolo_plugins.config import load_config
 from yolo_plugins.errors import UsageError
 
@@ -16,7 +16,8 @@ def parse_args() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("source", help="a picture, or a folder of pictures")
     parser.add_argument("--config", required=True, help="path, or name of a file in configs/")
-    parser.add_argument("--checkpoint", required=True)
+    parser.add_argument("--checkpoint", help="of the same classes, which tools/train.py wrote")
+    add_weights_options(parser)
     parser.add_argument("--out", required=True, help="folder for the drawn pictures and detections.json")
     parser.add_argument("--score-thr", type=fraction, default=0.25, help="least score that is shown (default: 0.25)")
     parser.add_argument(
@@ -24,7 +25,10 @@ def parse_args() -> argparse.Namespace:
     )
     parser.add_argument("--device", type=device, default="cpu", help="cpu, cuda, cuda:1 ... (default: cpu)")
     add_config_options(parser)
-    return parser.parse_args()
+    args = parser.parse_args()
+    if bool(args.checkpoint) == bool(args.weights):
+        parser.error("give --checkpoint or --weights")
+    return args
 
 
 def main() -> None:
@@ -32,10 +36,12 @@ def main() -> None:
     args = parse_args()
     with one_line_errors():
         config = load_config(args.config, args.cfg_options)
+        config.load_from = args.checkpoint
+        take_weights(config, args)
         from yolo_plugins.inference import infer_folder, set_thresholds
 
         set_thresholds(config, args.score_thr, args.iou_threshold)
-        outcome = infer_folder(config, args.checkpoint, args.source, args.out, args.device)
+        outcome = infer_folder(config, config.load_from, args.source, args.out, args.device)
         if outcome.skipped:
             print(f"skipped {len(outcome.skipped)} that are no pictures: {_some(outcome.skipped)}", file=sys.stderr)
         print(f"{args.out}: {outcome.drawn} picture(s) and detections.json")

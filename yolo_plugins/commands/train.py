@@ -5,7 +5,7 @@ python tools/train.py configs/yolov5_n_voc.py
 
 import argparse
 
-from yolo_plugins.cli import add_run_options, one_line_errors, seed
+from yolo_plugins.cli import add_run_options, add_weights_options, one_line_errors, seed, take_weights
 from yolo_plugins.config import load_config
 from yolo_plugins.config_check import require
 
@@ -23,6 +23,7 @@ def parse_args() -> argparse.Namespace:
         metavar="CHECKPOINT",
         help="continue from this checkpoint, or from the latest one in the work folder",
     )
+    add_weights_options(parser)
     parser.add_argument("--overwrite", action="store_true", help="replace the run that the work folder holds")
     parser.add_argument("--allow-changes", action="store_true", help="resume by another recipe; the record says so")
     parser.add_argument("--amp", action="store_true", help="mixed precision: float16 on CUDA, bfloat16 on CPU")
@@ -51,6 +52,7 @@ def main() -> None:
             config.vis_backends = [LOGGERS[name] for name in args.log]
         if args.resume:
             config.resume = args.resume
+        take_weights(config, args)
 
         from yolo_plugins.engine import YOLORunner
 

@@ -14,9 +14,11 @@ from mmengine.runner.checkpoint import weights_to_cpu
 from mmengine.utils import apply_to
 from torch import nn
 
-from yolo_plugins.checkpoints.classes import check_class_names, start_anew
+from yolo_plugins.checkpoints.classes import check_class_names
 from yolo_plugins.checkpoints.read import check_fits, load_weights, weights_sha256
 from yolo_plugins.checkpoints.soundness import first_not_finite, write_checkpoint
+from yolo_plugins.checkpoints.transfer import start_from
+from yolo_plugins.checkpoints.weights import load_any_weights
 from yolo_plugins.engine.checkpoint import AtomicCheckpointHook, latest_checkpoint, newest_sound
 from yolo_plugins.engine.recipe import describe_recipe
 from yolo_plugins.engine.resume import check_resumable
@@ -141,10 +143,11 @@ class CheckpointRunner(Runner):
     def load_checkpoint(self, filename: str, **_: Any) -> dict[str, Any]:
         """Loads weights into the model; MMEngine's options have no effect, every key has to fit as it is.
 
-        Only where a training starts from a model of other classes, what depends on them starts anew, with a warning.
+        Only where a training starts from a model of other classes, or `by_name` says so, these move by their names, and
+        a warning tells what was taken.
 
         Args:
-            filename: Path of a checkpoint, or of a bare state dict.
+            filename: Path of a checkpoint; where nothing is resumed, of any file that `load_any_weights` knows.
 
         Returns:
             The checkpoint, with `state_dict` at least.
@@ -154,7 +157,7 @@ class CheckpointRunner(Runner):
                 Where an earlier one of the folder is sound, it is named.
         """
         try:
-            checkpoint = load_weights(filename)
+            checkpoint = load_weights(filename) if self._resume else load_any_weights(filename)
         except UsageError as error:
             sound = newest_sound(Path(filename).parent)
             raise UsageError(f"{error}; {sound} is sound" if sound else str(error)) from error
@@ -178,11 +181,12 @@ class CheckpointRunner(Runner):
         return checkpoint
 
     def _compare_classes(self, filename: str, checkpoint: dict[str, Any], model: nn.Module) -> str | None:
-        """Compares the classes of a checkpoint with those of the data set in use; tells what of it starts anew."""
+        """Compares the classes of a checkpoint with those of the data set in use; tells what was taken by name."""
         built = [loop for loop in (self._train_loop, self._val_loop, self._test_loop) if isinstance(loop, BaseLoop)]
         classes = getattr(built[0].dataloader.dataset, "metainfo", {}).get("classes") if built else None
-        if isinstance(self._train_loop, BaseLoop) and not self._resume:
-            return start_anew(checkpoint, model, self.cfg.get("model") or {}, classes, filename)
+        starts = isinstance(self._train_loop, BaseLoop) and not self._resume
+        if starts or self.cfg.get("by_name"):
+            return start_from(checkpoint, model, self.cfg.get("model") or {}, classes, filename)
         check_class_names(checkpoint, classes, filename)
         return None
 
