@@ -4,7 +4,7 @@ import statistics
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import Any
 
 import torch
 from mmengine.evaluator import BaseMetric
@@ -17,7 +17,8 @@ from yolo_plugins.evaluation.detection_metric import DetectionMetric, ImageArray
 from yolo_plugins.evaluation.matching import Matches
 
 
-class Picture(NamedTuple):
+@dataclass(frozen=True)
+class Picture:
     """A picture of the test set: its id there, its file ("" where unknown), its size in pixels."""
 
     img_id: str | int
@@ -94,6 +95,12 @@ def test_and_keep(runner: Runner, name: str) -> tuple[dict[str, float], Tested |
     speed = Speed(clock.milliseconds(), runner.test_loop.dataloader.batch_size or 0, _describe_device(runner))
     pictures = tuple(picture for picture, _ in keeper.kept)
     return metrics, Tested(name, classes, pictures, images, matches, score_matches(matches), speed)
+
+
+def scores_per_class(runner: Runner) -> dict[str, dict]:
+    """`classes`: what the last test of a runner says of each, by name; nothing where no `DetectionMetric` tells."""
+    metrics = runner.test_loop.evaluator.metrics
+    return next(({"classes": metric.per_class()} for metric in metrics if isinstance(metric, DetectionMetric)), {})
 
 
 class _PictureKeeper(BaseMetric):

@@ -39,6 +39,11 @@ _KINDS = {
 }
 
 
+def write_results(*arguments: Any) -> None:
+    """`write_report` of one test, `write_comparison` of two."""
+    (write_report if len(arguments) == 3 else write_comparison)(*arguments)
+
+
 def write_report(tested: Tested, folder: Path, command: str) -> None:
     """Writes the report of one model: `report.html`, `report.json`, `detections.json`, `ground_truth.json`.
 
