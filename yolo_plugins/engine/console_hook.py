@@ -37,9 +37,8 @@ def format_row(row: EpochRow, max_epochs: int, seconds_left: float = 0, is_best:
     """
     parts = [colored(f"epoch {row['epoch']:>{len(str(max_epochs))}}/{max_epochs}", attrs=["bold"])]
     parts += [f"lr {row['lr']:.6f}"] + [f"{term} {value:.4f}" for term, value in row["losses"].items()]
-    colour = "green" if is_best else None
     scores = _tell(row["scores"], lambda name, score: f"{SCORES.get(name, name)} {score:.3f}")
-    parts += [colored(text, colour) for text in scores]
+    parts += [colored(text, "green") for text in scores] if is_best else scores
     validation = "" if row["val_seconds"] is None else f" + {row['val_seconds']:.1f}"
     parts += [f"{row['train_seconds']:.1f}{validation} s", f"{row['peak_memory_bytes'] / 1e9:.2f} GB"]
     return "  ".join(parts + [colored(f"{tqdm.format_interval(seconds_left)} left", "cyan")] * (seconds_left > 0))
@@ -99,7 +98,7 @@ class ConsoleHook(Hook):
 
     def before_train_epoch(self, runner: Runner) -> None:
         """Opens the bar of a training epoch."""
-        self._open(runner, f"epoch {runner.epoch + 1}/{runner.max_epochs}", len(runner.train_dataloader))
+        self._open(runner, _title(runner), len(runner.train_dataloader))
 
     def before_val_epoch(self, runner: Runner) -> None:
         """Opens the bar of a validation."""
@@ -110,10 +109,11 @@ class ConsoleHook(Hook):
         self._open(runner, "test", len(runner.test_dataloader))
 
     def after_train_iter(self, runner: Runner, batch_idx: int, data_batch: Any = None, outputs: Any = None) -> None:
-        """Moves the bar and shows the losses of the iteration beside it."""
+        """Moves the bar; before it stands the time that the run still takes, behind it the losses."""
         if self._bar is not None:
             terms = {term: f"{value:.4f}" for term, value in loss_terms(outputs).items()}
-            terms["run_left"] = tqdm.format_interval(self._seconds_left(runner, runner.iter + 1))
+            left = tqdm.format_interval(self._seconds_left(runner, runner.iter + 1))
+            self._bar.set_description(f"{_title(runner)}, {left} left of all", refresh=False)
             self._bar.set_postfix(terms, refresh=False)
             self._bar.update()
 
@@ -171,6 +171,10 @@ class ConsoleHook(Hook):
     def _seconds_left(self, runner: Runner, iterations: int) -> float:
         """Seconds until the run ends, if it goes on as since its start or its resuming, validations included."""
         return (time.perf_counter() - self._started) / (iterations - self._first_iter) * (runner.max_iters - iterations)
+
+
+def _title(runner: Runner) -> str:
+    return f"epoch {runner.epoch + 1}/{runner.max_epochs}"
 
 
 def _tables(loop: BaseLoop, title: str, coloured: bool = True) -> list[str]:
