@@ -5,7 +5,7 @@ import hashlib
 import json
 import traceback
 import warnings
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypedDict
@@ -238,6 +238,20 @@ def describe_config(cfg: "Config") -> ConfigDescription:
         "modules": {"detector": cfg.model.type}
         | {part: _type_of(cfg.model[part]) for part in _MODULES if cfg.model.get(part)},
     }
+
+
+def with_num_classes(model: Any, change: Callable[[int], int]) -> Any:
+    """A model's config with every `num_classes` changed, but for those of the networks below the heads."""
+    if isinstance(model, Mapping):
+        return {
+            key: value
+            if key in ("backbone", "rpn_head")
+            else change(value)
+            if key == "num_classes"
+            else with_num_classes(value, change)
+            for key, value in model.items()
+        }
+    return type(model)(with_num_classes(item, change) for item in model) if isinstance(model, list | tuple) else model
 
 
 def mask_config(config: "Config | dict | None") -> "Config | dict | None":

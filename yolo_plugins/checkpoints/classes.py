@@ -7,6 +7,7 @@ from typing import Any
 from mmengine.config import ConfigDict
 from torch import nn
 
+from yolo_plugins.config import with_num_classes
 from yolo_plugins.errors import UsageError
 from yolo_plugins.faults import some
 from yolo_plugins.registry import MODELS
@@ -86,21 +87,11 @@ def start_anew(
 
 def class_tensors(model: nn.Module, cfg: Mapping[str, Any]) -> list[str]:
     """Names of a model's tensors whose shape follows the number of classes: it is built again with one more."""
-    more = _one_class_more(cfg)
+    more = with_num_classes(cfg, lambda number: number + 1)
     if more == cfg:  # it states no number of classes
         return []
     other = MODELS.build(ConfigDict(more)).state_dict()
     return [key for key, value in model.state_dict().items() if key in other and other[key].shape != value.shape]
-
-
-def _one_class_more(cfg: Any) -> Any:
-    """A model's config with every `num_classes` raised by one, but for those of the networks below the heads."""
-    if isinstance(cfg, Mapping):
-        return {
-            key: value if key == "backbone" else value + 1 if key == "num_classes" else _one_class_more(value)
-            for key, value in cfg.items()
-        }
-    return type(cfg)(map(_one_class_more, cfg)) if isinstance(cfg, (list, tuple)) else cfg
 
 
 def check_num_classes(model: nn.Module, classes: Sequence[str], owner: str) -> None:

@@ -6,8 +6,9 @@ python tools/infer.py pictures/ --config yolov5_n_voc --checkpoint work_dirs/yol
 import argparse
 import sys
 
-from yolo_plugins.cli import add_config_options, device, fraction, one_line_errors
+from yolo_plugins.cli import add_config_options, add_data_options, device, fraction, one_line_errors
 from yolo_plugins.config import load_config
+from yolo_plugins.datasets.layouts import use_data
 from yolo_plugins.errors import UsageError
 
 
@@ -23,6 +24,7 @@ def parse_args() -> argparse.Namespace:
         "--iou-threshold", type=fraction, default=0.45, help="of non-maximum suppression (default: 0.45)"
     )
     parser.add_argument("--device", type=device, default="cpu", help="cpu, cuda, cuda:1 ... (default: cpu)")
+    add_data_options(parser)
     add_config_options(parser)
     return parser.parse_args()
 
@@ -32,6 +34,7 @@ def main() -> None:
     args = parse_args()
     with one_line_errors():
         config = load_config(args.config, args.cfg_options)
+        use_data(config, args.data, args.classes)
         from yolo_plugins.inference import infer_folder, set_thresholds
 
         set_thresholds(config, args.score_thr, args.iou_threshold)

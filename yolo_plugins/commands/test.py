@@ -6,9 +6,10 @@ python tools/test.py configs/yolov5_n_voc.py work_dirs/yolov5_n_voc/epoch_200.pt
 import argparse
 import sys
 
-from yolo_plugins.cli import add_run_options, one_line_errors
+from yolo_plugins.cli import add_run_options, one_line_errors, say
 from yolo_plugins.config import load_config
 from yolo_plugins.config_check import require
+from yolo_plugins.datasets.layouts import use_data
 
 
 def parse_args() -> argparse.Namespace:
@@ -27,6 +28,7 @@ def main() -> None:
     with one_line_errors():
         config = load_config(args.config, args.cfg_options, args.work_dir)
         require(config, "test_dataloader")
+        say(use_data(config, args.data, args.classes, ["test_dataloader"]))
         config.launcher = args.launcher
         config.load_from = None if args.deploy else args.checkpoint
 
