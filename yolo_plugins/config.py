@@ -5,7 +5,7 @@ import hashlib
 import json
 import traceback
 import warnings
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypedDict
@@ -74,10 +74,28 @@ def load_config(name: str, options: Iterable[str] = (), work_dir: str | None = N
     config = read_config(path)
     if "runs" in config and "model" not in config:
         raise UsageError(f"config {path} is a study, no model: yolo-plugins study {path}")
-    apply_options(config, options, KNOWN_KEYS)
-    check_config(config.to_dict(), path)
+    complete_config(config, options, path)
     _import_custom_modules(config, path)
     config.work_dir = work_dir or config.get("work_dir") or f"work_dirs/{path.stem}"
+    return config
+
+
+def complete_config(config: "Config", options: Iterable[str], path: object) -> "Config":
+    """Applies options to a config that was read, checks it, and hands the keys that data sets share to each of them.
+
+    Args:
+        config: Changed in place.
+        options: As for `load_config`.
+        path: Its file, for messages.
+
+    Returns:
+        The config.
+
+    Raises:
+        UsageError: An option does not fit it, or it says what `check_config` refuses.
+    """
+    apply_options(config, options, KNOWN_KEYS)
+    check_config(config.to_dict(), path)
     share_dataset_keys(config)
     return config
 
@@ -161,6 +179,20 @@ def _datasets(config: "Config") -> list[Any]:
     """Configs of the data sets of training, validation and test, as far as there are any."""
     datasets = [(config.get(loader) or {}).get("dataset") for loader in _LOADERS]
     return [dataset for dataset in datasets if dataset is not None]
+
+
+def with_num_classes(model: Any, change: Callable[[int], int]) -> Any:
+    """A model's config with every `num_classes` changed, but for those of the networks below the heads."""
+    if isinstance(model, Mapping):
+        return {
+            key: value
+            if key in ("backbone", "rpn_head")
+            else change(value)
+            if key == "num_classes"
+            else with_num_classes(value, change)
+            for key, value in model.items()
+        }
+    return type(model)(with_num_classes(item, change) for item in model) if isinstance(model, list | tuple) else model
 
 
 def input_hw(config: "Config") -> tuple[int, int]:

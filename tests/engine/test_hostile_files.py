@@ -271,7 +271,7 @@ def infer(path: Path) -> None:
     picture = path.with_suffix(".png")
     Image.new("RGB", (32, 32)).save(picture)
     out = str(path.parent / "drawn")
-    tool("infer", str(picture), "--config", "yolov5_pico_demo", "--checkpoint", str(path), "--out", out)
+    tool("infer", str(picture), "--config", "yolov5_pico_demo", "--weights", str(path), "--out", out)
 
 
 def official(path: Path) -> None:

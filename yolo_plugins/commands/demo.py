@@ -43,8 +43,7 @@ def main() -> None:
         pictures.mkdir()
         for name in (data / "VOC2007/ImageSets/Main/test.txt").read_text().split()[:DRAWN]:
             shutil.copy(data / "VOC2007/JPEGImages" / f"{name}.jpg", pictures)
-        chosen = ("--config", CONFIG, "--checkpoint", checkpoint)
-        run("drawn detections", "infer", pictures, *chosen, "--out", OUT / "detections")
+        run("drawn detections", "infer", pictures, "--weights", checkpoint, "--out", OUT / "detections")
         run("law, frontier, report", "frontier", study, "--y", "ap50", "--out", OUT / "frontier")
 
         scores = json.loads(metrics_file.read_text())
