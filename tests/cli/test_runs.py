@@ -11,7 +11,10 @@ from pathlib import Path
 import cv2
 import pytest
 import torch
+from official_files import golden_state, write_official
 
+from yolo_plugins.checkpoints import yolov5
+from yolo_plugins.checkpoints.read import load_checkpoint, weights_sha256
 from yolo_plugins.datasets.voc import VOC_CLASSES
 
 REPO = Path(__file__).resolve().parents[2]
@@ -199,7 +202,7 @@ def test_an_input_that_is_not_square_is_trained_evaluated_and_inferred(synthetic
     assert all(0 <= x1 <= x2 <= width and 0 <= y1 <= y2 <= height for x1, y1, x2, y2 in corners)
 
 
-def test_a_training_from_other_classes_says_once_what_starts_anew(trained, synthetic_voc, tmp_path):
+def test_a_training_from_other_classes_says_once_what_is_taken(trained, synthetic_voc, tmp_path):
     classes = list(reversed(VOC_CLASSES))
     loaders = "".join(
         f"{name}_dataloader = dict(dataset=dict(metainfo=metainfo))\n" for name in ("train", "val", "test")
@@ -210,10 +213,51 @@ def test_a_training_from_other_classes_says_once_what_starts_anew(trained, synth
     options += [f"load_from={trained / 'epoch_2.pth'}", "train_dataloader.num_workers=0"]
     result = run("train.py", "own.py", *options, cwd=tmp_path)
     assert result.returncode == 0, result.stderr
-    words = "number 1 is 'aeroplane' there, 'tvmonitor' in the config; all is loaded but 6 tensors, which start anew"
-    assert result.stderr.count(words) == 1
+    assert result.stderr.count("348 tensors taken; classes taken by name: tvmonitor, train, sofa, ") == 1
     line = error_line(run("test.py", "own.py", trained / "epoch_2.pth", *options[:-2], cwd=tmp_path))
     assert "epoch_2.pth: its 20 classes are not the 20 of the config; number 1 is 'aeroplane' there" in line
+
+
+def test_a_training_starts_from_an_official_file_with_its_classes_and_anchors(synthetic_voc, golden_dir, tmp_path):
+    state = golden_state(golden_dir, "yolov5_w0.125_nc3_seed1.npz")
+    state["model.24.anchors"] = state["model.24.anchors"] * 1.5
+    official = write_official(tmp_path / "official.pt", state, ["zebra", "airplane", "tv"])
+    result = train(tmp_path / "tuned", synthetic_voc, "train_cfg.max_epochs=1", arguments=("--weights", official))
+    assert result.returncode == 0, result.stderr
+    taken = "348 tensors taken; classes taken by name: aeroplane (airplane), tvmonitor (tv); classes that start anew: "
+    assert result.stderr.count(taken) == 1
+    assert result.stderr.count("its anchors are taken, in place of the config's: model.bbox_head.anchors=[[(15.0") == 1
+    content = record(tmp_path / "tuned")
+    assert content["recipe"]["initial_weights"] == {"load_from": weights_sha256(yolov5.convert_state_dict(state))}
+    for path in (tmp_path / "tuned").glob("*.pth"):
+        meta = load_checkpoint(path)["meta"]
+        assert tuple(meta["dataset_meta"]["classes"]) == VOC_CLASSES
+        assert meta["anchors"][0][0] == [15.0, 19.5]
+    checkpoint, scores = tmp_path / "tuned" / "epoch_1.pth", content["epochs"][0]["scores"]
+    options = ["--cfg-options", f"data_root={synthetic_voc}", *TINY]
+    for arguments, tolerance in (([checkpoint], 1e-6), (["--weights", checkpoint, "--deploy"], 1e-3)):
+        result = run("test.py", "yolov5_n_voc", *arguments, *options, cwd=tmp_path)
+        assert result.returncode == 0, result.stderr
+        assert result.stderr.count("its anchors are taken, in place of the config's") == 1
+        assert json.loads(result.stdout) == {key: pytest.approx(value, abs=tolerance) for key, value in scores.items()}
+    line = error_line(run("test.py", "yolov5_n_voc", official, *options, cwd=tmp_path))
+    assert "official.pt: its 3 classes are not the 20 of the config" in line
+
+
+@pytest.mark.parametrize(
+    ("tool", "arguments"),
+    [
+        ("train.py", ("yolov5_n_voc", "--partial")),
+        ("test.py", ("yolov5_n_voc", "x.pth", "--partial")),
+        ("test.py", ("yolov5_n_voc",)),
+        ("test.py", ("yolov5_n_voc", "x.pth", "--weights", "y.pt")),
+        ("infer.py", ("x.png", "--config", "yolov5_n_voc", "--out", "out")),
+    ],
+)
+def test_weights_are_given_once_and_partial_is_said_of_them(tool, arguments, tmp_path):
+    result = run(tool, *arguments, cwd=tmp_path)
+    assert result.returncode in (1, 2)
+    assert "--weights" in result.stderr.splitlines()[-1]
 
 
 def test_scores_of_a_test_set_without_objects_are_null_and_it_says_so(trained, faulty_voc, tmp_path):
