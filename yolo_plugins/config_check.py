@@ -126,6 +126,8 @@ _RULES: dict[str, Rule] = {
     "optim_wrapper.optimizer.momentum": _number(0, 1, below=True),
     "optim_wrapper.optimizer.weight_decay": _share,
     "optim_wrapper.clip_grad.max_norm": _number(0, above=True),
+    "model.freeze": _whole(0) | _one_of("backbone") | _none,
+    "model.norm_eval": _switch,
     **_for_all(_number(0, 16, above=True), "model.*.widen_factor", "model.*.deepen_factor"),
     "model.bbox_head.num_classes": _whole(1, 100_000),
     **_for_all(_share, "model.test_cfg.score_thr", "model.test_cfg.iou_threshold", "model.test_cfg.nms.iou_threshold"),
