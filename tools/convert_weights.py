@@ -1,54 +1,6 @@
-"""Converts official weights to a checkpoint of ours, without running the code pickled in them.
+"""A door to the command `convert-weights`; --help tells what it does."""
 
-python tools/convert_weights.py yolov5 yolov5s.pt checkpoints/yolov5s.pth
-python tools/convert_weights.py scaled_yolov4 yolov4-p5.pt checkpoints/yolov4_p5.pth
-python tools/convert_weights.py darknet yolov4-tiny.cfg yolov4-tiny.weights checkpoints/yolov4_tiny.pth
-"""
-
-import argparse
-
-from yolo_plugins.cli import any_path, one_line_errors
-from yolo_plugins.errors import UsageError
-
-
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    families = parser.add_subparsers(dest="family", required=True, metavar="FAMILY")
-    for family, release in {
-        "yolov5": "YOLOv5 v6.0 to v7.0, n to x",
-        "scaled_yolov4": "YOLOv4-CSP, P5, P6, P7 in PyTorch; CSP, tiny of the engine for Darknet's configs",
-        "darknet": "YOLOv4-CSP, tiny as Darknet's .cfg and .weights",
-    }.items():
-        command = families.add_parser(family, help=release, description=release)
-        if family == "darknet":
-            command.add_argument("cfg", type=any_path, help="the network's .cfg")
-        command.add_argument("src", type=any_path, help="file with the official weights")
-        command.add_argument("dst", type=any_path, help="checkpoint to write")
-    args = parser.parse_args()
-    with one_line_errors():
-        import hashlib
-
-        import yolo_plugins
-        from yolo_plugins.checkpoints import scaled_yolov4, yolov5
-        from yolo_plugins.checkpoints.darknet import load_darknet
-        from yolo_plugins.checkpoints.official import read_official_state_dict
-        from yolo_plugins.checkpoints.soundness import write_checkpoint
-
-        is_darknet = args.family == "darknet"
-        official = load_darknet(args.cfg, args.src) if is_darknet else read_official_state_dict(args.src)
-        try:
-            state_dict = (yolov5 if args.family == "yolov5" else scaled_yolov4).convert_state_dict(official)
-        except UsageError as error:
-            raise UsageError(f"{args.src}: {error}") from error
-        meta = {
-            "family": args.family,
-            "source": args.src.name,
-            "source_sha256": hashlib.sha256(args.src.read_bytes()).hexdigest(),
-            "yolo_plugins_version": yolo_plugins.__version__,
-        }
-        write_checkpoint(args.dst, {"state_dict": state_dict, "meta": meta})
-        print(f"{args.dst}: {len(state_dict)} tensors of {args.src}")
-
+from yolo_plugins.commands.convert_weights import main
 
 if __name__ == "__main__":
     main()

@@ -1,28 +1,6 @@
-"""Fetches the three official PASCAL VOC archives (2.9 GB), checks and unpacks them; run again to go on after a break.
+"""A door to the command `download-voc`; --help tells what it does."""
 
-python tools/download_voc.py --out data
-"""
-
-import argparse
-from pathlib import Path
-
-from yolo_plugins.cli import any_path, one_line_errors
-
-
-def main() -> None:
-    """Fetches the archives."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument(
-        "--out", type=any_path, default=Path("data"), help="gets a folder VOCdevkit (default: %(default)s)"
-    )
-    parser.add_argument("--base-url", help="a mirror with the paths of the official site, which is the default")
-    args = parser.parse_args()
-    with one_line_errors():
-        from yolo_plugins.datasets.download_voc import OFFICIAL_BASE_URL, download_voc
-
-        data_root = download_voc(args.out, args.base_url or OFFICIAL_BASE_URL)
-        print(f"{data_root}: complete; check it by tools/verify_voc.py {data_root} --official")
-
+from yolo_plugins.commands.download_voc import main
 
 if __name__ == "__main__":
     main()

@@ -1,60 +1,6 @@
-"""Runs a study, every model with every seed, and writes its tables. Stopped at any moment, the same command goes on.
+"""A door to the command `study`; --help tells what it does."""
 
-python tools/study.py configs/study_voc.py --jobs 2
-python tools/study.py configs/study_voc.py --jobs 8 --gpus 1 --slurm PARTITION --slurm-options time=1440 cpus_per_task=8
-"""
-
-import argparse
-from pathlib import Path
-from typing import Any
-
-from yolo_plugins.cli import add_config_options, any_path, one_line_errors, whole
-from yolo_plugins.config import find_config
-
-
-def parse_args() -> argparse.Namespace:
-    """Reads the command line."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    add = parser.add_argument
-    add("config", help="path, or name of a file in configs/: runs = dict(MODEL=[SEED, ...])")
-    add("--out", type=any_path, help="folder of runs and tables (default: work_dirs/<config name>)")
-    pace = parser.add_mutually_exclusive_group().add_argument
-    pace("--jobs", type=whole(1, 1000), default=1, metavar="N", help="runs at a time (default: %(default)s)")
-    pace("--detach", action="store_true", help="submit all runs to Slurm at once, and wait for none")
-    add("--gpus", type=whole(0, 1000), metavar="N", help="GPUs of each run (default: 1 where there is one)")
-    add("--slurm", metavar="PARTITION", help="run on this partition instead of this machine")
-    options: dict[str, Any] = {"nargs": "+", "action": "extend", "default": [], "metavar": "KEY=VALUE"}
-    add("--slurm-options", **options, help="for example time=1440 (minutes) cpus_per_task=8 mem=32GB")
-    add_config_options(parser)
-    add("--status", action="store_true", help="tell where all runs are, and change nothing")
-    args = parser.parse_args()
-    if args.detach and not args.slurm:
-        parser.error("--detach needs --slurm")
-    if args.slurm == "":
-        parser.error("--slurm needs the name of a partition")
-    return args
-
-
-def main() -> None:
-    args = parse_args()
-    with one_line_errors():
-        folder = args.out or Path("work_dirs") / find_config(args.config).stem
-        import torch
-
-        from yolo_plugins.study import executors, jobs, plan, status
-
-        gpus = int(torch.cuda.is_available()) if args.gpus is None else args.gpus
-        runs = plan.plan_runs(args.config, folder, args.cfg_options, gpus)
-        if args.status:
-            lines = status.tell_status(runs)
-        elif args.slurm:
-            slurm = executors.slurm_executors(gpus, args.slurm, args.slurm_options)
-            lines = jobs.submit_all(runs, slurm) if args.detach else plan.run_study(runs, folder, slurm, args.jobs)
-        else:
-            lines = plan.run_study(runs, folder, executors.local_executors(args.jobs, gpus), args.jobs)
-        for line in lines:
-            print(line, flush=True)
-
+from yolo_plugins.commands.study import main
 
 if __name__ == "__main__":
     main()

@@ -9,11 +9,15 @@ import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from yolo_plugins.config_check import LARGEST_SEED, LARGEST_SIDE
 from yolo_plugins.errors import UsageError
 from yolo_plugins.faults import explain
 from yolo_plugins.signals import exit_status, stops_interrupt
+
+if TYPE_CHECKING:
+    from mmengine.config import Config
 
 # Environment variables that a launcher gives to each of its processes: first its rank, then that on its machine, then
 # the number of processes.
@@ -23,7 +27,7 @@ _LAUNCHERS = {
     "slurm": ("SLURM_PROCID", "SLURM_LOCALID", "SLURM_NTASKS", "SLURM_NODELIST"),
     "mpi": ("OMPI_COMM_WORLD_RANK", "OMPI_COMM_WORLD_LOCAL_RANK", "OMPI_COMM_WORLD_SIZE", "MASTER_ADDR"),
 }
-_STARTED_BY = {"pytorch": "torchrun, as tools/dist_train.sh does", "slurm": "srun", "mpi": "mpirun"}
+_STARTED_BY = {"pytorch": "torchrun --nproc-per-node GPUS -m yolo_plugins train", "slurm": "srun", "mpi": "mpirun"}
 
 
 @contextmanager
@@ -156,6 +160,29 @@ def add_config_options(parser: argparse.ArgumentParser) -> None:
         metavar="KEY=VALUE",
         help="changes to the config, for example data_root=/data/VOCdevkit train_dataloader.batch_size=16",
     )
+
+
+def add_weights_options(parser: argparse.ArgumentParser) -> None:
+    """The options by which a model starts from a file whose classes, or backbone, may be others."""
+    parser.add_argument(
+        "--weights",
+        metavar="FILE",
+        help="start from a checkpoint, an official YOLOv5 or Scaled-YOLOv4 .pt, or a Darknet .weights with its .cfg "
+        "beside it; classes are found by their names",
+    )
+    parser.add_argument("--partial", action="store_true", help="of --weights, take what fits; another backbone, say")
+
+
+def take_weights(config: "Config", args: argparse.Namespace) -> None:
+    """Says in a config from which file its model starts, and what may differ there.
+
+    Raises:
+        UsageError: `--partial` without `--weights`.
+    """
+    if args.partial and not args.weights:
+        raise UsageError("--partial says what is taken of --weights FILE: give both")
+    if args.weights:
+        config.load_from, config.by_name, config.partial = args.weights, True, args.partial
 
 
 def add_data_options(parser: argparse.ArgumentParser, folder: str, sets: str) -> None:

@@ -19,14 +19,15 @@ from yolo_plugins.options import apply_options
 if TYPE_CHECKING:
     from mmengine.config import Config
 
-REPO = Path(__file__).resolve().parents[1]
+_WHEEL = Path(__file__).resolve().parent / ".mim"  # where packages of OpenMMLab carry their configs
+REPO = _WHEEL if _WHEEL.is_dir() else _WHEEL.parents[1]  # it holds configs/
 _LOADERS = ("train_dataloader", "val_dataloader", "test_dataloader")
 _MISSING = object()  # the value of a key that a config does not have
 _MODULES = ("backbone", "neck", "bbox_head")
 # They say where and how a run happens, not what it is.
 RUN_KEYS = {
     *("work_dir", "resume", "load_from", "launcher", "seed", "data_root", "num_workers", "persistent_workers"),
-    *("vis_backends", "visualizer", "experiment_name", "allow_changes", "overwrite"),
+    *("vis_backends", "visualizer", "experiment_name", "allow_changes", "overwrite", "by_name", "partial"),
 }
 
 
@@ -39,7 +40,7 @@ class ConfigDescription(TypedDict):
 
 
 def find_config(name: str) -> Path:
-    """A config by path, or by the name of a file in configs/, with or without `.py`, from any directory.
+    """A config by path, or by the name of one that comes with the package, with or without `.py`, from any directory.
 
     Raises:
         UsageError: There is none.
@@ -72,7 +73,7 @@ def load_config(name: str, options: Iterable[str] = (), work_dir: str | None = N
     path = find_config(name)
     config = read_config(path)
     if "runs" in config and "model" not in config:
-        raise UsageError(f"config {path} is a study, no model: python tools/study.py {path}")
+        raise UsageError(f"config {path} is a study, no model: yolo-plugins study {path}")
     apply_options(config, options, KNOWN_KEYS)
     check_config(config.to_dict(), path)
     _import_custom_modules(config, path)

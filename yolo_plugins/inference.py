@@ -1,5 +1,6 @@
 """Detections on single pictures: load a trained detector, run it, draw what it found."""
 
+import logging
 from collections.abc import Container, Sequence
 from pathlib import Path
 from typing import NamedTuple
@@ -9,13 +10,15 @@ import numpy as np
 import torch
 from mmengine.config import Config
 from mmengine.dataset import Compose
+from mmengine.logging import print_log
 from mmengine.model import BaseModel
 from mmengine.registry import init_default_scope
 from mmengine.structures import InstanceData
 from PIL import Image
 
-from yolo_plugins.checkpoints.classes import check_class_names, check_num_classes
-from yolo_plugins.checkpoints.read import check_fits, load_weights
+from yolo_plugins.checkpoints.classes import check_num_classes
+from yolo_plugins.checkpoints.transfer import fit
+from yolo_plugins.checkpoints.weights import load_any_weights
 from yolo_plugins.config import input_hw
 from yolo_plugins.datasets.collate import collate_detection
 from yolo_plugins.datasets.detection_dataset import without_loading
@@ -46,10 +49,11 @@ def load_detector(config: Config, checkpoint: str | Path, device: str | torch.de
     detector = MODELS.build(config.model)
     classes = class_names(config)
     check_num_classes(detector, classes, config.test_dataloader.dataset.type)
-    content = load_weights(checkpoint)
-    check_class_names(content, classes, str(checkpoint))
-    check_fits(detector, content["state_dict"], str(checkpoint))
-    detector.load_state_dict(content["state_dict"])
+    content = load_any_weights(checkpoint)
+    start = fit(content, detector, config, classes, str(checkpoint), by_name=bool(config.get("by_name")))
+    for sentence in start.told:
+        print_log(sentence, "current", logging.WARNING)
+    detector.load_state_dict(start.weights)
     return to_deploy(detector.to(device), input_hw(config))
 
 

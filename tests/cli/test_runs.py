@@ -234,7 +234,7 @@ def test_unknown_config_is_one_line_with_the_nearest_name(tmp_path):
     ("option", "sentence"),
     [
         ("data_rot=x", "the config has no 'data_rot'; did you mean 'data_root'?"),
-        ("data_root=/nowhere", "/nowhere: no such VOCdevkit folder; run tools/download_voc.py"),
+        ("data_root=/nowhere", "/nowhere: no such VOCdevkit folder; run yolo-plugins download-voc"),
         ("model.backbone.type=mmdet.ResNett", "unknown type='mmdet.ResNett' (model); did you mean 'mmdet.ResNet'?"),
         ("model.backbone.type=YOLOv5CPS", "unknown type='YOLOv5CPS' (model); did you mean 'YOLOv5CSP'?"),
         ("model.backbone.widen=1", "YOLOv5CSP takes no 'widen'; did you mean 'widen_factor'?"),

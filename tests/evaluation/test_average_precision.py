@@ -307,3 +307,15 @@ def test_result_of_voc_size_is_scored_in_seconds():
     begin = time.perf_counter()
     evaluate_detections(gt, detections, 20)
     assert time.perf_counter() - begin < 5  # 0.2 s on two idle cores
+
+
+def test_scores_per_class_have_the_names_given():
+    gt = ground_truth((0, 0, BOX), (0, 0, [50, 50, 60, 60]), (1, 0, BOX))
+    scores = evaluate_detections(gt, found((0, 0, BOX, 0.9), (1, 1, BOX, 0.8)), 2)
+    per_class = scores.per_class(("nut", "screw"))
+    assert list(per_class) == ["nut", "screw"]
+    assert list(per_class["nut"]) == ["objects", "found", "ap50", "ap50_95", "precision", "recall", "recall_max"]
+    assert per_class["nut"]["objects"] == 3
+    assert per_class["nut"]["ap50"] == scores.ap50_per_class[0] == pytest.approx(1 / 3)
+    assert (per_class["screw"]["objects"], per_class["screw"]["found"]) == (0, 1)
+    assert math.isnan(per_class["screw"]["ap50"])

@@ -112,6 +112,18 @@ def test_metric_of_nothing_is_nan():
     assert all(math.isnan(value) for value in metric.compute_metrics([]).values())
 
 
+def test_metric_keeps_the_scores_of_each_class(reference):
+    metric = DetectionMetric()
+    assert (metric.per_class(), metric.table()) == ({}, "")
+    metric.dataset_meta = {"classes": CLASSES}
+    metric.process({}, [sample.to_dict() for sample in data_samples(reference)])
+    mean = metric.evaluate(len(metric.results))
+    per_class = metric.per_class()
+    assert list(per_class) == list(CLASSES)
+    assert np.nanmean([row["ap50"] for row in per_class.values()]) == mean["ap50"]
+    assert f"{per_class['b']['ap50']:.4f}" in metric.table().splitlines()[2]
+
+
 def test_metric_names_carry_a_prefix_when_asked(reference):
     assert list(evaluate(data_samples(reference), prefix="voc")) == [f"voc/{key}" for key in KEYS]
 

@@ -11,10 +11,9 @@ from yolo_plugins.engine.epochs import validation_follows
 from yolo_plugins.engine.loss_terms import loss_terms
 from yolo_plugins.engine.run_record_hook import ROW_KEY, RunRecordHook
 from yolo_plugins.errors import UsageError
+from yolo_plugins.evaluation.average_precision import SCORES
 from yolo_plugins.record import EpochRow
 from yolo_plugins.registry import HOOKS
-
-_METRIC_LABELS = {"ap50": "AP50", "ap50_95": "AP50-95", "precision": "P", "recall": "R", "recall_max": "Rmax"}
 
 
 def format_row(row: EpochRow, max_epochs: int) -> str:
@@ -22,7 +21,7 @@ def format_row(row: EpochRow, max_epochs: int) -> str:
     parts = [f"epoch {row['epoch']:>{len(str(max_epochs))}}/{max_epochs}", f"lr {row['lr']:.6f}"]
     parts += [f"{term} {value:.4f}" for term, value in row["losses"].items()]
     scores = row["scores"]
-    parts += [f"{_METRIC_LABELS.get(name, name)} {score:.3f}" for name, score in scores.items() if score is not None]
+    parts += [f"{SCORES.get(name, name)} {score:.3f}" for name, score in scores.items() if score is not None]
     validation = "" if row["val_seconds"] is None else f" + {row['val_seconds']:.1f}"
     parts += [f"{row['train_seconds']:.1f}{validation} s", f"{row['peak_memory_bytes'] / 1e9:.2f} GB"]
     return "  ".join(parts)

@@ -29,6 +29,8 @@ from yolo_plugins.evaluation.matching import (
 )
 
 MODES = ("area", "11point", "coco101")
+# what is stated of each class and of their mean, and how a table calls it
+SCORES = {"ap50": "AP50", "ap50_95": "AP50-95", "precision": "P", "recall": "R", "recall_max": "Rmax"}
 # COCO's ten, as linspace computes them: the ninth is one rounding step below 0.9
 IOU_THRESHOLDS = np.linspace(0.5, 0.95, 10)
 
@@ -105,6 +107,19 @@ class DetectionScores:
     def recall_max(self) -> float:
         """Mean over classes of the recall of all detections, IoU 0.5."""
         return _mean(self.recall_max_per_class)
+
+    def per_class(self, classes: Sequence[str]) -> dict[str, dict[str, float]]:
+        """The scores of each class by its name.
+
+        Args:
+            classes: K names.
+
+        Returns:
+            For each name `objects` (not difficult), `found` (detections), and the five of `SCORES`.
+        """
+        columns = {"objects": self.n_gt, "found": self.n_det}
+        columns |= {name: getattr(self, f"{name}_per_class") for name in SCORES}
+        return {name: {key: values[k].item() for key, values in columns.items()} for k, name in enumerate(classes)}
 
 
 def evaluate_detections(

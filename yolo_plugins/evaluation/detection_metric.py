@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from yolo_plugins.errors import UsageError
-from yolo_plugins.evaluation.average_precision import MODES, DetectionScores, evaluate_detections
+from yolo_plugins.evaluation.average_precision import MODES, SCORES, DetectionScores, evaluate_detections
 from yolo_plugins.registry import METRICS
 
 _Image = tuple[NDArray[Any], ...]  # gt bboxes, gt labels, difficult; bboxes, labels, scores
@@ -20,7 +20,8 @@ _Image = tuple[NDArray[Any], ...]  # gt bboxes, gt labels, difficult; bboxes, la
 class DetectionMetric(BaseMetric):
     """AP50, AP50-95, precision, recall and highest recall of a data set, as fractions 0..1.
 
-    The class names come from the data set's metainfo. Ignored instances count as difficult objects.
+    The class names come from the data set's metainfo. Ignored instances count as difficult objects. `scores` are those
+    of the last evaluation, of every class; None before it, and on ranks other than 0.
 
     Args:
         mode: "area" (VOC 2010 and later), "11point" (VOC 2007) or "coco101", see `evaluate_detections`.
@@ -45,6 +46,7 @@ class DetectionMetric(BaseMetric):
         super().__init__(collect_device, prefix or "none", collect_dir)
         self.prefix = prefix
         self.mode = mode
+        self.scores: DetectionScores | None = None
 
     def process(self, data_batch: Any, data_samples: Sequence[dict]) -> None:
         """Keeps the boxes of one batch as arrays.
@@ -70,12 +72,20 @@ class DetectionMetric(BaseMetric):
         if not classes:
             raise UsageError("DetectionMetric: the data set's metainfo has no 'classes': give their names there")
         images = [image for _, image in sorted(results, key=lambda result: result[0])]
-        scores = _evaluate(images, len(classes), self.mode)
+        scores = self.scores = _evaluate(images, len(classes), self.mode)
         logger = MMLogger.get_current_instance()
         if not scores.n_gt.any():
             logger.warning("the data set has no objects, or difficult ones only: there is no average precision")
-        logger.info(f"AP per class, mode {self.mode}\n{_table(scores, classes)}")
-        return {name: getattr(scores, name) for name in ("ap50", "ap50_95", "precision", "recall", "recall_max")}
+        logger.info(f"AP per class, mode {self.mode}\n{self.table()}")
+        return {name: getattr(scores, name) for name in SCORES}
+
+    def per_class(self) -> dict[str, dict[str, float]]:
+        """`DetectionScores.per_class` of the last evaluation; empty before it, and on ranks other than 0."""
+        return {} if self.scores is None else self.scores.per_class(self.dataset_meta["classes"])
+
+    def table(self) -> str:
+        """The last evaluation, one line for each class and one for their mean; empty where there is none."""
+        return "" if self.scores is None else _table(self.scores, self.dataset_meta["classes"])
 
 
 def _image_arrays(sample: Mapping[str, Any]) -> _Image:
@@ -116,18 +126,18 @@ def _evaluate(results: list[_Image], num_classes: int, mode: str) -> DetectionSc
 
 def _table(scores: DetectionScores, classes: Sequence[str]) -> str:
     """One line a class and one for the mean; classes without ground truth show dashes."""
-    columns = {
-        "ap50": scores.ap50_per_class,
-        "ap50_95": scores.ap50_95_per_class,
-        "precision": scores.precision_per_class,
-        "recall": scores.recall_per_class,
-        "recall_max": scores.recall_max_per_class,
+    mean = {
+        "objects": scores.n_gt.sum(),
+        "found": scores.n_det.sum(),
+        **{name: getattr(scores, name) for name in SCORES},
     }
-    width = max(len("class"), *map(len, classes))
-    lines = [f"{'class':<{width}} {'objects':>8} {'found':>8} " + " ".join(f"{name:>10}" for name in columns)]
-    rows = [(name, scores.n_gt[k], scores.n_det[k], [c[k] for c in columns.values()]) for k, name in enumerate(classes)]
-    rows.append(("mean", scores.n_gt.sum(), scores.n_det.sum(), [getattr(scores, name) for name in columns]))
-    for name, n_gt, n_det, values in rows:
-        cells = " ".join(f"{'-' if np.isnan(value) else format(value, '.4f'):>10}" for value in values)
-        lines.append(f"{name:<{width}} {n_gt:>8} {n_det:>8} {cells}")
+    rows = [*scores.per_class(classes).items(), ("mean", mean)]
+    width = max(len(name) for name in ("class", *(name for name, _ in rows)))
+    lines = [f"{'class':<{width}}" + "".join(f"{title:>9}" for title in ("objects", "found", *SCORES.values()))]
+    for name, row in rows:
+        lines.append(f"{name:<{width}}" + "".join(f"{_cell(value):>9}" for value in row.values()))
     return "\n".join(lines)
+
+
+def _cell(value: float) -> str:
+    return "-" if np.isnan(value) else f"{value:.4f}" if isinstance(value, float) else str(value)

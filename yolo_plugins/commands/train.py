@@ -1,0 +1,59 @@
+"""Trains the detector of a config.
+
+python tools/train.py configs/yolov5_n_voc.py
+"""
+
+import argparse
+
+from yolo_plugins.cli import add_run_options, add_weights_options, one_line_errors, seed, take_weights
+from yolo_plugins.config import load_config
+from yolo_plugins.config_check import require
+
+LOGGERS = {"tensorboard": "TensorboardVisBackend", "wandb": "WandbVisBackend", "mlflow": "MLflowVisBackend"}
+
+
+def parse_args() -> argparse.Namespace:
+    """Reads the command line."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    add_run_options(parser)
+    parser.add_argument(
+        "--resume",
+        nargs="?",
+        const="latest",
+        metavar="CHECKPOINT",
+        help="continue from this checkpoint, or from the latest one in the work folder",
+    )
+    add_weights_options(parser)
+    parser.add_argument("--overwrite", action="store_true", help="replace the run that the work folder holds")
+    parser.add_argument("--allow-changes", action="store_true", help="resume by another recipe; the record says so")
+    parser.add_argument("--amp", action="store_true", help="mixed precision: float16 on CUDA, bfloat16 on CPU")
+    parser.add_argument("--seed", type=seed, help="seed of weights, data order and augmentation")
+    parser.add_argument("--log", nargs="+", default=[], choices=LOGGERS, help="write the scalars there, too")
+    args = parser.parse_args()
+    if args.overwrite and args.resume:
+        parser.error("--overwrite starts anew, --resume goes on: give one of them")
+    if args.allow_changes and not args.resume:
+        parser.error("--allow-changes goes with --resume")
+    return args
+
+
+def main() -> None:
+    """Builds the runner and trains."""
+    args = parse_args()
+    with one_line_errors():
+        config = load_config(args.config, args.cfg_options, args.work_dir)
+        require(config, "train_dataloader")
+        config.launcher, config.overwrite, config.allow_changes = args.launcher, args.overwrite, args.allow_changes
+        if args.seed is not None:
+            config.merge_from_dict({"randomness.seed": args.seed})
+        if args.amp:
+            config.optim_wrapper.amp = True
+        if args.log:
+            config.vis_backends = [LOGGERS[name] for name in args.log]
+        if args.resume:
+            config.resume = args.resume
+        take_weights(config, args)
+
+        from yolo_plugins.engine import YOLORunner
+
+        YOLORunner.from_cfg(config).train()
