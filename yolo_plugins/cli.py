@@ -6,7 +6,7 @@ import os
 import re
 import socket
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -28,6 +28,7 @@ _LAUNCHERS = {
     "mpi": ("OMPI_COMM_WORLD_RANK", "OMPI_COMM_WORLD_LOCAL_RANK", "OMPI_COMM_WORLD_SIZE", "MASTER_ADDR"),
 }
 _STARTED_BY = {"pytorch": "torchrun --nproc-per-node GPUS -m yolo_plugins train", "slurm": "srun", "mpi": "mpirun"}
+_CHECKPOINTS = {".pth", ".pt", ".weights"}
 
 
 @contextmanager
@@ -143,11 +144,44 @@ def _is_host(name: str) -> bool:
 
 def add_run_options(parser: argparse.ArgumentParser) -> None:
     """Options that training and testing share."""
-    parser.add_argument("config", help="path, or name of a file in configs/")
     parser.add_argument("--work-dir", help="folder for results (default: work_dirs/<config name>)")
     parser.add_argument("--launcher", type=launcher, default="none", help=f"{', '.join(_LAUNCHERS)} (default: none)")
     add_config_options(parser)
     parser.add_argument("--local-rank", "--local_rank", type=whole(0), default=0, help=argparse.SUPPRESS)
+
+
+def read_models(names: Sequence[str], weights: str | None) -> list[tuple[str | None, str]]:
+    """The models of a command line: checkpoints, each with the config that stands before it or before an earlier one.
+
+    A checkpoint is what ends as such, or a file that is no Python; everything else is a config, by path or name.
+
+    Args:
+        names: As given.
+        weights: `--weights`, in place of a checkpoint.
+
+    Returns:
+        (config, or None for the one in the checkpoint; file of weights) of the one or two models.
+
+    Raises:
+        UsageError: There are none, more, or a config without a checkpoint.
+    """
+    models: list[tuple[str | None, str]] = []
+    config, unused = None, None
+    for name in names:
+        if Path(name).suffix in _CHECKPOINTS or (Path(name).suffix != ".py" and Path(name).is_file()):
+            models.append((config, name))
+            unused = None
+        else:
+            config = unused = name
+    if weights and (models or len(names) != 1):
+        raise UsageError(f"--weights {weights}: give one config with it, and no checkpoint")
+    if weights:
+        return [(config, weights)]
+    if unused or not models:
+        raise UsageError(f"{unused or 'no model'}: give a checkpoint after a config, or --weights FILE")
+    if len(models) > 2:
+        raise UsageError(f"{models[2][1]}: a third checkpoint; give one, or two that are compared")
+    return models
 
 
 def add_config_options(parser: argparse.ArgumentParser) -> None:

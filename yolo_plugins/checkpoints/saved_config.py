@@ -10,6 +10,7 @@ import importlib
 import re
 import sys
 from collections.abc import Iterable, Iterator, Mapping
+from pathlib import Path
 from types import ModuleType
 from typing import Any
 
@@ -17,6 +18,7 @@ from mmengine.config import Config
 from mmengine.registry import Registry
 from mmengine.registry import registry as lookup
 
+from yolo_plugins.checkpoints.read import load_weights
 from yolo_plugins.config import complete_config
 from yolo_plugins.errors import UsageError
 from yolo_plugins.faults import some
@@ -64,6 +66,22 @@ def config_from_checkpoint(content: Mapping[str, Any], filename: str, options: I
     config = Config({key: stated[key] for key in _KEPT if key in stated})
     _check_types(config.to_dict(), filename)
     return complete_config(config, options, filename)
+
+
+def config_for_test(filename: str, options: Iterable[str] = ()) -> Config:
+    """The config in a checkpoint with what a test of it needs besides: a work folder, our hooks.
+
+    Args:
+        filename: Of the checkpoint.
+        options: Changes, as for `load_config`.
+
+    Raises:
+        UsageError: As `load_weights` and `config_from_checkpoint`.
+    """
+    config = config_from_checkpoint(load_weights(filename), filename, options)
+    config.work_dir = config.get("work_dir") or str(Path(filename).parent)
+    config.default_hooks = {"class_check": {"type": "ClassCheckHook"}, "console": {"type": "ConsoleHook"}}
+    return config
 
 
 def _parse(text: str, filename: str) -> dict[str, Any]:

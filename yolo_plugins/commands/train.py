@@ -15,6 +15,7 @@ LOGGERS = {"tensorboard": "TensorboardVisBackend", "wandb": "WandbVisBackend", "
 def parse_args() -> argparse.Namespace:
     """Reads the command line."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("config", help="path, or name of a file in configs/")
     add_run_options(parser)
     parser.add_argument(
         "--resume",
