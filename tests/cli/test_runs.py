@@ -169,6 +169,46 @@ def test_infer_tool_names_a_bad_picture_counts_what_is_none_and_exits_with_1(tra
     assert len(json.loads((tmp_path / "drawn" / "detections.json").read_text())) == 2
 
 
+def test_infer_needs_nothing_but_weights_and_takes_folders_and_videos(trained, synthetic_voc, tmp_path):
+    first, second = sorted((synthetic_voc / "VOC2007" / "JPEGImages").glob("*.jpg"))[:2]
+    pictures = tmp_path / "pictures"
+    (pictures / "sub").mkdir(parents=True)
+    shutil.copy(first, pictures / "a.jpg")
+    shutil.copy(second, pictures / "sub" / "a.jpg")
+    video = cv2.VideoWriter(str(pictures / "clip.mp4"), cv2.VideoWriter.fourcc(*"mp4v"), 10, (64, 48))
+    for _ in range(3):
+        video.write(cv2.resize(cv2.imread(str(first)), (64, 48)))
+    video.release()
+    arguments = ["--weights", trained / "epoch_2.pth", "--score-thr", 0.0001, "--classes", "person", "--batch-size", 2]
+    result = run("infer.py", pictures, *arguments, "--out", "drawn", "--save-txt", "--save-coco", cwd=tmp_path)
+    assert (result.returncode, result.stderr) == (0, "")
+    assert result.stdout == "drawn: 5 picture(s) and detections.json\n"
+    found = json.loads((tmp_path / "drawn" / "detections.json").read_text())
+    assert sorted(found) == ["a.jpg", "clip.mp4", "sub/a.jpg"]
+    assert {box["label"] for boxes in found.values() for box in boxes} == {"person"}
+    texts = sorted(path.relative_to(tmp_path / "drawn/labels").as_posix() for path in tmp_path.rglob("*.txt"))
+    assert texts == ["a.txt", "clip_0.txt", "clip_1.txt", "clip_2.txt", "sub/a.txt"]
+    rows = json.loads((tmp_path / "drawn" / "coco.json").read_text())
+    assert len(rows) == sum(map(len, found.values()))
+    assert {row["category_id"] for row in rows} == {VOC_CLASSES.index("person") + 1}
+
+
+@pytest.mark.parametrize(
+    ("source", "sentence"),
+    [
+        ("77", "camera 77: cannot be opened as a camera; connect it, or give the number of another one"),
+        ("no*.jpg", "no*.jpg: no picture matches; give a picture, a video, or a folder that holds some"),
+        ("http://127.0.0.1:1/a.jpg", "http://127.0.0.1:1/a.jpg cannot be fetched ("),
+        ("clip.mp4", "clip.mp4: cannot be opened as a video; give another file"),
+    ],
+)
+def test_infer_tells_a_source_that_gives_nothing_in_one_line(trained, tmp_path, source, sentence):
+    (tmp_path / "clip.mp4").write_bytes(b"no video")
+    result = run("infer.py", source, "--weights", trained / "epoch_2.pth", "--out", "drawn", cwd=tmp_path)
+    assert error_line(result).startswith(f"error: {sentence}")
+    assert result.stderr.count("\n") == 1
+
+
 @pytest.mark.parametrize("option", ["--score-thr", "--iou-threshold"])
 @pytest.mark.parametrize("value", ["nan", "2", "-1", "half"])
 def test_infer_tool_takes_fractions_as_thresholds(tmp_path, option, value):
