@@ -13,7 +13,7 @@ from packaging.utils import canonicalize_name
 
 REPO = Path(__file__).resolve().parents[1]
 PACKAGE = REPO / "yolo_plugins"
-TOOLS = sorted(path for path in (REPO / "tools").rglob("*.py") if path.stem != "demo")
+TOOLS = sorted((REPO / "tools").rglob("*.py"))
 STUDIES = sorted((REPO / "configs").glob("study_*.py"))
 LEAVES = sorted(set((REPO / "configs").glob("*.py")) - set(STUDIES))
 COMMANDS = sorted(path for path in (PACKAGE / "commands").glob("*.py") if path.stem != "__init__")
@@ -142,6 +142,10 @@ def test_tools_are_doors_to_the_commands(path):
     assert len(path.read_text().splitlines()) <= 6
     (imported,) = own_imports(path)
     assert imported in map(module_name, COMMANDS)
+
+
+def test_every_command_has_a_door():
+    assert sorted(module for path in TOOLS for module in own_imports(path)) == [*map(module_name, COMMANDS)]
 
 
 @pytest.mark.parametrize("path", COMMANDS, ids=lambda path: path.stem)

@@ -27,8 +27,8 @@ _LAUNCHERS = {
     "slurm": ("SLURM_PROCID", "SLURM_LOCALID", "SLURM_NTASKS", "SLURM_NODELIST"),
     "mpi": ("OMPI_COMM_WORLD_RANK", "OMPI_COMM_WORLD_LOCAL_RANK", "OMPI_COMM_WORLD_SIZE", "MASTER_ADDR"),
 }
+_STARTED_BY = {"pytorch": "torchrun --nproc-per-node GPUS -m yolo_plugins train", "slurm": "srun", "mpi": "mpirun"}
 _CHECKPOINTS = {".pth", ".pt", ".weights"}
-_STARTED_BY = {"pytorch": "torchrun, as tools/dist_train.sh does", "slurm": "srun", "mpi": "mpirun"}
 
 
 @contextmanager

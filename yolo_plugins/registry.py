@@ -44,6 +44,11 @@ def _build_in_own_scope(build: Callable[..., Any], cfg: Any, *args: Any, **kwarg
     return build(cfg, *args, **kwargs)
 
 
+def extends(kind: type, name: str) -> bool:
+    """Whether a class is, or extends, that of this full name, whose package need not have been imported."""
+    return any(f"{base.__module__}.{base.__qualname__}" == name for base in kind.__mro__)
+
+
 # Backbones state `out_channels` and `out_strides` (fine to coarse), take (N, 3, H, W), return one map a level.
 # Necks take `in_channels` and state `out_channels`; heads take `in_channels` and `strides`. Losses take a `LossInput`
 # and return `dict[str, Tensor]`, terms of any name, which they alone scale.

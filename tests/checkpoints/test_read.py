@@ -263,7 +263,7 @@ def test_checkpoint_that_runs_code_is_refused_with_the_name_and_the_remedy(tmp_p
     path = tmp_path / "evil.pth"
     for zipped in (True, False):
         torch.save({"state_dict": {}, "extra": command}, path, _use_new_zipfile_serialization=zipped)
-        with pytest.raises(UsageError, match=r"evil\.pth: .*posix\.system.*convert_weights") as error:
+        with pytest.raises(UsageError, match=r"evil\.pth: .*posix\.system.*convert-weights") as error:
             load_checkpoint(path)
         assert "\n" not in str(error.value)
     assert not marker.exists()
@@ -310,7 +310,7 @@ def test_loaded_checkpoint_can_be_saved_and_loaded_again(tmp_path):
 
 
 def test_official_file_given_as_checkpoint_names_the_converter(official):
-    with pytest.raises(UsageError, match=r"models\.yolo\.DetectionModel.*tools/convert_weights\.py"):
+    with pytest.raises(UsageError, match=r"models\.yolo\.DetectionModel.*yolo-plugins convert-weights"):
         load_checkpoint(official(model=official.model()))
 
 

@@ -1,35 +1,35 @@
 """The demo as a chain of commands; that it learns is shown by `make demo` itself."""
 
-import shutil
 import subprocess
 import sys
-from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
-TOOLS = Path(__file__).resolve().parents[2] / "tools"
-REPORT = "import sys\nprint('given', *sys.argv[1:])\n"
+from yolo_plugins.commands import demo
 
 
-@pytest.fixture
-def checkout(tmp_path):
-    """A checkout whose study fails with status 3, and that holds results of an earlier demo."""
-    (tmp_path / "tools").mkdir()
-    shutil.copy(TOOLS / "demo.py", tmp_path / "tools")
-    (tmp_path / "tools" / "make_synthetic_voc.py").write_text(REPORT)
-    (tmp_path / "tools" / "study.py").write_text(REPORT + "sys.exit(3)\n")
+def test_demo_ends_with_the_status_of_the_step_that_fails_and_leaves_nothing_old(tmp_path, monkeypatch, capsys):
+    """Its study fails with status 3, and the folder holds results of an earlier demo."""
+    started = []
+
+    def run(command, check):
+        started.append(list(map(str, command)))
+        return SimpleNamespace(returncode=3 if "study" in command else 0)
+
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(sys, "argv", ["yolo-plugins demo"])
+    monkeypatch.setattr(subprocess, "run", run)
     (tmp_path / "work_dirs" / "demo").mkdir(parents=True)
     (tmp_path / "work_dirs" / "demo" / "metrics.json").write_text('{"ap50": 1}')
-    return tmp_path
-
-
-def test_demo_ends_with_the_status_of_the_step_that_fails_and_leaves_nothing_old(checkout, tmp_path_factory):
-    elsewhere = tmp_path_factory.mktemp("elsewhere")
-    command = [sys.executable, checkout / "tools" / "demo.py"]
-    result = subprocess.run(command, cwd=elsewhere, capture_output=True, text=True)
-    assert result.returncode == 3
-    assert "given work_dirs/demo/VOCdevkit" in result.stdout
-    assert "given study_demo --jobs 3 --out work_dirs/demo/study" in result.stdout
-    assert "== evaluation" not in result.stdout
-    assert not (checkout / "work_dirs" / "demo").exists()
-    assert list(elsewhere.iterdir()) == []
+    with pytest.raises(SystemExit) as end:
+        demo.main()
+    assert end.value.code == 3
+    options = ["--cfg-options", "data_root=work_dirs/demo/VOCdevkit"]
+    assert [command[:3] for command in started] == [[sys.executable, "-m", "yolo_plugins"]] * 2
+    assert [command[3:] for command in started] == [
+        ["make-synthetic-voc", "work_dirs/demo/VOCdevkit"],
+        ["study", "study_demo", "--jobs", "3", "--out", "work_dirs/demo/study", *options],
+    ]
+    assert "== evaluation" not in capsys.readouterr().out
+    assert not (tmp_path / "work_dirs" / "demo").exists()

@@ -1,4 +1,4 @@
-"""Every tool answers --help at once: before torch is imported, from any directory."""
+"""Every tool answers --help at once: before any library is imported, from any directory."""
 
 import subprocess
 import sys
@@ -16,12 +16,12 @@ try:
     runpy.run_path({tool!r}, run_name="__main__")
 except SystemExit as end:
     assert end.code == 0
-assert "torch" not in sys.modules
+assert not [name for name in ("torch", "numpy", "mmengine", "pandas", "cv2") if name in sys.modules]
 """
 
 
 @pytest.mark.parametrize("tool", TOOLS, ids=lambda tool: tool.stem)
-def test_help_is_printed_without_torch(tool, tmp_path):
+def test_help_is_printed_without_any_library(tool, tmp_path):
     command = [sys.executable, "-c", RUN_AS_COMMAND.format(tool=str(tool))]
     result = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True)
     assert result.returncode == 0, result.stderr

@@ -36,7 +36,7 @@ config, checkpoint, picture = sys.argv[1:]
 detector = init_detector(config, checkpoint, device="cpu")
 by_path, by_array = (inference_detector(detector, given).pred_instances for given in (picture, cv2.imread(picture)))
 ours = load_config(config)
-found = detect(load_detector(ours, checkpoint), cv2.imread(picture), test_pipeline(ours))
+(found,) = detect(load_detector(ours, checkpoint), [cv2.imread(picture)], test_pipeline(ours))
 rows = [[part.bboxes.tolist(), part.scores.tolist(), part.labels.tolist()] for part in (by_path, by_array, found)]
 print(json.dumps([[by_inferencer[name] for name in ("bboxes", "scores", "labels")], *rows]))
 """

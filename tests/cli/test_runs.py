@@ -170,7 +170,7 @@ def test_test_tool_evaluates_the_deploy_form_and_reports_it_apart_from_the_metri
 
 def test_infer_tool_draws_and_lists_every_picture(trained, synthetic_voc, tmp_path):
     pictures = synthetic_voc / "VOC2007" / "JPEGImages"
-    arguments = ["--config", REPO / "configs" / "yolov5_n_voc.py", "--checkpoint", trained / "epoch_2.pth"]
+    arguments = ["--config", REPO / "configs" / "yolov5_n_voc.py", "--weights", trained / "epoch_2.pth"]
     options = ["--out", tmp_path / "drawn", "--score-thr", 1e-4, "--cfg-options", *TINY]
     result = run("infer.py", pictures, *arguments, *options, cwd=tmp_path)
     assert result.returncode == 0, result.stderr
@@ -195,7 +195,7 @@ def test_infer_tool_names_a_bad_picture_counts_what_is_none_and_exits_with_1(tra
     bad = sorted(pictures.iterdir())[0]
     bad.write_bytes(bad.read_bytes()[:-500])
     (pictures / "list.txt").touch()
-    arguments = ["--config", "yolov5_n_voc", "--checkpoint", trained / "epoch_2.pth", "--out", tmp_path / "drawn"]
+    arguments = ["--config", "yolov5_n_voc", "--weights", trained / "epoch_2.pth", "--out", tmp_path / "drawn"]
     result = run("infer.py", pictures, *arguments, "--cfg-options", *TINY, cwd=tmp_path)
     assert error_line(result) == f"error: {pictures}: 1 of 3 pictures cannot be read, named above"
     assert result.stderr.count(f"{bad}: cannot decode the image") == 1
@@ -207,7 +207,7 @@ def test_infer_tool_names_a_bad_picture_counts_what_is_none_and_exits_with_1(tra
 @pytest.mark.parametrize("option", ["--score-thr", "--iou-threshold"])
 @pytest.mark.parametrize("value", ["nan", "2", "-1", "half"])
 def test_infer_tool_takes_fractions_as_thresholds(tmp_path, option, value):
-    arguments = ["--config", "yolov5_n_voc", "--checkpoint", "none.pth", "--out", "out", option, value]
+    arguments = ["--config", "yolov5_n_voc", "--weights", "none.pth", "--out", "out", option, value]
     result = run("infer.py", tmp_path, *arguments, cwd=tmp_path)
     assert result.returncode == 2
     assert result.stderr.splitlines()[-1] == f"infer.py: error: argument {option}: {value!r} is no number from 0 to 1"
@@ -227,7 +227,7 @@ def test_an_input_that_is_not_square_is_trained_evaluated_and_inferred(synthetic
         assert result.returncode == 0, result.stderr
         assert means(result.stdout) == {key: pytest.approx(value, abs=tolerance) for key, value in scores.items()}
     picture = synthetic_voc / "VOC2007" / "JPEGImages" / "000001.jpg"
-    arguments = ["--config", "yolov5_n_voc", "--checkpoint", checkpoint, "--out", "drawn", "--score-thr", 0.0001]
+    arguments = ["--config", "yolov5_n_voc", "--weights", checkpoint, "--out", "drawn", "--score-thr", 0.0001]
     result = run("infer.py", picture, *arguments, *options, cwd=tmp_path)
     assert result.returncode == 0, result.stderr
     found = json.loads((tmp_path / "drawn" / "detections.json").read_text())[picture.name]
@@ -272,7 +272,7 @@ def test_unknown_config_is_one_line_with_the_nearest_name(tmp_path):
     ("option", "sentence"),
     [
         ("data_rot=x", "the config has no 'data_rot'; did you mean 'data_root'?"),
-        ("data_root=/nowhere", "/nowhere: no such VOCdevkit folder; run tools/download_voc.py"),
+        ("data_root=/nowhere", "/nowhere: no such VOCdevkit folder; run yolo-plugins download-voc"),
         ("model.backbone.type=mmdet.ResNett", "unknown type='mmdet.ResNett' (model); did you mean 'mmdet.ResNet'?"),
         ("model.backbone.type=YOLOv5CPS", "unknown type='YOLOv5CPS' (model); did you mean 'YOLOv5CSP'?"),
         ("model.backbone.widen=1", "YOLOv5CSP takes no 'widen'; did you mean 'widen_factor'?"),
@@ -331,7 +331,7 @@ def test_checkpoint_that_would_run_code_is_refused_and_runs_none(synthetic_voc, 
 
 
 def test_infer_refuses_a_folder_without_pictures(tmp_path):
-    arguments = ["--config", "yolov5_n_voc", "--checkpoint", "none.pth", "--out", tmp_path / "out"]
+    arguments = ["--config", "yolov5_n_voc", "--weights", "none.pth", "--out", tmp_path / "out"]
     assert "no picture found" in error_line(run("infer.py", tmp_path, *arguments, cwd=tmp_path))
 
 

@@ -207,7 +207,7 @@ def test_split_is_read_in_file_order_without_blank_lines(tmp_path):
 
 
 def test_missing_data_root_missing_split_and_empty_split_are_refused(tmp_path):
-    with pytest.raises(UsageError, match=r"no such data folder.*download_voc"):
+    with pytest.raises(UsageError, match=r"no such data folder.*download-voc"):
         read_split(tmp_path / "nowhere", "VOC2007", "train")
     with pytest.raises(UsageError, match=r"train\.txt: cannot read the split"):
         read_split(tmp_path, "VOC2007", "train")

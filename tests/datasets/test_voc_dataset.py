@@ -304,7 +304,7 @@ def test_two_pictures_of_one_stem_are_refused(build, voc):
 
 
 def test_missing_data_root_names_the_remedies(build, tmp_path):
-    with pytest.raises(UsageError, match=r"nowhere.*tools/download_voc\.py.*--cfg-options data_root=DIR"):
+    with pytest.raises(UsageError, match=r"nowhere.*yolo-plugins download-voc.*--cfg-options data_root=DIR"):
         build(data_root=str(tmp_path / "nowhere"))
 
 

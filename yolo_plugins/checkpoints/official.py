@@ -8,7 +8,7 @@ import pickle
 import re
 import zipfile
 from collections import OrderedDict
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -47,11 +47,13 @@ class OfficialWeights(NamedTuple):
     Attributes:
         state_dict: Parameters and persistent buffers under the official names; floating-point tensors as float32.
         classes: Their names in the order of their numbers; None where the file does not say.
+        norm_eps: What its norms add to the variance; None where the file does not say, or they differ.
         is_module: Whether they came out of a pickled module, and not out of a plain state dict.
     """
 
     state_dict: "OrderedDict[str, Tensor]"
     classes: tuple[str, ...] | None = None
+    norm_eps: float | None = None
     is_module: bool = False
 
 
@@ -70,7 +72,7 @@ def read_official(path: str | Path) -> OfficialWeights:
     try:
         content = _read_inert(path)
         place, state_dict = _find_state_dict(content)
-        classes = _class_names(place, path)
+        classes, eps = _class_names(place, path), {norm.state["eps"] for norm in _norms(place)}
     except UsageError:
         raise
     except Exception as error:  # a faulty file can raise anything
@@ -83,7 +85,7 @@ def read_official(path: str | Path) -> OfficialWeights:
         )
         raise UsageError(f"{path}: holds no weights (found {found}); give an official .pt file or a state dict")
     own = OrderedDict((name, _own(tensor)) for name, tensor in state_dict.items())
-    return OfficialWeights(own, classes, isinstance(place, _Inert))
+    return OfficialWeights(own, classes, eps.pop() if len(eps) == 1 else None, isinstance(place, _Inert))
 
 
 def _read_inert(path: Path) -> Any:
@@ -207,6 +209,15 @@ def _walk(module: _Inert, prefix: str = "") -> dict[str, Tensor]:
         if isinstance(child, _Inert):
             found |= _walk(child, f"{prefix}{name}.")
     return found
+
+
+def _norms(module: Any) -> Iterator[_Inert]:
+    """The norm layers within a pickled module that state their epsilon."""
+    state = module.state if isinstance(module, _Inert) and isinstance(module.state, dict) else {}
+    if "running_var" in state.get("_buffers", {}) and type(state.get("eps")) is float:
+        yield module
+    for child in state.get("_modules", {}).values():
+        yield from _norms(child)
 
 
 def _own(tensor: Tensor) -> Tensor:

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Literal
 
+import torch
 from torch import Tensor
 
 import yolo_plugins
@@ -18,6 +19,7 @@ from yolo_plugins.errors import UsageError
 
 Family = Literal["yolov5", "scaled_yolov4", "darknet"]
 _CONVERTERS = {"yolov5": yolov5, "scaled_yolov4": scaled_yolov4, "darknet": scaled_yolov4}
+_DARKNET_EPS = 1e-5  # what Darknet adds to a variance
 _LAYER = re.compile(r"(?:model\.)+(\d+)\.")  # of an official key
 
 
@@ -28,7 +30,8 @@ def load_any_weights(path: str | Path) -> dict[str, Any]:
     `.weights`, whose network is the `.cfg` of the same name beside it.
 
     Returns:
-        `state_dict` under our names, and `meta` where it says something, such as the classes by name.
+        `state_dict` under our names, and `meta` where there is one; of an official file with the names of its classes,
+        `anchors` in pixels, `norm_eps` and the name of its `model`, None where it does not say.
 
     Raises:
         UsageError: As `load_weights`; or an official file that is damaged, or of another network than we have.
@@ -66,6 +69,9 @@ def converted(path: Path, official: OfficialWeights, family: Family) -> dict[str
     check_weights(state_dict, path)
     meta: dict[str, Any] = {
         "family": family,
+        "model": _CONVERTERS[family].model_name(state_dict),
+        "anchors": _anchors(official.state_dict),
+        "norm_eps": _DARKNET_EPS if family == "darknet" else official.norm_eps,
         "source": path.name,
         "source_sha256": hashlib.sha256(path.read_bytes()).hexdigest(),
         "yolo_plugins_version": yolo_plugins.__version__,
@@ -83,6 +89,15 @@ def _family(state_dict: Mapping[str, Tensor]) -> Family | None:
     if not layers:
         return None
     return "scaled_yolov4" if max(layers) in scaled_yolov4.HEADS else "yolov5"
+
+
+def _anchors(state_dict: Mapping[str, Tensor]) -> list[list[list[float]]] | None:
+    """Width and height of the official anchors in pixels, a list a level; None where there are none."""
+    cells = [value for key, value in state_dict.items() if _LAYER.sub("", key) == "anchors" and value.ndim == 3]
+    if not cells:
+        return None
+    strides = 8 * 2.0 ** torch.arange(len(cells[0]))
+    return (cells[0] * strides.view(-1, 1, 1)).tolist()
 
 
 def _pickled_module(path: Path) -> OfficialWeights | None:

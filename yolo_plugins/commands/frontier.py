@@ -49,7 +49,15 @@ def _parse(parser: argparse.ArgumentParser, arguments: list[str]) -> argparse.Na
 def main() -> None:
     command, args = parse()
     with one_line_errors():
-        from yolo_plugins.study import frontier, model_choice
+        print(_function(command)(**vars(args)))
 
-        run: Callable[..., str] = frontier.analyse if command == "analyse" else getattr(model_choice, command)
-        print(run(**vars(args)))
+
+def _function(command: str) -> Callable[..., str]:
+    """What the command calls; only a report loads what draws."""
+    if command == "analyse":
+        from yolo_plugins.study.frontier import analyse
+
+        return analyse
+    from yolo_plugins.study import model_choice
+
+    return getattr(model_choice, command)

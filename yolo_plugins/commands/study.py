@@ -39,11 +39,9 @@ def main() -> None:
     args = parse_args()
     with one_line_errors():
         folder = args.out or Path("work_dirs") / find_config(args.config).stem
-        import torch
-
         from yolo_plugins.study import executors, jobs, plan, status
 
-        gpus = int(torch.cuda.is_available()) if args.gpus is None else args.gpus
+        gpus = _gpus_here() if args.gpus is None and not args.status else args.gpus or 0
         runs = plan.plan_runs(args.config, folder, args.cfg_options, gpus)
         if args.status:
             lines = status.tell_status(runs)
@@ -54,3 +52,10 @@ def main() -> None:
             lines = plan.run_study(runs, folder, executors.local_executors(args.jobs, gpus), args.jobs)
         for line in lines:
             print(line, flush=True)
+
+
+def _gpus_here() -> int:
+    """1 where there is a GPU; those who only ask for the status do not wait for torch."""
+    import torch
+
+    return int(torch.cuda.is_available())

@@ -108,7 +108,7 @@ def verify_voc(
     if unknown:
         raise UsageError(f"{unknown[0]}: its official counts are not known, only those of {', '.join(OFFICIAL_COUNTS)}")
     if not Path(data_root).is_dir():
-        raise UsageError(f"{data_root}: no such folder; give a VOCdevkit folder or run tools/download_voc.py")
+        raise UsageError(f"{data_root}: no such folder; give a VOCdevkit folder or run yolo-plugins download-voc")
     counts: dict[str, SplitCounts] = {}
     faults: list[str] = []
     for text, (sub, split) in zip(sets, pairs, strict=True):

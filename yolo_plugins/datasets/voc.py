@@ -127,7 +127,7 @@ def read_split(data_root: str | Path, sub: str, split: str) -> list[str]:
     path = split_path(data_root, sub, split)
     if not Path(data_root).is_dir():
         raise UsageError(
-            f"{data_root}: no such data folder; set data_root to a VOCdevkit folder or run tools/download_voc.py"
+            f"{data_root}: no such data folder; set data_root to a VOCdevkit folder or run yolo-plugins download-voc"
         )
     try:
         lines = path.read_text(encoding="utf-8-sig").splitlines()

@@ -22,7 +22,7 @@ class VOCDataset(DetectionDataset):
         if not Path(self.data_root).is_dir():
             raise UsageError(
                 f"{self.data_root}: no such VOCdevkit folder; "
-                "run tools/download_voc.py or pass --cfg-options data_root=DIR"
+                "run yolo-plugins download-voc or pass --cfg-options data_root=DIR"
             )
         rules = self.metainfo["classes"], self.others, self.clip
         for sub, split in map(parse_split, self.splits):

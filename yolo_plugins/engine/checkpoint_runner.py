@@ -14,10 +14,10 @@ from mmengine.runner.checkpoint import weights_to_cpu
 from mmengine.utils import apply_to
 from torch import nn
 
-from yolo_plugins.checkpoints.classes import check_class_names
-from yolo_plugins.checkpoints.read import check_fits, load_weights, weights_sha256
+from yolo_plugins.checkpoints.read import load_weights, weights_sha256
 from yolo_plugins.checkpoints.soundness import first_not_finite, write_checkpoint
-from yolo_plugins.checkpoints.transfer import start_from
+from yolo_plugins.checkpoints.stated import anchors_of
+from yolo_plugins.checkpoints.transfer import Start, fit
 from yolo_plugins.checkpoints.weights import load_any_weights
 from yolo_plugins.engine.checkpoint import AtomicCheckpointHook, latest_checkpoint, newest_sound
 from yolo_plugins.engine.recipe import describe_recipe
@@ -120,6 +120,9 @@ class CheckpointRunner(Runner):
             "recipe": self.recipe,
         }
         model = unwrapped(self.model)
+        anchors = anchors_of(model)
+        if anchors is not None:
+            description["anchors"] = anchors.tolist()
         hub = _hub(info)
         checkpoint = {
             "meta": {"epoch": self.epoch + 1, "iter": self.iter} | (meta or {}) | description,
@@ -162,33 +165,31 @@ class CheckpointRunner(Runner):
             sound = newest_sound(Path(filename).parent)
             raise UsageError(f"{error}; {sound} is sound" if sound else str(error)) from error
         model = unwrapped(self.model)
-        if self.recipe and not self._resume:
-            self.recipe[INITIAL_WEIGHTS] = {"load_from": weights_sha256(checkpoint["state_dict"])}
-        told = self._compare_classes(filename, checkpoint, model)
-        check_fits(model, checkpoint["state_dict"], filename)
-        if told:
-            self.logger.warning(told)
+        start = self._fit(filename, checkpoint, model)
+        for sentence in start.told:
+            self.logger.warning(sentence)
         if self._resume:
             averages = any(isinstance(hook, EMAHook) for hook in self.hooks)
             seed = self.cfg.get("randomness", {}).get("seed")
             check_resumable(checkpoint, filename, self.max_epochs, averages, seed)
             self._take_up_recipe(filename, checkpoint["meta"])
             self._count_anew(checkpoint)
+        elif self.recipe:
+            self.recipe[INITIAL_WEIGHTS] = {"load_from": weights_sha256(start.taken)}
+        checkpoint["state_dict"] = start.weights
         self.call_hook("after_load_checkpoint", checkpoint=checkpoint)
         model.load_state_dict(checkpoint["state_dict"])
         self._has_loaded = True
         self.logger.info(f"loaded {filename}")
         return checkpoint
 
-    def _compare_classes(self, filename: str, checkpoint: dict[str, Any], model: nn.Module) -> str | None:
-        """Compares the classes of a checkpoint with those of the data set in use; tells what was taken by name."""
+    def _fit(self, filename: str, checkpoint: dict[str, Any], model: nn.Module) -> Start:
+        """Weights for the model; where a training starts from them, or `by_name` says so, for other classes, too."""
         built = [loop for loop in (self._train_loop, self._val_loop, self._test_loop) if isinstance(loop, BaseLoop)]
         classes = getattr(built[0].dataloader.dataset, "metainfo", {}).get("classes") if built else None
-        starts = isinstance(self._train_loop, BaseLoop) and not self._resume
-        if starts or self.cfg.get("by_name"):
-            return start_from(checkpoint, model, self.cfg.get("model") or {}, classes, filename)
-        check_class_names(checkpoint, classes, filename)
-        return None
+        training = isinstance(self._train_loop, BaseLoop)
+        by_name = not self._resume and (training or bool(self.cfg.get("by_name")))
+        return fit(checkpoint, model, self.cfg, classes, filename, training, by_name)
 
     def _count_anew(self, checkpoint: dict[str, Any]) -> None:
         """Sets the count of iterations to that of the finished epochs as they are now, and what the hub keeps to plain.

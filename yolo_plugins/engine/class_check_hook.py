@@ -2,7 +2,6 @@
 
 from typing import Any
 
-from mmdet.models.detectors import BaseDetector
 from mmengine.hooks import Hook
 from mmengine.runner import BaseLoop, Runner
 from torch import Tensor, nn
@@ -14,7 +13,7 @@ from yolo_plugins.datasets.transforms import Letterbox
 from yolo_plugins.engine.unwrapped import unwrapped
 from yolo_plugins.errors import UsageError
 from yolo_plugins.faults import some
-from yolo_plugins.registry import HOOKS
+from yolo_plugins.registry import HOOKS, extends
 
 
 @HOOKS.register_module()
@@ -101,7 +100,8 @@ def _norms_of_one_value(model: nn.Module, input_hw: tuple[int, int]) -> list[str
 def _check_padding(model: nn.Module, dataset: object) -> None:
     steps = getattr(getattr(dataset, "pipeline", None), "transforms", [])
     centred = any(isinstance(step, Letterbox) and step.centre for step in steps)
-    if centred and isinstance(model, BaseDetector) and not getattr(model, "undoes_padding", False):
+    is_of_mmdet = extends(type(model), "mmdet.models.detectors.base.BaseDetector")
+    if centred and is_of_mmdet and not getattr(model, "undoes_padding", False):
         raise UsageError(
             f"{type(model).__name__} scales its boxes back and knows of no padding before the picture: take the base "
             "voc0712_320_corner.py, or give the Letterbox of the test pipeline centre=False"

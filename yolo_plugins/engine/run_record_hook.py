@@ -216,7 +216,7 @@ def _describe(runner: Runner, device: torch.device) -> Record:
         "protocol": protocol,
         "protocol_sha256": sha256_of(protocol),
         "loss": loss_name(runner.cfg.model.to_dict()),
-        "command": shlex.join(mask_arguments(sys.argv)),
+        "command": f"{sys.argv[0]} {shlex.join(mask_arguments(sys.argv[1:]))}".strip(),
         "started": datetime.now(UTC).isoformat(timespec="seconds"),
         "resumed_after": [],
         "seed": runner.seed,

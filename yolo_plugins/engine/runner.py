@@ -57,8 +57,8 @@ class YOLORunner(CheckpointRunner):
         """
         if self.launcher not in ("none", "pytorch") and not torch.cuda.is_available():
             raise UsageError(
-                f"--launcher {self.launcher} needs GPUs, and there is none: start it by tools/dist_train.sh or "
-                "tools/slurm_train.sh, which run on CPUs too"
+                f"--launcher {self.launcher} needs GPUs, and there is none: give --launcher pytorch under "
+                "torchrun, which runs on CPUs too"
             )
         if not torch.cuda.is_available():
             keep_freed_memory()
@@ -130,7 +130,7 @@ class YOLORunner(CheckpointRunner):
     def build_logger(self, *args: Any, **kwargs: Any) -> MMLogger:
         """MMEngine's logger with a console handler that passes warnings and errors only, to standard error.
 
-        Standard output is for results, such as the JSON of `tools/test.py`.
+        Standard output is for results, such as the JSON of `yolo-plugins test`.
         """
         logger = super().build_logger(*args, **kwargs)
         for handler in logger.handlers:

@@ -9,12 +9,11 @@ from collections.abc import Sequence
 from typing import Any
 
 import torch
-from mmdet.models.dense_heads.base_dense_head import BaseDenseHead
 from mmengine.config import ConfigDict
 from torch import Tensor, nn
 
 from yolo_plugins.errors import UsageError
-from yolo_plugins.registry import MODELS
+from yolo_plugins.registry import MODELS, extends
 
 _GRIDS = ("anchor_generator", "prior_generator", "bbox_coder")  # arguments of MMDetection's heads that hold strides
 _TRIAL_CELLS = 4  # of the coarsest map's sides
@@ -111,7 +110,8 @@ def build_head(
 
 def is_mmdet_head(head: Any) -> bool:
     """Whether a class, or an object, is one of MMDetection's dense heads, which predict and weigh for themselves."""
-    return issubclass(head if inspect.isclass(head) else type(head), BaseDenseHead)
+    kind = head if inspect.isclass(head) else type(head)
+    return extends(kind, "mmdet.models.dense_heads.base_dense_head.BaseDenseHead")
 
 
 def _parameters(cfg: dict) -> Sequence[str]:

@@ -7,9 +7,9 @@ config never types them twice.
 from collections.abc import Sequence
 from typing import Any
 
-from mmdet.models.detectors import BaseDetector
 from mmdet.structures import DetDataSample
 from mmengine.dist import get_world_size
+from mmengine.model import BaseModel
 from torch import Tensor
 
 from yolo_plugins.errors import UsageError
@@ -22,8 +22,10 @@ _PREPROCESSOR = dict(type="YOLODataPreprocessor")
 
 
 @MODELS.register_module(name=["YOLODetector", "SingleStageDetector"])
-class YOLODetector(BaseDetector):
+class YOLODetector(BaseModel):
     """Backbone -> neck -> head, each ours or MMDetection's (`mmdet.FPN`, `mmdet.YOLOXHead`).
+
+    It speaks as MMDetection's detectors do, but does not extend their base class: that would load all of its models.
 
     Args:
         backbone: Config of a backbone that states `out_channels` and `out_strides`.
@@ -80,6 +82,10 @@ class YOLODetector(BaseDetector):
             )
         return self.neck(self.backbone(batch_inputs))
 
+    def forward(self, inputs: Tensor, data_samples: Any = None, mode: str = "tensor") -> Any:
+        """What `loss` or `predict` gives, by `mode`; or, of "tensor", the head's raw outputs."""
+        return {"loss": self.loss, "predict": self.predict, "tensor": self._forward}[mode](inputs, data_samples)
+
     def _forward(self, batch_inputs: Tensor, batch_data_samples: object = None) -> tuple[Tensor, ...]:
         """(N, 3, H, W) in 0..1 -> the head's raw outputs, fine to coarse, (N, A, H_i, W_i, 5 + K)."""
         return self.bbox_head(self.extract_feat(batch_inputs))
@@ -125,10 +131,13 @@ class YOLODetector(BaseDetector):
             results = self.bbox_head.predict(self.extract_feat(batch_inputs), batch_data_samples, rescale=False)
         else:
             results = self.bbox_head.predict(self._forward(batch_inputs))
-        if rescale:
-            for result, sample in zip(results, batch_data_samples, strict=True):
-                result.bboxes = to_original(result.bboxes, sample)
-        return self.add_pred_to_datasample(batch_data_samples, results)
+        for result, sample in zip(results, batch_data_samples, strict=True):
+            bboxes = getattr(
+                result.bboxes, "tensor", result.bboxes
+            )  # some of MMDetection's coders have their own class
+            result.bboxes = to_original(bboxes, sample) if rescale else bboxes
+            sample.pred_instances = result
+        return list(batch_data_samples)
 
 
 def to_original(bboxes: Tensor, sample: DetDataSample) -> Tensor:

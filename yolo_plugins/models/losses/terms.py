@@ -7,7 +7,6 @@ from typing import TypeVar
 
 from torch import Tensor
 from torch.nn import functional
-from torchvision.ops import sigmoid_focal_loss
 
 from yolo_plugins.errors import UsageError
 from yolo_plugins.models.losses.iou import IOU_KINDS
@@ -93,6 +92,8 @@ class _LogitTerm:
     def weighted_sum(self, logits: Tensor, target: Tensor, weights: Tensor) -> Tensor:
         """Scalar sum over logits and targets (0..1) of one shape, with weights that broadcast to it."""
         if self._is_focal:
+            from torchvision.ops import sigmoid_focal_loss  # half a second, for those who focus
+
             alpha = -1.0 if self.alpha is None else self.alpha  # torchvision's -1 weighs neither
             return (sigmoid_focal_loss(logits, target, alpha, self.gamma) * weights).sum()
         pos_weight = None if self.pos_weight == 1 else logits.new_tensor(self.pos_weight)

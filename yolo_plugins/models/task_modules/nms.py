@@ -5,7 +5,6 @@ Operators come from torchvision, whose wheels ship them for CUDA too, so no CUDA
 
 from mmengine.structures import InstanceData
 from torch import Tensor
-from torchvision.ops import batched_nms, box_convert
 
 
 def select_detections(
@@ -29,6 +28,8 @@ def select_detections(
     Returns:
         `bboxes` (k, 4) xyxy in pixels, `scores` (k,), `labels` (k,), by falling score.
     """
+    from torchvision.ops import batched_nms, box_convert  # half a second, for those who detect
+
     decoded = decoded[decoded[:, 4] > score_thr]
     scores = decoded[:, 5:] * decoded[:, 4:5]
     if multi_label and scores.shape[1] > 1:
