@@ -7,6 +7,7 @@ python tools/test.py work_dirs/a/epoch_200.pth work_dirs/b/epoch_200.pth --repor
 """
 
 import argparse
+import contextlib
 import shlex
 import sys
 from pathlib import Path
@@ -49,7 +50,8 @@ def main() -> None:
         if len(models) == 2 and not args.report:
             raise UsageError(f"{models[1][1]}: a second checkpoint; say where the two are compared, by --report DIR")
         write = _report_writer(args.report) if args.report else None
-        outcomes = [_test(args, *model) for model in models]
+        with contextlib.redirect_stdout(sys.stderr):  # some packages print when they are imported
+            outcomes = [_test(args, *model) for model in models]
         metrics, tested = zip(*outcomes, strict=True)
         if metrics[0] is None:
             return
@@ -67,7 +69,7 @@ def _report_writer(folder: Path) -> Any:
     """What writes the report of one or two tests; the folder is made, so that a fault shows before the test."""
     folder.mkdir(parents=True, exist_ok=True)
     try:
-        from yolo_plugins.results.page import write_results
+        from yolo_plugins.results.report import write_results
     except ImportError as error:
         raise UsageError(f"--report: {error}: pip install 'yolo_plugins[analysis]'") from error
     return write_results
