@@ -1,5 +1,7 @@
 """YOLOv5-m, trained on from weights on a small data set: 320 px, 10 epochs, fixed norms.
 
+The recipe of yolov5_n_finetune, which was found with YOLOv5-n; not tried with this model.
+
 python tools/train.py yolov5_m_finetune --weights yolov5m.pt --cfg-options data_root=DIR
 """
 
