@@ -1,9 +1,11 @@
 """Package metadata; the version stands in yolo_plugins/__init__.py, the dependencies in requirements/*.txt."""
 
 import ast
+import shutil
 from pathlib import Path
 
 from setuptools import find_packages, setup
+from setuptools.command.build_py import build_py
 
 ROOT = Path(__file__).resolve().parent
 
@@ -25,6 +27,20 @@ def _requirements(name: str) -> list[str]:
     return [line for line in (line.split("#")[0].strip() for line in lines) if line]
 
 
+class BuildWithConfigs(build_py):
+    """Packs the modules and, unless they are used where they lie, the configs, from an empty folder."""
+
+    def run(self) -> None:
+        """Nothing of an earlier build travels along, such as a module that has been deleted since."""
+        if self.editable_mode:
+            super().run()
+            return
+        shutil.rmtree(self.build_lib, ignore_errors=True)
+        super().run()
+        target = Path(self.build_lib, "yolo_plugins", ".mim", "configs")
+        shutil.copytree(ROOT / "configs", target, ignore=shutil.ignore_patterns("__pycache__"))
+
+
 setup(
     name="yolo_plugins",
     version=_version(),
@@ -35,12 +51,16 @@ setup(
     license_files=["LICENSE"],
     python_requires=">=3.11",
     packages=find_packages(include=["yolo_plugins", "yolo_plugins.*"]),
-    package_data={"yolo_plugins": ["py.typed", "study/report/templates/*"]},
+    package_data={"yolo_plugins": ["py.typed", "*/templates/*", "study/report/templates/*"]},
     install_requires=_requirements("runtime"),
-    extras_require={name: _requirements(name) for name in ("backbones", "analysis", "dev", "docs")},
+    extras_require={name: _requirements(name) for name in ("backbones", "analysis", "dev", "docs")}
+    | {"all": _requirements("backbones") + _requirements("analysis")},
+    entry_points={"console_scripts": ["yolo-plugins = yolo_plugins.__main__:main"]},
+    cmdclass={"build_py": BuildWithConfigs},
     classifiers=[
         "Programming Language :: Python :: 3.11",
         "Programming Language :: Python :: 3.12",
+        "Programming Language :: Python :: 3.13",
         "Topic :: Scientific/Engineering :: Image Recognition",
     ],
 )

@@ -6,7 +6,6 @@ pip skips what is there, so the next run continues. Old Pythons can read this fi
 
 from __future__ import annotations
 
-import fcntl
 import hashlib
 import os
 import re
@@ -17,18 +16,35 @@ import time
 from pathlib import Path
 from typing import NamedTuple
 
+try:
+    import fcntl
+except ImportError:  # Windows: there two set-ups at once go unnoticed
+    fcntl = None  # type: ignore[assignment]
+
 ROOT = Path(__file__).resolve().parents[1]
 REQUIREMENTS = ROOT / "requirements"
 VENV = ROOT / ".venv"
 STAMP = VENV / "setup.stamp"
 LOG = ROOT / ".venv.log"
-PYTHONS = ((3, 11), (3, 12))  # the pinned versions have wheels for these; 3.10 lacks matplotlib, pandas, pillow ...
+PYTHON, PACKAGES = (
+    ("Scripts/python.exe", "Lib/site-packages") if os.name == "nt" else ("bin/python", "lib/python*/site-packages")
+)
+PYTHONS = (
+    (3, 11),
+    (3, 12),
+    (3, 13),
+)  # the pinned versions have wheels for these; 3.10 lacks matplotlib, pandas, pillow ...
 GIB = 2**30
 # Measured for torch 2.11 with its CUDA libraries: installed; wheels waiting to be unpacked; pip's cache of them.
-VENV_GIB, DOWNLOAD_GIB, CACHE_GIB = 6.5, 3.0, 3.0
-CONTINUE_GIB = 1.5  # mmcv's build and the small packages, once torch is installed
+VENV_GIB, DOWNLOAD_GIB, CACHE_GIB = 6.0, 3.0, 3.0
+CONTINUE_GIB = 1.5  # the small packages, once torch is installed
 BUILD_CORE_MINUTES = 13  # mmcv 2.3.6 without CUDA operators
 IMPORTS = "import cv2, torch, torchvision, mmcv.ops, mmdet.apis, mmpretrain, timm, yolo_plugins"
+# What each start of .venv's Python runs: MMDetection's own tools, too, then find what stands in for mmcv's operators.
+HOOK = (
+    "import sys, types; sys.meta_path.append(types.SimpleNamespace(find_spec=lambda name, *_: "
+    '__import__("yolo_plugins.mmcv_hook").mmcv_hook.find_spec(name) if name == "mmcv._ext" else None))\n'
+)
 
 
 class SetupError(Exception):
@@ -36,10 +52,10 @@ class SetupError(Exception):
 
 
 class Step(NamedTuple):
-    """One line of the progress report and the commands behind it."""
+    """One line of the progress report and the command behind it."""
 
     title: str
-    commands: list[list[str]]
+    command: list[str]
 
 
 def fingerprint() -> str:
@@ -50,36 +66,51 @@ def fingerprint() -> str:
     return digest.hexdigest()
 
 
-def is_up_to_date() -> bool:
-    """Whether a set-up of these very requirements ran to its end."""
-    return STAMP.is_file() and STAMP.read_text() == fingerprint()
+def has_operators() -> bool:
+    """Whether mmcv's operators are compiled in `.venv`."""
+    return any(VENV.glob(f"{PACKAGES}/mmcv/_ext.*"))
+
+
+def wants_operators() -> bool:
+    """What `OPS` says: 1 or 0; without it all stays as it is. Raises `SetupError` where it says anything else."""
+    choice = os.environ.get("OPS", "")
+    if choice not in ("", "0", "1"):
+        raise SetupError(f"OPS={choice}: make setup OPS=1 compiles mmcv's operators, OPS=0 leaves them out again")
+    return has_operators() if choice == "" else choice == "1"
+
+
+def is_up_to_date(operators: bool) -> bool:
+    """Whether a set-up of these very requirements ran to its end, and mmcv is as wanted."""
+    return STAMP.is_file() and STAMP.read_text() == fingerprint() and operators == has_operators()
 
 
 def check_python(version: tuple[int, int] = sys.version_info[:2]) -> None:
-    """Raises `SetupError` unless this interpreter can make the environment and build mmcv in it."""
+    """Raises `SetupError` unless this interpreter can make the environment."""
     if version not in PYTHONS:
         names = ["python{}.{}".format(*wanted) for wanted in PYTHONS]
         found = next(filter(_starts, names), None)
-        install = "" if found else f"apt-get install {names[0]} {names[0]}-venv {names[0]}-dev (or pyenv), then "
+        install = "" if found else f"apt-get install {names[0]} {names[0]}-venv (or pyenv), then "
         raise SetupError(
             f"Python {version[0]}.{version[1]} ({sys.executable}) will not do, {' or '.join(names)} will: "
             f"{install}make setup PYTHON={found or names[0]}"
         )
-    import sysconfig
     from importlib.util import find_spec
 
-    package = "python{}.{}".format(*version)
     if find_spec("ensurepip") is None:
-        raise SetupError(f"{sys.executable} has no ensurepip, so it cannot make .venv: apt-get install {package}-venv")
-    if not Path(sysconfig.get_paths()["include"], "Python.h").is_file():
-        raise SetupError(f"{sys.executable} has no Python.h, which mmcv's build needs: apt-get install {package}-dev")
+        package = "python{}.{}-venv".format(*version)
+        raise SetupError(f"{sys.executable} has no ensurepip, so it cannot make .venv: apt-get install {package}")
 
 
 def check_compiler() -> None:
     """Raises `SetupError` where mmcv's operators could not be compiled."""
+    import sysconfig
+
     compiler = os.environ.get("CXX", "c++").split()[0]
     if shutil.which(compiler) is None:
-        raise SetupError(f"no C++ compiler ({compiler}), which mmcv's build needs: apt-get install build-essential")
+        raise SetupError(f"no C++ compiler ({compiler}), which OPS=1 needs: apt-get install build-essential")
+    if not Path(sysconfig.get_paths()["include"], "Python.h").is_file():
+        package = "python{}.{}-dev".format(*sys.version_info)
+        raise SetupError(f"{sys.executable} has no Python.h, which OPS=1 needs: apt-get install {package}")
 
 
 def check_disk() -> None:
@@ -87,7 +118,7 @@ def check_disk() -> None:
     import tempfile
 
     needs = [(VENV, CONTINUE_GIB)]
-    if not any(VENV.glob("lib/python*/site-packages/torch-*.dist-info")):
+    if not any(VENV.glob(f"{PACKAGES}/torch-*.dist-info")):
         cache_home = os.environ.get("XDG_CACHE_HOME") or os.path.expanduser("~/.cache")
         cache = os.environ.get("PIP_CACHE_DIR") or os.path.join(cache_home, "pip")
         needs = [(VENV, VENV_GIB), (Path(tempfile.gettempdir()), DOWNLOAD_GIB), (Path(cache), CACHE_GIB)]
@@ -116,7 +147,7 @@ _EXPLANATIONS = (
     ),
     (
         r"Killed signal|[Oo]ut of memory|std::bad_alloc|MemoryError",
-        "not enough memory to compile mmcv: MAX_JOBS=1 make setup",
+        "not enough memory to compile mmcv: make setup OPS=1 MAX_JOBS=1",
     ),
     (
         r"ImportError: (?:\S*/)?(lib[\w+.-]+?\.so[\d.]*)",
@@ -142,7 +173,7 @@ def _starts(python: str) -> bool:
 
 
 def _venv_run(code: str) -> list[str]:
-    return [str(VENV / "bin" / "python"), "-c", code]
+    return [str(VENV / PYTHON), "-c", code]
 
 
 def _venv_works() -> bool:
@@ -154,120 +185,154 @@ def _venv_works() -> bool:
         return False
 
 
+def _operators_load() -> bool:
+    """Whether mmcv's operators are compiled in `.venv`, and for the torch that is there."""
+    code = "import torch, mmcv._ext; assert not mmcv._ext.__file__.endswith('.py')"
+    return subprocess.run(_venv_run(code), capture_output=True).returncode == 0
+
+
 def _pip_install(*arguments: str) -> list[str]:
-    install = [str(VENV / "bin" / "python"), "-m", "pip", "install", "--disable-pip-version-check"]
-    return [*install, "--no-build-isolation", "-c", str(REQUIREMENTS / "constraints.txt"), *arguments]
+    install = [str(VENV / PYTHON), "-m", "pip", "install", "--disable-pip-version-check", "--no-compile"]
+    return [*install, "-c", str(REQUIREMENTS / "constraints.txt"), *arguments]
 
 
 def _jobs() -> int:
     """Compilers at a time: MAX_JOBS, or one a core as far as 2 GiB of memory each allow."""
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    memory_gib = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / GIB
+    memory_gib = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / GIB if hasattr(os, "sysconf") else 2
     return int(os.environ.get("MAX_JOBS") or max(1, min(cores, int(memory_gib // 2))))
 
 
-def steps(venv_works: bool) -> list[Step]:
-    """The commands in their order; a working environment is completed, anything else in its place is made anew."""
-    make_venv = [] if venv_works else [[sys.executable, "-m", "venv", "--clear", str(VENV)]]
-    jobs = _jobs()
-    minutes = max(1, round(BUILD_CORE_MINUTES / jobs))
-    files = [str(REQUIREMENTS / f"{name}.txt") for name in ("runtime", "backbones", "analysis", "dev", "docs")]
+def make_venv() -> list[Step]:
+    """A new `.venv`, whatever lies in its place."""
     return [
-        Step("virtual environment and pip: about 5 s", [*make_venv, _pip_install("pip")]),
-        Step(
-            "torch and build tools, 2.6 GB to download: 1 to 10 minutes",
-            [_pip_install("-r", str(REQUIREMENTS / "build.txt"))],
-        ),
-        Step(
-            # mmcv and imaug each ask for another OpenCV distribution; both own the same files, so the last one stays.
-            "OpenCV in the form that needs no libGL: about 10 s",
-            [_pip_install("opencv-python"), _pip_install("--no-deps", "--force-reinstall", "opencv-python-headless")],
-        ),
-        Step(
-            f"mmcv, compiled here: about {minutes} min with {jobs} job(s) at a time, seconds where pip has it cached",
-            [_pip_install("onedl-mmcv")],
-        ),
-        Step(
-            "mmdetection, mmpretrain, timm, tools for tests and docs: about 1 minute",
-            [_pip_install(*[argument for file in files for argument in ("-r", file)])],
-        ),
-        Step("yolo_plugins itself, editable: about 3 s", [_pip_install("--no-deps", "-e", str(ROOT))]),
-        Step("a look whether all of it imports: about 15 s", [_venv_run(IMPORTS)]),
+        Step("virtual environment: about 5 s", [sys.executable, "-m", "venv", "--clear", str(VENV)]),
+        Step("pip: about 3 s", _pip_install("pip")),
     ]
 
 
-def _execute(command: list[str]) -> None:
-    """Runs one command into the log; raises `SetupError` with the reason where it fails, stops it on Ctrl-C."""
-    environment = dict(os.environ, CUDA_VISIBLE_DEVICES="", FORCE_CUDA="0", MAX_JOBS=str(_jobs()), PYTHONUNBUFFERED="1")
-    begin = time.monotonic()
-    with LOG.open("ab") as log:
-        start_of_output = log.tell()
-        process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=log, stderr=log, env=environment)
-        try:
-            while process.poll() is None:
-                try:
-                    process.wait(timeout=60)
-                except subprocess.TimeoutExpired:
-                    print(f"      ... {(time.monotonic() - begin) / 60:.0f} min", flush=True)
-        except BaseException:
-            process.terminate()
-            process.wait()
-            raise
+def install_packages() -> list[Step]:
+    """All packages; what is there in the right version stays."""
+    proven = ["--build-constraint", str(REQUIREMENTS / "constraints.txt")]
+    # pip builds mmcv where no torch is, so without operators; its cache could hold one with them, for another torch.
+    plain_mmcv = ["--no-deps", "--no-cache-dir", *proven, "onedl-mmcv"]
+    return [
+        Step("mmcv without compiled operators: about 5 s", _pip_install(*plain_mmcv)),
+        Step(
+            "torch and all the rest, 2.7 GB to download: about 1 minute after that",
+            _pip_install(*proven, "-e", f"{ROOT}[backbones,analysis,dev,docs]"),
+        ),
+        # mmcv and imaug each ask for another OpenCV distribution; both own the same files, so the last one stays.
+        Step(
+            "OpenCV in the form that needs no libGL: about 5 s",
+            _pip_install("--no-deps", "--force-reinstall", "opencv-python-headless"),
+        ),
+    ]
+
+
+def change_operators(operators: bool) -> list[Step]:
+    """Compiles mmcv's operators, or takes them out again."""
+    again = ["--no-deps", "--no-cache-dir", "--force-reinstall", "onedl-mmcv"]
+    if not operators:
+        return [Step("mmcv without compiled operators: about 5 s", _pip_install(*again))]
+    minutes = max(1, round(BUILD_CORE_MINUTES / _jobs()))
+    return [
+        Step("build tools: about 5 s", _pip_install("-r", str(REQUIREMENTS / "build.txt"))),
+        Step(
+            f"mmcv's operators, compiled here: about {minutes} min with {_jobs()} job(s) at a time",
+            _pip_install("--no-build-isolation", *again),
+        ),
+    ]
+
+
+def _execute(command: list[str]) -> float:
+    """Runs one command into the log; stops it on Ctrl-C.
+
+    Returns:
+        Seconds that pip spent on downloads.
+
+    Raises:
+        SetupError: It fails; with the reason.
+    """
+    defaults = {"FORCE_CUDA": "0", "MAX_JOBS": str(_jobs())}
+    environment = {**defaults, **os.environ, "CUDA_VISIBLE_DEVICES": "", "PYTHONUNBUFFERED": "1"}
+    begin = told = last = time.monotonic()
+    downloading, output = 0.0, [""]
+    process = subprocess.Popen(
+        command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, env=environment
+    )
+    try:
+        with LOG.open("ab", buffering=0) as log:
+            for line in process.stdout:
+                log.write(line)
+                before, last = last, time.monotonic()
+                if output[-1].startswith("  Downloading"):  # pip's next line comes when the file is there
+                    downloading += last - before
+                output.append(line.decode(errors="replace"))
+                if last - told > 60:
+                    told = last
+                    print(f"      ... {(told - begin) / 60:.0f} min", flush=True)
+        process.wait()
+    except BaseException:
+        process.terminate()
+        process.wait()
+        raise
     if process.returncode != 0:
-        output = LOG.read_bytes()[start_of_output:].decode(errors="replace")
-        raise SetupError(f"{explain(output)} (whole output: {LOG}; if it stays, delete {VENV} and run again)")
+        reason = explain("".join(output))
+        raise SetupError(f"{reason} (whole output: {LOG}; if it stays, delete {VENV} and run again)")
+    return downloading
 
 
-def _rebuild_mmcv_if_stale() -> None:
-    """Compiles mmcv again where pip served a wheel that it had cached for another torch."""
-    load = _venv_run("import mmcv.ops")
-    result = subprocess.run(load, capture_output=True, text=True)
-    if result.returncode != 0 and re.search(r"_ext\S*\.so: undefined symbol", result.stderr):
-        print("      pip's cached mmcv belongs to another torch: compiling it again", flush=True)
-        _execute(_pip_install("--no-deps", "--force-reinstall", "--no-cache-dir", "onedl-mmcv"))
-
-
-def _take(plan: list[Step]) -> None:
-    """Runs the steps, each with one line before and one after it."""
-    for number, step in enumerate(plan, 1):
-        print(f"[{number}/{len(plan)}] {step.title}", flush=True)
+def _take(steps: list[Step]) -> float:
+    """Runs the steps, each with one line before and one after it; returns the seconds that went into downloads."""
+    total = 0.0
+    for step in steps:
+        print(f"- {step.title}", flush=True)
         begin = time.monotonic()
-        for command in step.commands:
-            _execute(command)
-        if step.commands[-1][-1] == "onedl-mmcv":
-            _rebuild_mmcv_if_stale()
-        print(f"      done in {time.monotonic() - begin:.0f} s", flush=True)
+        downloading = _execute(step.command)
+        total += downloading
+        note = f" and {downloading:.0f} s for downloads" if downloading >= 0.5 else ""
+        print(f"      done in {time.monotonic() - begin - downloading:.0f} s{note}", flush=True)
+    return total
 
 
-def install() -> None:
+def install(operators: bool) -> None:
     """Checks the machine, then takes every step; raises `SetupError` at the first fault and leaves no stamp then."""
     venv_works = _venv_works()
     if not venv_works:
         check_python()
-    check_compiler()
+    if operators:
+        check_compiler()
     check_disk()
     with LOG.open("ab") as lock:
         try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            if fcntl:
+                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError as error:
             raise SetupError(f"another set-up is at work in {ROOT}: wait for it (its log: {LOG})") from error
         lock.truncate(0)
         if STAMP.exists():
             STAMP.unlink()
-        print(f"Setting up {VENV}, once; most of the time goes into compiling mmcv. Log: {LOG}", flush=True)
+        print(f"Setting up {VENV}, once. Log: {LOG}", flush=True)
         begin = time.monotonic()
-        _take(steps(venv_works))
+        downloading = _take([*([] if venv_works else make_venv()), *install_packages()])
+        next(VENV.glob(PACKAGES)).joinpath("mmcv_hook.pth").write_text(HOOK)
+        if not _operators_load() if operators else has_operators():
+            downloading += _take(change_operators(operators))
+        _take([Step("a look whether all of it imports: about 15 s", _venv_run(IMPORTS))])
         STAMP.write_text(fingerprint())
-    print(f"Set-up done in {(time.monotonic() - begin) / 60:.1f} min", flush=True)
+    seconds = time.monotonic() - begin
+    print(f"Set-up done in {seconds - downloading:.0f} s and {downloading:.0f} s for downloads", flush=True)
 
 
 def main() -> int:
     """Exit status: 0 ready, 1 a fault (one line on stderr), 130 interrupted."""
-    if is_up_to_date():
-        print("set-up is up to date")
-        return 0
     try:
-        install()
+        operators = wants_operators()
+        if is_up_to_date(operators):
+            print("set-up is up to date")
+        else:
+            install(operators)
     except SetupError as error:
         print(f"error: {error}", file=sys.stderr)
         return 1

@@ -44,3 +44,12 @@ def test_an_error_elsewhere_is_a_defect():
     with pytest.raises(ZeroDivisionError) as caught:
         Divides(0)
     assert explain(caught.value) is None
+
+
+def test_a_library_that_a_server_lacks_is_told_with_the_opencv_that_needs_none():
+    error = ImportError("libGL.so.1: cannot open shared object file: No such file or directory")
+    assert explain(error).startswith(
+        "libGL.so.1 is missing, which the OpenCV that can open windows needs: "
+        "pip install --force-reinstall --no-deps 'opencv-python-headless<4.13'"
+    )
+    assert explain(ImportError("libcudart.so.12: cannot open shared object file")) is None

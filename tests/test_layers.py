@@ -13,7 +13,7 @@ from packaging.utils import canonicalize_name
 
 REPO = Path(__file__).resolve().parents[1]
 PACKAGE = REPO / "yolo_plugins"
-TOOLS = sorted(path for path in (REPO / "tools").rglob("*.py") if path.stem != "demo")
+TOOLS = sorted((REPO / "tools").rglob("*.py"))
 STUDIES = sorted((REPO / "configs").glob("study_*.py"))
 LEAVES = sorted(set((REPO / "configs").glob("*.py")) - set(STUDIES))
 COMMANDS = sorted(path for path in (PACKAGE / "commands").glob("*.py") if path.stem != "__init__")
@@ -144,6 +144,10 @@ def test_tools_are_doors_to_the_commands(path):
     assert imported in map(module_name, COMMANDS)
 
 
+def test_every_command_has_a_door():
+    assert sorted(module for path in TOOLS for module in own_imports(path)) == [*map(module_name, COMMANDS)]
+
+
 @pytest.mark.parametrize("path", COMMANDS, ids=lambda path: path.stem)
 def test_commands_are_thin_and_stand_alone(path):
     assert len(path.read_text().splitlines()) <= 100
@@ -214,7 +218,8 @@ def declared(*names: str) -> set[str]:
 
 @pytest.mark.parametrize("path", [*sorted(PACKAGE.rglob("*.py")), *TOOLS], ids=lambda path: str(path.relative_to(REPO)))
 def test_what_is_imported_is_declared(path):
-    analysis = dict.fromkeys(("costs", "study", "labels_overview", "collect_complexity"), "analysis")
+    names = ("costs", "pages", "study", "labels_overview", "collect_complexity", "result")
+    analysis = dict.fromkeys(names, "analysis")
     parts = path.relative_to(REPO).with_suffix("").parts
     extras = {extra for part, extra in (analysis | {"backbones": "backbones"}).items() if part in parts}
     allowed = declared("runtime", *extras)

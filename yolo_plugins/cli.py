@@ -6,14 +6,18 @@ import os
 import re
 import socket
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from yolo_plugins.config_check import LARGEST_SEED, LARGEST_SIDE
 from yolo_plugins.errors import UsageError
 from yolo_plugins.faults import explain
 from yolo_plugins.signals import exit_status, stops_interrupt
+
+if TYPE_CHECKING:
+    from mmengine.config import Config
 
 # Environment variables that a launcher gives to each of its processes: first its rank, then that on its machine, then
 # the number of processes.
@@ -23,7 +27,8 @@ _LAUNCHERS = {
     "slurm": ("SLURM_PROCID", "SLURM_LOCALID", "SLURM_NTASKS", "SLURM_NODELIST"),
     "mpi": ("OMPI_COMM_WORLD_RANK", "OMPI_COMM_WORLD_LOCAL_RANK", "OMPI_COMM_WORLD_SIZE", "MASTER_ADDR"),
 }
-_STARTED_BY = {"pytorch": "torchrun, as tools/dist_train.sh does", "slurm": "srun", "mpi": "mpirun"}
+_STARTED_BY = {"pytorch": "torchrun --nproc-per-node GPUS -m yolo_plugins train", "slurm": "srun", "mpi": "mpirun"}
+_CHECKPOINTS = {".pth", ".pt", ".weights"}
 
 
 @contextmanager
@@ -139,11 +144,45 @@ def _is_host(name: str) -> bool:
 
 def add_run_options(parser: argparse.ArgumentParser) -> None:
     """Options that training and testing share."""
-    parser.add_argument("config", help="path, or name of a file in configs/")
     parser.add_argument("--work-dir", help="folder for results (default: work_dirs/<config name>)")
     parser.add_argument("--launcher", type=launcher, default="none", help=f"{', '.join(_LAUNCHERS)} (default: none)")
+    add_data_options(parser)
     add_config_options(parser)
     parser.add_argument("--local-rank", "--local_rank", type=whole(0), default=0, help=argparse.SUPPRESS)
+
+
+def read_models(names: Sequence[str], weights: str | None) -> list[tuple[str | None, str]]:
+    """The models of a command line: checkpoints, each with the config that stands before it or before an earlier one.
+
+    A checkpoint is what ends as such, or a file that is no Python; everything else is a config, by path or name.
+
+    Args:
+        names: As given.
+        weights: `--weights`, in place of a checkpoint.
+
+    Returns:
+        (config, or None for the one in the checkpoint; file of weights) of the one or two models.
+
+    Raises:
+        UsageError: There are none, more, or a config without a checkpoint.
+    """
+    models: list[tuple[str | None, str]] = []
+    config, unused = None, None
+    for name in names:
+        if Path(name).suffix in _CHECKPOINTS or (Path(name).suffix != ".py" and Path(name).is_file()):
+            models.append((config, name))
+            unused = None
+        else:
+            config = unused = name
+    if weights and (models or len(names) != 1):
+        raise UsageError(f"--weights {weights}: give one config with it, and no checkpoint")
+    if weights:
+        return [(config, weights)]
+    if unused or not models:
+        raise UsageError(f"{unused or 'no model'}: give a checkpoint after a config, or --weights FILE")
+    if len(models) > 2:
+        raise UsageError(f"{models[2][1]}: a third checkpoint; give one, or two that are compared")
+    return models
 
 
 def add_config_options(parser: argparse.ArgumentParser) -> None:
@@ -158,30 +197,43 @@ def add_config_options(parser: argparse.ArgumentParser) -> None:
     )
 
 
-def add_data_options(parser: argparse.ArgumentParser, folder: str, sets: str) -> None:
-    """The options by which a tool learns of data: a config, or a VOCdevkit folder with its splits and classes.
-
-    Args:
-        parser: Of the tool.
-        folder: Name of its argument for the folder, which is None by default.
-        sets: The default splits, in words.
-    """
-    source = parser.add_mutually_exclusive_group()
-    source.add_argument("--config", help="path, or name of a file in configs/, in place of the folder and its options")
-    nargs = None if folder.startswith("--") else "?"
-    source.add_argument(folder, nargs=nargs, metavar="FOLDER", help="a VOCdevkit folder, which holds VOC2007")
-    parser.add_argument("--sets", nargs="+", metavar="SUB/SPLIT", help=f"the folder's splits (default: {sets})")
-    parser.add_argument("--classes", nargs="+", metavar="NAME", help="the folder's classes (default: VOC's 20)")
-    add_config_options(parser)
+def say(line: str) -> None:
+    """Tells on stderr, where no program reads, what a command makes of its input; of several processes the first."""
+    ranks = [os.environ.get(names[0], "0") for names in _LAUNCHERS.values() if names]
+    if line and set(ranks) == {"0"}:
+        print(line, file=sys.stderr)
 
 
-def check_data_options(args: argparse.Namespace) -> None:
-    """Refuses options that would have no effect.
+def add_weights_options(parser: argparse.ArgumentParser) -> None:
+    """The options by which a model starts from a file whose classes, or backbone, may be others."""
+    parser.add_argument(
+        "--weights",
+        metavar="FILE",
+        help="start from a checkpoint, an official YOLOv5 or Scaled-YOLOv4 .pt, or a Darknet .weights with its .cfg "
+        "beside it; classes are found by their names",
+    )
+    parser.add_argument("--partial", action="store_true", help="of --weights, take what fits; another backbone, say")
+
+
+def take_weights(config: "Config", args: argparse.Namespace) -> None:
+    """Says in a config from which file its model starts, and what may differ there.
 
     Raises:
-        UsageError: There are options of a folder beside a config, or changes to a config beside a folder.
+        UsageError: `--partial` without `--weights`.
     """
-    if args.config and (args.sets or args.classes):
-        raise UsageError("--sets and --classes are for a folder: change those of --config by --cfg-options")
-    if not args.config and args.cfg_options:
-        raise UsageError("--cfg-options changes a config: give one by --config")
+    if args.partial and not args.weights:
+        raise UsageError("--partial says what is taken of --weights FILE: give both")
+    if args.weights:
+        config.load_from, config.by_name, config.partial = args.weights, True, args.partial
+
+
+def add_data_options(parser: argparse.ArgumentParser) -> None:
+    """The options of every command that works on pictures: whose they are, and which of their classes count."""
+    parser.add_argument(
+        "--data",
+        metavar="PATH",
+        help="own pictures: a YOLO data.yaml, a COCO folder or annotation file, or a VOC folder",
+    )
+    parser.add_argument(
+        "--classes", nargs="+", metavar="NAME", help="only these classes, in this order (default: all that are found)"
+    )

@@ -5,7 +5,7 @@ import hashlib
 import json
 import traceback
 import warnings
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypedDict
@@ -19,14 +19,15 @@ from yolo_plugins.options import apply_options
 if TYPE_CHECKING:
     from mmengine.config import Config
 
-REPO = Path(__file__).resolve().parents[1]
+_WHEEL = Path(__file__).resolve().parent / ".mim"  # where packages of OpenMMLab carry their configs
+REPO = _WHEEL if _WHEEL.is_dir() else _WHEEL.parents[1]  # it holds configs/
 _LOADERS = ("train_dataloader", "val_dataloader", "test_dataloader")
 _MISSING = object()  # the value of a key that a config does not have
 _MODULES = ("backbone", "neck", "bbox_head")
 # They say where and how a run happens, not what it is.
 RUN_KEYS = {
     *("work_dir", "resume", "load_from", "launcher", "seed", "data_root", "num_workers", "persistent_workers"),
-    *("vis_backends", "visualizer", "experiment_name", "allow_changes", "overwrite"),
+    *("vis_backends", "visualizer", "experiment_name", "allow_changes", "overwrite", "by_name", "partial"),
 }
 
 
@@ -39,7 +40,7 @@ class ConfigDescription(TypedDict):
 
 
 def find_config(name: str) -> Path:
-    """A config by path, or by the name of a file in configs/, with or without `.py`, from any directory.
+    """A config by path, or by the name of one that comes with the package, with or without `.py`, from any directory.
 
     Raises:
         UsageError: There is none.
@@ -72,11 +73,29 @@ def load_config(name: str, options: Iterable[str] = (), work_dir: str | None = N
     path = find_config(name)
     config = read_config(path)
     if "runs" in config and "model" not in config:
-        raise UsageError(f"config {path} is a study, no model: python tools/study.py {path}")
-    apply_options(config, options, KNOWN_KEYS)
-    check_config(config.to_dict(), path)
+        raise UsageError(f"config {path} is a study, no model: yolo-plugins study {path}")
+    complete_config(config, options, path)
     _import_custom_modules(config, path)
     config.work_dir = work_dir or config.get("work_dir") or f"work_dirs/{path.stem}"
+    return config
+
+
+def complete_config(config: "Config", options: Iterable[str], path: object) -> "Config":
+    """Applies options to a config that was read, checks it, and hands the keys that data sets share to each of them.
+
+    Args:
+        config: Changed in place.
+        options: As for `load_config`.
+        path: Its file, for messages.
+
+    Returns:
+        The config.
+
+    Raises:
+        UsageError: An option does not fit it, or it says what `check_config` refuses.
+    """
+    apply_options(config, options, KNOWN_KEYS)
+    check_config(config.to_dict(), path)
     share_dataset_keys(config)
     return config
 
@@ -160,6 +179,20 @@ def _datasets(config: "Config") -> list[Any]:
     """Configs of the data sets of training, validation and test, as far as there are any."""
     datasets = [(config.get(loader) or {}).get("dataset") for loader in _LOADERS]
     return [dataset for dataset in datasets if dataset is not None]
+
+
+def with_num_classes(model: Any, change: Callable[[int], int]) -> Any:
+    """A model's config with every `num_classes` changed, but for those of the networks below the heads."""
+    if isinstance(model, Mapping):
+        return {
+            key: value
+            if key in ("backbone", "rpn_head")
+            else change(value)
+            if key == "num_classes"
+            else with_num_classes(value, change)
+            for key, value in model.items()
+        }
+    return type(model)(with_num_classes(item, change) for item in model) if isinstance(model, list | tuple) else model
 
 
 def input_hw(config: "Config") -> tuple[int, int]:

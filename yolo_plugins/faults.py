@@ -20,9 +20,9 @@ def explain(error: Exception) -> str | None:
     """What a user is told of a fault that can be fixed; None where it is a defect of ours.
 
     These are `UsageError`, also where a worker or a registry wrapped it, a file that cannot be read or written, a
-    package of an extra that is not installed, a name that is registered twice, names in a config that no registry or
-    no constructor knows, to which the nearest known one is added, and whatever else a part of a config ends in when it
-    is built.
+    package of an extra that is not installed, a system library that OpenCV misses, a name that is registered twice,
+    names in a config that no registry or no constructor knows, to which the nearest known one is added, and whatever
+    else a part of a config ends in when it is built.
     """
     text = str(error.args[0]) if error.args else ""
     if isinstance(error, UsageError):
@@ -31,6 +31,11 @@ def explain(error: Exception) -> str | None:
         return f"{error.filename}: {str(error.strerror).lower()}; give another path, or fix that one"
     if isinstance(error, ModuleNotFoundError) and (extra := _EXTRA_OF.get(str(error.name).partition(".")[0])):
         return f"{text}: pip install 'yolo_plugins[{extra}]'"
+    if isinstance(error, ImportError) and (library := re.match(r"(lib(?:GL|glib|gthread)\S*): cannot open", text)):
+        return (
+            f"{library[1]} is missing, which the OpenCV that can open windows needs: pip install --force-reinstall "
+            "--no-deps 'opencv-python-headless<4.13', or apt-get install libgl1 libglib2.0-0"
+        )
     if isinstance(error, KeyError) and (unknown := re.search(r"(\S+) is not in the \S+?::(.+?) registry", text)):
         return _unknown_type(*unknown.groups())
     if isinstance(error, KeyError) and (twice := re.search(r"(\S+) is already registered in (.+) at (\S+)", text)):

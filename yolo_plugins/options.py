@@ -51,10 +51,21 @@ def parse_value(text: str) -> Any:
         return _WORDS[text.lower()]
     try:
         with warnings.catch_warnings(action="ignore"):  # of Python's parser, about texts that are no Python
-            value = ast.literal_eval(_DictCalls().visit(ast.parse(text.strip(), mode="eval")))
+            return literal(ast.parse(text.strip(), mode="eval").body)
     except (SyntaxError, ValueError, TypeError, MemoryError, RecursionError):
         return text
-    return value if _is_plain(value) else text
+
+
+def literal(node: ast.expr) -> Any:
+    """The value of an expression of literals and `dict(...)`, as a config holds them; nothing is run.
+
+    Raises:
+        ValueError: It is more than that (or a `TypeError`, `RecursionError` or `MemoryError`, of Python's reader).
+    """
+    value = ast.literal_eval(_DictCalls().visit(node))
+    if not _is_plain(value):
+        raise ValueError(f"{type(value).__name__} is nothing that a config holds")
+    return value
 
 
 class _DictCalls(ast.NodeTransformer):

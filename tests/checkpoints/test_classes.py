@@ -4,25 +4,13 @@ import pytest
 import torch
 from torch import nn
 
-from yolo_plugins.checkpoints.classes import check_class_names, check_num_classes, class_tensors, start_anew
-from yolo_plugins.checkpoints.read import check_fits
+from yolo_plugins.checkpoints.classes import check_class_names, check_num_classes, class_tensors
 from yolo_plugins.config import load_config
 from yolo_plugins.errors import UsageError
 from yolo_plugins.registry import MODELS
 
-TINY = ["model.backbone.widen_factor=0.125", "model.neck.widen_factor=0.125"]
 PREDICTORS = [f"bbox_head.predictors.{level}.{kind}" for level in range(3) for kind in ("weight", "bias")]
 COLOURS = ("red", "green", "blue")
-
-
-def checkpoint_of(model, classes=None):
-    weights = {key: value + 1 for key, value in model.state_dict().items()}
-    return {"state_dict": weights} | ({"meta": {"dataset_meta": {"classes": classes}}} if classes else {})
-
-
-def detector(num_classes):
-    cfg = load_config("yolov5_n_voc", [*TINY, f"model.bbox_head.num_classes={num_classes}"]).model
-    return MODELS.build(cfg), cfg
 
 
 @pytest.mark.parametrize(
@@ -66,55 +54,21 @@ def test_other_names_are_refused_with_both_lists(names, classes, told):
 
 
 @pytest.mark.parametrize(
-    ("name", "tensors"),
+    ("name", "tensors", "rows"),
     [
-        ("yolov5_n_voc", PREDICTORS),
-        ("yolov4_tiny_voc", PREDICTORS[:4]),
-        ("retinanet_resnet18_voc", ["bbox_head.retina_cls.weight", "bbox_head.retina_cls.bias"]),
-        ("rtmdet_tiny_voc", [f"bbox_head.rtm_cls.{level}.{kind}" for level in range(3) for kind in ("weight", "bias")]),
+        ("yolov5_n_voc", PREDICTORS, 3),
+        ("yolov4_tiny_voc", PREDICTORS[:4], 3),
+        ("retinanet_resnet18_voc", ["bbox_head.retina_cls.weight", "bbox_head.retina_cls.bias"], 9),
+        (
+            "rtmdet_tiny_voc",
+            [f"bbox_head.rtm_cls.{level}.{kind}" for level in range(3) for kind in ("weight", "bias")],
+            1,
+        ),
     ],
 )
-def test_tensors_of_the_classes_are_found_in_any_model(name, tensors):
+def test_tensors_of_the_classes_are_found_in_any_model_with_the_rows_of_a_class(name, tensors, rows):
     cfg = load_config(name).model
-    assert class_tensors(MODELS.build(cfg), cfg) == tensors
-
-
-@pytest.mark.parametrize(
-    ("old", "known", "told"),
-    [
-        (3, True, "its classes are red, green, blue, those of the config screw, nut"),
-        (2, True, "its classes are red, green, those of the config screw, nut"),
-        (3, False, "it has another number of classes"),
-    ],
-    ids=["another number", "as many", "without names"],
-)
-def test_predictors_of_other_classes_start_anew_and_are_named(old, known, told):
-    (source, _), (model, cfg) = detector(old), detector(2)
-    checkpoint = checkpoint_of(source, COLOURS[:old] if known else None)
-    own, other = model.state_dict(), dict(checkpoint["state_dict"])
-    sentence = start_anew(checkpoint, model, cfg, ("screw", "nut"), "file.pth")
-    assert sentence == (f"file.pth: {told}; all is loaded but 6 tensors, which start anew: {', '.join(PREDICTORS)}")
-    check_fits(model, checkpoint["state_dict"], "file.pth")
-    for key, value in checkpoint["state_dict"].items():
-        assert torch.equal(value, own[key] if key in PREDICTORS else other[key])
-
-
-@pytest.mark.parametrize("names", [("screw", "nut"), None], ids=["the same names", "no names, as many"])
-def test_nothing_starts_anew_without_a_reason(names):
-    model, cfg = detector(2)
-    checkpoint = checkpoint_of(model, names)
-    weights = checkpoint["state_dict"]
-    assert start_anew(checkpoint, model, cfg, ("screw", "nut"), "file.pth") is None
-    assert checkpoint["state_dict"] is weights
-
-
-def test_another_model_is_refused_whatever_its_classes():
-    model, cfg = detector(2)
-    wider = load_config("yolov5_n_voc").model
-    checkpoint = checkpoint_of(MODELS.build(wider), COLOURS)
-    start_anew(checkpoint, model, cfg, ("screw", "nut"), "file.pth")
-    with pytest.raises(UsageError, match=r"file\.pth: not a checkpoint of this YOLODetector: \d+ of another shape"):
-        check_fits(model, checkpoint["state_dict"], "file.pth")
+    assert class_tensors(MODELS.build(cfg), cfg) == dict.fromkeys(tensors, rows)
 
 
 def test_a_head_of_another_number_of_classes_than_the_data_is_refused():

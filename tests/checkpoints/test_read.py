@@ -13,9 +13,10 @@ import numpy as np
 import pytest
 import torch
 from mmengine.logging import HistoryBuffer, MessageHub
+from official_files import nested_module
 from torch import nn
 
-from yolo_plugins.checkpoints.official import read_official_state_dict
+from yolo_plugins.checkpoints.official import read_official
 from yolo_plugins.checkpoints.read import load_checkpoint, load_weights, weights_sha256
 from yolo_plugins.errors import UsageError
 
@@ -81,6 +82,10 @@ def official(tmp_path):
 
     save.model = DetectionModel
     return save
+
+
+def read_official_state_dict(path):
+    return read_official(path).state_dict
 
 
 def same(found, expected):
@@ -158,7 +163,7 @@ def test_tensor_outside_of_its_storage_is_refused(tmp_path):
 
 
 @pytest.mark.parametrize("share", [0.0, 0.2, 0.7, 0.98])
-@pytest.mark.parametrize("read", [read_official_state_dict, load_checkpoint])
+@pytest.mark.parametrize("read", [read_official, load_checkpoint])
 def test_truncated_file_is_refused_by_name(tmp_path, read, share):
     path = tmp_path / "short.pt"
     torch.save({"w": torch.zeros(1000)}, path)
@@ -177,7 +182,7 @@ def test_corrupt_weights_are_refused(tmp_path):
         read_official_state_dict(path)
 
 
-@pytest.mark.parametrize("read", [read_official_state_dict, load_checkpoint])
+@pytest.mark.parametrize("read", [read_official, load_checkpoint])
 @pytest.mark.parametrize("content", [b"", b"\xff\xd8\xff\xe0 a picture", b"<html>404</html>", b"PK\x03\x04 not a zip"])
 def test_file_that_is_no_checkpoint_is_refused_by_name(tmp_path, read, content):
     path = tmp_path / "other.pt"
@@ -208,7 +213,7 @@ def test_format_before_torch_1_6_is_refused_by_the_converter(tmp_path, command, 
     assert not marker.exists()
 
 
-@pytest.mark.parametrize("read", [read_official_state_dict, load_checkpoint])
+@pytest.mark.parametrize("read", [read_official, load_checkpoint])
 def test_missing_file_is_named(tmp_path, read):
     for path in (tmp_path / "absent.pt", tmp_path):
         with pytest.raises(UsageError, match="no such checkpoint file"):
@@ -259,7 +264,7 @@ def test_checkpoint_that_runs_code_is_refused_with_the_name_and_the_remedy(tmp_p
     path = tmp_path / "evil.pth"
     for zipped in (True, False):
         torch.save({"state_dict": {}, "extra": command}, path, _use_new_zipfile_serialization=zipped)
-        with pytest.raises(UsageError, match=r"evil\.pth: .*posix\.system.*convert_weights") as error:
+        with pytest.raises(UsageError, match=r"evil\.pth: .*posix\.system.*convert-weights") as error:
             load_checkpoint(path)
         assert "\n" not in str(error.value)
     assert not marker.exists()
@@ -306,7 +311,7 @@ def test_loaded_checkpoint_can_be_saved_and_loaded_again(tmp_path):
 
 
 def test_official_file_given_as_checkpoint_names_the_converter(official):
-    with pytest.raises(UsageError, match=r"models\.yolo\.DetectionModel.*tools/convert_weights\.py"):
+    with pytest.raises(UsageError, match=r"models\.yolo\.DetectionModel.*yolo-plugins convert-weights"):
         load_checkpoint(official(model=official.model()))
 
 
@@ -315,20 +320,6 @@ def test_checkpoint_that_is_no_dict_is_refused(tmp_path):
     torch.save(torch.zeros(3), path)
     with pytest.raises(UsageError, match="holds a Tensor"):
         load_checkpoint(path)
-
-
-def nested_module(state_dict):
-    """A module tree with the given parameters and buffers, whatever their names."""
-    root = nn.Module()
-    for key, value in state_dict.items():
-        *parents, name = key.split(".")
-        module = root
-        for parent in parents:
-            if parent not in module._modules:
-                module.add_module(parent, nn.Module())
-            module = module._modules[parent]
-        module.register_buffer(name, value)
-    return root
 
 
 def test_checksum_of_weights_is_that_of_names_types_shapes_and_values_in_any_order():

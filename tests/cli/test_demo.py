@@ -1,35 +1,68 @@
 """The demo as a chain of commands; that it learns is shown by `make demo` itself."""
 
-import shutil
+import re
 import subprocess
 import sys
-from pathlib import Path
+from importlib import import_module
+from types import SimpleNamespace
 
 import pytest
 
-TOOLS = Path(__file__).resolve().parents[2] / "tools"
-REPORT = "import sys\nprint('given', *sys.argv[1:])\n"
+from yolo_plugins.commands import demo
+
+OUT = "work_dirs/demo"
 
 
 @pytest.fixture
-def checkout(tmp_path):
-    """A checkout whose study fails with status 3, and that holds results of an earlier demo."""
-    (tmp_path / "tools").mkdir()
-    shutil.copy(TOOLS / "demo.py", tmp_path / "tools")
-    (tmp_path / "tools" / "make_synthetic_voc.py").write_text(REPORT)
-    (tmp_path / "tools" / "study.py").write_text(REPORT + "sys.exit(3)\n")
-    (tmp_path / "work_dirs" / "demo").mkdir(parents=True)
-    (tmp_path / "work_dirs" / "demo" / "metrics.json").write_text('{"ap50": 1}')
-    return tmp_path
+def run_demo(tmp_path, monkeypatch):
+    """Runs the demo in an empty folder, its commands replaced by a function of their arguments; returns these."""
+
+    def run_demo(replacement):
+        started = []
+
+        def run(command, check):
+            assert command[:3] == [sys.executable, "-m", "yolo_plugins"]
+            started.append([*map(str, command[3:])])
+            return SimpleNamespace(returncode=replacement(*started[-1]))
+
+        monkeypatch.setattr(subprocess, "run", run)
+        monkeypatch.setattr(sys, "argv", ["yolo-plugins demo"])
+        demo.main()
+        return started
+
+    monkeypatch.chdir(tmp_path)
+    return run_demo
 
 
-def test_demo_ends_with_the_status_of_the_step_that_fails_and_leaves_nothing_old(checkout, tmp_path_factory):
-    elsewhere = tmp_path_factory.mktemp("elsewhere")
-    command = [sys.executable, checkout / "tools" / "demo.py"]
-    result = subprocess.run(command, cwd=elsewhere, capture_output=True, text=True)
-    assert result.returncode == 3
-    assert "given work_dirs/demo/VOCdevkit" in result.stdout
-    assert "given study_demo --jobs 3 --out work_dirs/demo/study" in result.stdout
-    assert "== evaluation" not in result.stdout
-    assert not (checkout / "work_dirs" / "demo").exists()
-    assert list(elsewhere.iterdir()) == []
+def test_demo_ends_with_the_status_of_the_step_that_fails_and_leaves_nothing_old(run_demo, tmp_path, capsys):
+    (tmp_path / OUT).mkdir(parents=True)
+    (tmp_path / OUT / "metrics.json").write_text('{"ap50": 1}')
+    with pytest.raises(SystemExit) as end:
+        run_demo(lambda command, *_: 3 if command == "study" else 0)
+    assert end.value.code == 3
+    assert f"study study_demo --jobs 3 --out {OUT}/study" in (said := capsys.readouterr().out)
+    assert "== evaluation" not in said
+    assert not (tmp_path / OUT).exists()
+
+
+def test_demo_gives_each_command_what_it_knows(run_demo, tmp_path, capsys, monkeypatch):
+    def leave_results(*_):
+        for name, text in {
+            "study/yolov5_n_demo_seed0/best_ap50_epoch_9.pth": "",
+            "metrics.json": '{"ap50": 0.5, "ap50_95": 0.25}',
+            "VOCdevkit/VOC2007/ImageSets/Main/test.txt": "1\n",
+            "VOCdevkit/VOC2007/JPEGImages/1.jpg": "",
+        }.items():
+            (tmp_path / OUT / name).parent.mkdir(parents=True, exist_ok=True)
+            (tmp_path / OUT / name).write_text(text)
+        return 0
+
+    started = run_demo(leave_results)
+    assert "AP50      0.500" in capsys.readouterr().out
+    assert [command for command, *_ in started] == ["make-synthetic-voc", "study", "test", "infer", "frontier"]
+    for command, *arguments in started:
+        monkeypatch.setattr(sys, "argv", [command, "--help"])
+        with pytest.raises(SystemExit):
+            import_module(f"yolo_plugins.commands.{command.replace('-', '_')}").main()
+        known = set(re.findall(r"--[a-z-]+", capsys.readouterr().out))
+        assert {argument for argument in arguments if argument.startswith("--")} <= known

@@ -60,7 +60,7 @@ def test_the_copy_of_a_run_shows_what_was_trained_otherwise(tmp_path):
     [
         (["yolov5_n_vok"], "config 'yolov5_n_vok' does not exist; did you mean 'yolov5_n_voc'?"),
         (["yolov5_n_voc", "--diff", "elsewhere/c.py"], "config 'elsewhere/c.py' does not exist"),
-        (["study_voc"], "study_voc.py is a study, no model: python tools/study.py"),
+        (["study_voc"], "study_voc.py is a study, no model: yolo-plugins study"),
         (["yolov5_n_voc", "--cfg-options", "modle.x=1"], "the config has no 'modle'; did you mean 'model'?"),
     ],
 )

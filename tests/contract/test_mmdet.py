@@ -158,7 +158,7 @@ def test_a_detector_of_mmdetection_runs_through_everything_that_ours_run_through
     checkpoint = Path(config.work_dir) / "epoch_1.pth"
     detector = load_detector(config, checkpoint)
     assert detector.deploy_report.fused
-    found = detect(detector, np.full((48, 64, 3), 114, np.uint8), test_pipeline(config))
+    (found,) = detect(detector, [np.full((48, 64, 3), 114, np.uint8)], test_pipeline(config))
     assert found.bboxes.shape[1] == 4
 
 

@@ -265,7 +265,7 @@ def test_config_is_a_short_leaf_that_opens_with_its_command(place):
     title, _, command = ast.get_docstring(ast.parse(text)).splitlines()
     assert title.startswith("yolov4_p5 scaled to 1792 px, 7 stages, depth 1, width 1: 183.4 M parameters, 709.4 G MACs")
     expected = path.relative_to(REPO) if path.is_relative_to(REPO) else f"'{path}'"
-    assert command == f"python tools/train.py {expected}"
+    assert command == f"yolo-plugins train {expected}"
     base = Path(re.search(r'_base_ = "(.+)"', text)[1])
     assert base.is_absolute() == (place.parts[1] == "elsewhere")
     assert (place / base).resolve() == REPO / "configs" / "yolov4_p7_voc.py"

@@ -37,6 +37,7 @@ from toy_training import toy_config
 
 from yolo_plugins.checkpoints.darknet import load_darknet
 from yolo_plugins.checkpoints.read import load_checkpoint
+from yolo_plugins.checkpoints.weights import load_any_weights
 from yolo_plugins.config import load_config
 from yolo_plugins.engine import YOLORunner
 from yolo_plugins.errors import UsageError
@@ -270,12 +271,17 @@ def infer(path: Path) -> None:
     picture = path.with_suffix(".png")
     Image.new("RGB", (32, 32)).save(picture)
     out = str(path.parent / "drawn")
-    tool("infer", str(picture), "--config", "yolov5_pico_demo", "--checkpoint", str(path), "--out", out)
+    tool("infer", str(picture), "--config", "yolov5_pico_demo", "--weights", str(path), "--out", out)
+
+
+def official(path: Path) -> None:
+    load_any_weights(copied(path, ".pt"))
 
 
 RESNET = dict(type="mmdet.ResNet", depth=18)
 DOORS: dict[str, Callable[[Path], object]] = {
     "our reader": load_checkpoint,
+    "--weights": official,
     "infer.py": infer,
     "convert_weights.py": convert,
     "test.py --deploy": lambda path: load_detector(load_config("yolov5_pico_demo"), path),
@@ -398,9 +404,7 @@ def test_nothing_runs_in_a_training(hostile, make_runner, name, tmp_path):
 def test_a_sentence_names_what_would_run(hostile, name, program):
     path = hostile(name)
     told = passes(path, load_checkpoint)
-    assert told.startswith(
-        f"{path}: loading it would run {program}, which is refused; give a checkpoint of tools/train.py"
-    )
+    assert told.startswith(f"{path}: loading it would run {program}, which is refused; give a checkpoint of ours, or ")
     assert "weights_only" not in passes(path, DOORS["pretrained of timm"])
 
 
@@ -410,6 +414,9 @@ def test_a_sentence_names_what_would_run(hostile, name, program):
     [
         ("train", "--resume", "{}"),
         ("train", "--cfg-options", "load_from={}"),
+        ("train", "--weights", "{}"),
+        ("test", "--weights", "{}"),
+        ("test", "--weights", "{}", "--deploy"),
         ("train", "--cfg-options", "model.backbone.init_cfg.type=Pretrained", "model.backbone.init_cfg.checkpoint={}"),
         ("test", "{}"),
         ("test", "{}", "--deploy"),
@@ -424,6 +431,6 @@ def test_a_command_refuses_a_hostile_file_in_one_line(hostile, arguments, synthe
     run = ["yolov5_pico_demo", "--work-dir", str(tmp_path / "run"), *options, *data, "img_size=64"]
     told = passes(path, lambda path: tool(name, *run))
     assert told == (
-        f"error: {path}: loading it would run posix.system, which is refused; give a checkpoint of tools/train.py, or "
-        "convert an official file by tools/convert_weights.py"
+        f"error: {path}: loading it would run posix.system, which is refused; give a checkpoint of ours, or "
+        "convert an official file by yolo-plugins convert-weights"
     )

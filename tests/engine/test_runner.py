@@ -301,6 +301,6 @@ class KeepsToken(Hook):
 @pytest.mark.skipif(torch.cuda.is_available(), reason="needs a machine without a GPU")
 def test_a_launcher_that_needs_gpus_is_refused_without_one(make_runner):
     with pytest.raises(
-        UsageError, match=r"--launcher slurm needs GPUs, and there is none: start it by tools/dist_train"
+        UsageError, match=r"--launcher slurm needs GPUs, and there is none: give --launcher pytorch under torchrun"
     ):
         make_runner(launcher="slurm")

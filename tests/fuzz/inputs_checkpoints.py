@@ -15,7 +15,7 @@ _NEEDS = ("VOCdevkit", "best.pth", "run")
 DOORS: dict[str, tuple[str, tuple[str, ...]]] = {
     "test": ("test.py", ("own.py", "bad.pth")),
     "test --deploy": ("test.py", ("own.py", "bad.pth", "--deploy")),
-    "infer": ("infer.py", (_PICTURES, "--config", "own.py", "--checkpoint", "bad.pth", "--out", "out")),
+    "infer": ("infer.py", (_PICTURES, "--config", "own.py", "--weights", "bad.pth", "--out", "out")),
     "load_from": ("train.py", ("own.py", "--work-dir", "out", "--cfg-options", "load_from=bad.pth")),
     "resume": ("train.py", ("long.py", "--work-dir", "run", "--resume", "bad.pth")),
     "init_cfg": ("train.py", ("init.py", "--work-dir", "out")),

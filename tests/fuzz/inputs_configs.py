@@ -198,7 +198,7 @@ def _readers(config: str) -> dict[str, tuple[str, ...]]:
     return {
         "train.py": (config, "--work-dir", "out"),
         "test.py": (config, "best.pth", "--work-dir", "out"),
-        "infer.py": ("VOCdevkit/VOC2007/JPEGImages", "--config", config, "--checkpoint", "best.pth", "--out", "out"),
+        "infer.py": ("VOCdevkit/VOC2007/JPEGImages", "--config", config, "--weights", "best.pth", "--out", "out"),
         "print_config.py": (config,),
         "browse_dataset.py": (config, "--out", "out.png"),
         "analysis/collect_complexity.py": (config, "--out", "out.csv", "--input-hw", "64", "64"),

@@ -8,7 +8,7 @@ from fuzz.cases import Input
 from fuzz.inputs_data import VERIFY, damaged, encoded
 
 _PICTURES = "VOCdevkit/VOC2007/JPEGImages"
-_INFER = ("pics", "--config", "own.py", "--checkpoint", "best.pth", "--out", "out", "--score-thr", "0.999")
+_INFER = ("pics", "--config", "own.py", "--weights", "best.pth", "--out", "out", "--score-thr", "0.999")
 _NEEDS = ("VOCdevkit", "best.pth")
 _SIZE = (48, 40)
 _GREY = 128  # the mean that every picture of `MODES` is read with, in steps of 255
@@ -228,7 +228,7 @@ def _options() -> Iterator[Input]:
         *(("--score-thr", value) for value in ("2", "-1", "nan", "inf", "x")),
         *(("--iou-threshold", value) for value in ("2", "-1", "nan", "inf", "x")),
         *(("--device", value) for value in ("cuda", "cuda:99", "foo", "", "cpu:x", "meta", "mps")),
-        *(("--checkpoint", value) for value in ("nowhere.pth", "own.py", "VOCdevkit", "")),
+        *(("--weights", value) for value in ("nowhere.pth", "own.py", "VOCdevkit", "")),
         *(
             ("--cfg-options", value)
             for value in ("img_size=0", "img_size=33", "model.bbox_head.num_classes=3", "bogus=1")

@@ -7,6 +7,7 @@ from typing import Any
 from mmengine.config import ConfigDict
 from torch import nn
 
+from yolo_plugins.config import with_num_classes
 from yolo_plugins.errors import UsageError
 from yolo_plugins.faults import some
 from yolo_plugins.registry import MODELS
@@ -45,62 +46,25 @@ def check_class_names(checkpoint: Mapping[str, Any], classes: Sequence[str] | No
     if names is not None and classes is not None and names != tuple(classes):
         raise UsageError(
             f"{filename}: {_difference(names, classes)}; give the config that it was trained with, or "
-            "train on from it by load_from"
+            "start from it by --weights"
         )
 
 
-def start_anew(
-    checkpoint: dict[str, Any], model: nn.Module, cfg: Mapping[str, Any], classes: Sequence[str] | None, filename: str
-) -> str | None:
-    """Makes a checkpoint fit a model of other classes: what depends on them keeps the model's own tensors.
-
-    Args:
-        checkpoint: As it was read; its `state_dict` is replaced.
-        model: Initialised.
-        cfg: Config of the model.
-        classes: Those of the data set; None where it states none.
-        filename: Of the checkpoint.
+def class_tensors(model: nn.Module, cfg: Mapping[str, Any]) -> dict[str, int]:
+    """A model's tensors whose shape follows the number of classes: it is built again with one more.
 
     Returns:
-        A sentence that names the tensors; None where the classes are the same, or nothing speaks against it.
-
-    Raises:
-        UsageError: The classes are others, and no tensor depends on their number.
+        By name, the rows that one class adds to the first dimension; 0 where it changes another one.
     """
-    names, own, weights = class_names(checkpoint, filename), model.state_dict(), checkpoint["state_dict"]
-    if names is not None and classes is not None:
-        if names == tuple(classes):
-            return None
-        difference = _difference(names, classes)
-    elif all(weights[key].shape == own[key].shape for key in own.keys() & weights.keys()):
-        return None
-    else:
-        difference = "it has another number of classes"
-    anew = [key for key in class_tensors(model, cfg) if key in weights]
-    if not anew:
-        check_class_names(checkpoint, classes, filename)
-        return None
-    checkpoint["state_dict"] = weights | {key: own[key] for key in anew}
-    return f"{filename}: {difference}; all is loaded but {len(anew)} tensors, which start anew: {', '.join(anew)}"
-
-
-def class_tensors(model: nn.Module, cfg: Mapping[str, Any]) -> list[str]:
-    """Names of a model's tensors whose shape follows the number of classes: it is built again with one more."""
-    more = _one_class_more(cfg)
+    more = with_num_classes(cfg, lambda number: number + 1)
     if more == cfg:  # it states no number of classes
-        return []
+        return {}
     other = MODELS.build(ConfigDict(more)).state_dict()
-    return [key for key, value in model.state_dict().items() if key in other and other[key].shape != value.shape]
-
-
-def _one_class_more(cfg: Any) -> Any:
-    """A model's config with every `num_classes` raised by one, but for those of the networks below the heads."""
-    if isinstance(cfg, Mapping):
-        return {
-            key: value if key == "backbone" else value + 1 if key == "num_classes" else _one_class_more(value)
-            for key, value in cfg.items()
-        }
-    return type(cfg)(map(_one_class_more, cfg)) if isinstance(cfg, (list, tuple)) else cfg
+    return {
+        key: other[key].shape[0] - value.shape[0] if other[key].shape[1:] == value.shape[1:] else 0
+        for key, value in model.state_dict().items()
+        if key in other and other[key].shape != value.shape
+    }
 
 
 def check_num_classes(model: nn.Module, classes: Sequence[str], owner: str) -> None:

@@ -56,6 +56,13 @@ def load_darknet(cfg_path: str | Path, weights_path: str | Path) -> "OrderedDict
 # --- .weights
 
 
+def is_darknet(path: Path) -> bool:
+    """Whether a file is named, or begins, as Darknet's `.weights` do: with the version, 0.1 or 0.2."""
+    with path.open("rb") as file:
+        head = file.read(8)
+    return path.suffix == ".weights" or head in (struct.pack("<2i", 0, 1), struct.pack("<2i", 0, 2))
+
+
 def _read_numbers(path: Path, cfg_path: Path, count: int) -> Tensor:
     """(count,) float32: the file after its header, whose size has to be exactly that."""
     data = _read(path)

@@ -8,9 +8,9 @@ import pickle
 import re
 import zipfile
 from collections import OrderedDict
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor
@@ -41,15 +41,28 @@ _CONTAINERS: dict[str, type] = {
 _ZIP_MAGIC = b"PK\x03\x04"
 
 
-def read_official_state_dict(path: str | Path) -> "OrderedDict[str, Tensor]":
-    """Reads the weights of an official `.pt` file, or of a file with a plain state dict.
+class OfficialWeights(NamedTuple):
+    """What an official file holds.
+
+    Attributes:
+        state_dict: Parameters and persistent buffers under the official names; floating-point tensors as float32.
+        classes: What the file states as their names, a list in their order if it is sound; None where it does not say.
+        norm_eps: What its norms add to the variance; None where the file does not say, or they differ.
+        is_module: Whether they came out of a pickled module, and not out of a plain state dict.
+    """
+
+    state_dict: "OrderedDict[str, Tensor]"
+    classes: Any = None
+    norm_eps: float | None = None
+    is_module: bool = False
+
+
+def read_official(path: str | Path) -> OfficialWeights:
+    """Reads an official `.pt` file, or a file with a plain state dict.
 
     Args:
         path: file by torch >= 1.6 (a zip archive) with a dict that holds `ema` or `model`, each a pickled module or a
             state dict; or a state dict, alone or under `state_dict`. `ema` is preferred where it is there.
-
-    Returns:
-        Parameters and persistent buffers under the official names; floating-point tensors as float32.
 
     Raises:
         UsageError: no such file, an older format, TorchScript, truncated, or without weights.
@@ -57,7 +70,8 @@ def read_official_state_dict(path: str | Path) -> "OrderedDict[str, Tensor]":
     path = existing(path)
     try:
         content = _read_inert(path)
-        state_dict = _find_state_dict(content)
+        place, state_dict = _find_state_dict(content)
+        classes, eps = _class_names(place), {norm.state["eps"] for norm in _norms(place)}
     except UsageError:
         raise
     except Exception as error:  # a faulty file can raise anything
@@ -69,7 +83,8 @@ def read_official_state_dict(path: str | Path) -> "OrderedDict[str, Tensor]":
             f"keys {', '.join(map(str, list(content)[:5]))}" if isinstance(content, Mapping) else type(content).__name__
         )
         raise UsageError(f"{path}: holds no weights (found {found}); give an official .pt file or a state dict")
-    return OrderedDict((name, _own(tensor)) for name, tensor in state_dict.items())
+    own = OrderedDict((name, _own(tensor)) for name, tensor in state_dict.items())
+    return OfficialWeights(own, classes, eps.pop() if len(eps) == 1 else None, isinstance(place, _Inert))
 
 
 def _read_inert(path: Path) -> Any:
@@ -149,8 +164,8 @@ class _InertUnpickler(pickle.Unpickler):
         return data
 
 
-def _find_state_dict(content: Any) -> dict[str, Tensor]:
-    """The first weights among `ema`, `model`, `state_dict` and the content itself; empty when there are none."""
+def _find_state_dict(content: Any) -> tuple[Any, dict[str, Tensor]]:
+    """The first place with weights among `ema`, `model`, `state_dict` and the content itself, and these weights."""
     places = [content.get(key) for key in ("ema", "model", "state_dict")] if isinstance(content, dict) else []
     for place in (*places, content):
         if isinstance(place, _Inert):
@@ -158,8 +173,17 @@ def _find_state_dict(content: Any) -> dict[str, Tensor]:
         else:
             weights = dict(place) if isinstance(place, dict) and _is_state_dict(place) else {}
         if weights:
-            return weights
-    return {}
+            return place, weights
+    return None, {}
+
+
+def _class_names(place: Any) -> Any:
+    """The `names` of a module, in the order of their numbers where they go by them; None where it has none."""
+    state = place.state if isinstance(place, _Inert) else None
+    names = state.get("names") if isinstance(state, dict) else None
+    if isinstance(names, dict) and names.keys() == set(range(len(names))):
+        return tuple(names[number] for number in range(len(names)))
+    return names
 
 
 def _is_state_dict(content: dict) -> bool:
@@ -180,6 +204,15 @@ def _walk(module: _Inert, prefix: str = "") -> dict[str, Tensor]:
         if isinstance(child, _Inert):
             found |= _walk(child, f"{prefix}{name}.")
     return found
+
+
+def _norms(module: Any) -> Iterator[_Inert]:
+    """The norm layers within a pickled module that state their epsilon."""
+    state = module.state if isinstance(module, _Inert) and isinstance(module.state, dict) else {}
+    if "running_var" in state.get("_buffers", {}) and type(state.get("eps")) is float:
+        yield module
+    for child in state.get("_modules", {}).values():
+        yield from _norms(child)
 
 
 def _own(tensor: Tensor) -> Tensor:

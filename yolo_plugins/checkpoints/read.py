@@ -65,7 +65,7 @@ def read_data(
     name: str | Path,
     map_location: Any = "cpu",
     kind: str = "checkpoint",
-    remedy: str = "give a checkpoint of tools/train.py, or convert an official file by tools/convert_weights.py",
+    remedy: str = "give a checkpoint of ours, or convert an official file by yolo-plugins convert-weights",
 ) -> Any:
     """Reads what `torch.save` wrote, as far as it is data: the one place where a pickle is loaded.
 
@@ -184,7 +184,12 @@ def weights_sha256(weights: Mapping[str, Tensor]) -> str:
     return sha.hexdigest()
 
 
-def check_fits(model: nn.Module, state_dict: Mapping[str, Tensor], filename: str) -> None:
+def check_fits(
+    model: nn.Module,
+    state_dict: Mapping[str, Tensor],
+    filename: str,
+    remedy: str = "give the config it was trained with",
+) -> None:
     """Compares keys and shapes of a state dict with those of a model.
 
     Raises:
@@ -201,10 +206,7 @@ def check_fits(model: nn.Module, state_dict: Mapping[str, Tensor], filename: str
     kinds = {"missing": missing, "unexpected": unexpected, "of another shape": misshapen}
     faults = [f"{len(names)} {kind} ({some(names)})" for kind, names in kinds.items() if names]
     if faults:
-        raise UsageError(
-            f"{filename}: not a checkpoint of this {type(model).__name__}: {'; '.join(faults)}: give the config it "
-            "was trained with, or convert it with tools/convert_weights.py"
-        )
+        raise UsageError(f"{filename}: not a checkpoint of this {type(model).__name__}: {'; '.join(faults)}: {remedy}")
 
 
 def existing(path: str | Path) -> Path:

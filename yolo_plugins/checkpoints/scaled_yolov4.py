@@ -26,8 +26,8 @@ def convert_state_dict(state_dict: Mapping[str, Tensor]) -> "OrderedDict[str, Te
             any width and depth; or keys `module_list.{section}...` of Darknet's CSP or tiny of any width.
 
     Returns:
-        The tensors under the names of our detector; the official anchors are left out. Where Darknet computes the same
-        in another form, its tensors are joined or reordered.
+        The tensors under the names of our detector; the official anchors, which are no weights, are left out. Where
+        Darknet computes the same in another form, its tensors are joined or reordered.
 
     Raises:
         UsageError: A key is missing, or is of none of these models.
@@ -35,6 +35,15 @@ def convert_state_dict(state_dict: Mapping[str, Tensor]) -> "OrderedDict[str, Te
     if any(key.startswith("module_list.") for key in state_dict):
         return _convert_darknet(state_dict)
     return _convert_release(state_dict)
+
+
+def model_name(converted: Mapping[str, Tensor]) -> str:
+    """The name under which our configs have the model of these weights, such as yolov4_p5."""
+    if "backbone.last.conv.weight" in converted:
+        return "yolov4_tiny"
+    if "backbone.stages.0.1.conv1.conv.weight" in converted:
+        return "yolov4_csp"
+    return f"yolov4_p{2 + sum(re.fullmatch(r'bbox_head.predictors.[0-9]+.bias', key) is not None for key in converted)}"
 
 
 def _rename(state_dict: Mapping[str, Tensor], names: Mapping[str, str], model: str) -> "OrderedDict[str, Tensor]":
@@ -52,7 +61,7 @@ def _rename(state_dict: Mapping[str, Tensor], names: Mapping[str, str], model: s
 
 # --- PyTorch release
 
-_HEADS = {31: 3, 42: 4, 53: 5}  # number of the detection layer: levels, of CSP and P5, P6, P7
+HEADS = {31: 3, 42: 4, 53: 5}  # number of the detection layer: levels, of CSP and P5, P6, P7
 
 # official modules within a layer -> ours
 _PLAIN = {"cv1": "conv1", "cv2": "conv2"}
@@ -64,19 +73,19 @@ _SPPCSP |= {"cv2": "bypass", "bn": "join.bn", "cv7": "fuse"}
 
 def _convert_release(state_dict: Mapping[str, Tensor]) -> "OrderedDict[str, Tensor]":
     official = {re.sub(r"^(model\.)*", "model.", key): tensor for key, tensor in state_dict.items()}
-    head = next((head for head in _HEADS if any(key.startswith(f"model.{head}.m.") for key in official)), None)
+    head = next((head for head in HEADS if any(key.startswith(f"model.{head}.m.") for key in official)), None)
     if head is None:
         raise UsageError(
             f"{len(state_dict)} keys, first: {next(iter(state_dict), None)}, and no detection layer of YOLOv4-CSP, P5, "
             "P6 or P7 among them; use the official file of such a model"
         )
     chains = {match.groups() for key in official if (match := re.match(r"model\.(\d+)\.m\.(\d+)\.cv", key))}
-    modules = _release_modules(_HEADS[head], Counter(int(layer) for layer, _ in chains))
+    modules = _release_modules(HEADS[head], Counter(int(layer) for layer, _ in chains))
     names = {f"model.{theirs}.{name}": f"{ours}.{name}" for theirs, ours in modules.items() for name in _tensors(ours)}
-    for name in ("anchors", "anchor_grid"):  # in cells and pixels; ours come from the config
+    for name in ("anchors", "anchor_grid"):  # in cells and pixels
         official.pop(f"model.{head}.{name}", None)
     plain_first = "backbone.stages.0.1.conv1" in modules.values()
-    return _rename(official, names, "YOLOv4-CSP" if plain_first else f"YOLOv4-P{_HEADS[head] + 2}")
+    return _rename(official, names, "YOLOv4-CSP" if plain_first else f"YOLOv4-P{HEADS[head] + 2}")
 
 
 def _release_modules(levels: int, links: Counter[int]) -> dict[str, str]:

@@ -41,7 +41,8 @@ _LAYERS = {
     23: ("neck.bottom_up.1", _C3),
     24: ("bbox_head", _DETECT),
 }
-_ANCHOR_KEYS = ("24.anchors", "24.anchor_grid")  # in cells or pixels; ours come from the config
+_ANCHOR_KEYS = ("24.anchors", "24.anchor_grid")  # in cells or pixels
+_SIZES = {(16, 3): "n", (32, 3): "s", (48, 6): "m", (64, 9): "l", (80, 12): "x"}  # by stem's width and longest stage
 
 
 def _convert_key(key: str) -> str | None:
@@ -62,7 +63,7 @@ def convert_state_dict(state_dict: Mapping[str, Tensor]) -> "OrderedDict[str, Te
         state_dict: Keys `model.{layer}...`, also under further `model.` prefixes; unfused, P5 models (n to x).
 
     Returns:
-        The same tensors under the names of our detector; the official anchors are left out.
+        The same tensors under the names of our detector; the official anchors, which are no weights, are left out.
 
     Raises:
         UsageError: A key is not one of a P5 model of release v6.0 to v7.0.
@@ -84,3 +85,11 @@ def convert_state_dict(state_dict: Mapping[str, Tensor]) -> "OrderedDict[str, Te
             f"first: {unmatched[0]}; use the official file of such a model"
         )
     return converted
+
+
+def model_name(converted: Mapping[str, Tensor]) -> str | None:
+    """The name under which our configs have the model of these weights, such as yolov5_s; None for another size."""
+    stem = converted.get("backbone.stem.conv.weight")
+    blocks = {name.split(".")[5] for name in converted if name.startswith("backbone.stages.2.1.blocks.")}
+    size = None if stem is None else _SIZES.get((len(stem), len(blocks)))
+    return size and f"yolov5_{size}"

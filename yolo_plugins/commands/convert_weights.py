@@ -8,7 +8,6 @@ python tools/convert_weights.py darknet yolov4-tiny.cfg yolov4-tiny.weights chec
 import argparse
 
 from yolo_plugins.cli import any_path, one_line_errors
-from yolo_plugins.errors import UsageError
 
 
 def main() -> None:
@@ -26,25 +25,13 @@ def main() -> None:
         command.add_argument("dst", type=any_path, help="checkpoint to write")
     args = parser.parse_args()
     with one_line_errors():
-        import hashlib
-
-        import yolo_plugins
-        from yolo_plugins.checkpoints import scaled_yolov4, yolov5
         from yolo_plugins.checkpoints.darknet import load_darknet
-        from yolo_plugins.checkpoints.official import read_official_state_dict
+        from yolo_plugins.checkpoints.official import OfficialWeights, read_official
         from yolo_plugins.checkpoints.soundness import write_checkpoint
+        from yolo_plugins.checkpoints.weights import converted
 
         is_darknet = args.family == "darknet"
-        official = load_darknet(args.cfg, args.src) if is_darknet else read_official_state_dict(args.src)
-        try:
-            state_dict = (yolov5 if args.family == "yolov5" else scaled_yolov4).convert_state_dict(official)
-        except UsageError as error:
-            raise UsageError(f"{args.src}: {error}") from error
-        meta = {
-            "family": args.family,
-            "source": args.src.name,
-            "source_sha256": hashlib.sha256(args.src.read_bytes()).hexdigest(),
-            "yolo_plugins_version": yolo_plugins.__version__,
-        }
-        write_checkpoint(args.dst, {"state_dict": state_dict, "meta": meta})
-        print(f"{args.dst}: {len(state_dict)} tensors of {args.src}")
+        official = OfficialWeights(load_darknet(args.cfg, args.src)) if is_darknet else read_official(args.src)
+        checkpoint = converted(args.src, official, args.family)
+        write_checkpoint(args.dst, checkpoint)
+        print(f"{args.dst}: {len(checkpoint['state_dict'])} tensors of {args.src}")

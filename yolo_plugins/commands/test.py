@@ -1,47 +1,98 @@
-"""Evaluates a checkpoint on the test set of its config.
+"""Evaluates a checkpoint on the test set of its config, or compares two on the same pictures.
 
+python tools/test.py work_dirs/yolov5_n_voc/epoch_200.pth --report report
 python tools/test.py configs/yolov5_n_voc.py work_dirs/yolov5_n_voc/epoch_200.pth
+python tools/test.py configs/yolov5_n_voc.py --weights yolov5n.pt
+python tools/test.py work_dirs/a/epoch_200.pth work_dirs/b/epoch_200.pth --report comparison
 """
 
 import argparse
+import contextlib
+import shlex
 import sys
+from pathlib import Path
+from typing import Any
 
-from yolo_plugins.cli import add_run_options, one_line_errors
+from yolo_plugins.cli import (
+    add_run_options,
+    add_weights_options,
+    any_path,
+    one_line_errors,
+    read_models,
+    say,
+    take_weights,
+)
 from yolo_plugins.config import load_config
 from yolo_plugins.config_check import require
+from yolo_plugins.datasets.layouts import use_data
+from yolo_plugins.errors import UsageError
+from yolo_plugins.masking import mask_arguments
 
 
 def parse_args() -> argparse.Namespace:
     """Reads the command line."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    told = "a checkpoint, after its config unless that is the one it was trained with; or two of them"
+    parser.add_argument("models", nargs="*", metavar="MODEL", help=told)
     add_run_options(parser)
-    parser.add_argument("checkpoint", help="a checkpoint that tools/train.py wrote or tools/convert_weights.py made")
+    add_weights_options(parser)
     parser.add_argument("--deploy", action="store_true", help="evaluate the deploy form; what was fused goes to stderr")
     parser.add_argument("--out", help="write the metrics to this JSON file as well")
+    parser.add_argument("--report", type=any_path, metavar="DIR", help="write a page of results, and the detections")
     return parser.parse_args()
 
 
 def main() -> None:
-    """Builds the runner, evaluates, prints the metrics as one JSON line."""
+    """Tests each model, prints the metrics as one JSON line, writes what was asked for."""
     args = parse_args()
     with one_line_errors():
-        config = load_config(args.config, args.cfg_options, args.work_dir)
-        require(config, "test_dataloader")
-        config.launcher = args.launcher
-        config.load_from = None if args.deploy else args.checkpoint
-
-        from yolo_plugins.engine import YOLORunner
+        models = read_models(args.models, args.weights)
+        if len(models) == 2 and not args.report:
+            raise UsageError(f"{models[1][1]}: a second checkpoint; say where the two are compared, by --report DIR")
+        write = _report_writer(args.report) if args.report else None
+        with contextlib.redirect_stdout(sys.stderr):  # some packages print when they are imported
+            outcomes = [_test(args, *model) for model in models]
+        metrics, tested = zip(*outcomes, strict=True)
+        if metrics[0] is None:
+            return
         from yolo_plugins.files import json_text, write_atomically
-        from yolo_plugins.inference import load_detector
 
-        runner = YOLORunner.from_cfg(config)
-        if args.deploy:
-            device = next(runner.model.parameters()).device
-            runner.model = load_detector(config, args.checkpoint, device)
-            if runner.rank == 0:
-                print(runner.model.deploy_report, file=sys.stderr)
-        metrics = json_text(runner.test())
+        text = json_text(dict(zip("ab", metrics, strict=True)) if len(metrics) == 2 else metrics[0])
+        print(text, flush=True)
+        if args.out:
+            write_atomically(args.out, text.encode())
+        if write:
+            write(*tested, args.report, shlex.join(mask_arguments(sys.argv)))
+
+
+def _report_writer(folder: Path) -> Any:
+    """What writes the report of one or two tests; the folder is made, so that a fault shows before the test."""
+    folder.mkdir(parents=True, exist_ok=True)
+    try:
+        from yolo_plugins.results.report import write_results
+    except ImportError as error:
+        raise UsageError(f"--report: {error}: pip install 'yolo_plugins[analysis]'") from error
+    return write_results
+
+
+def _test(args: argparse.Namespace, name: str | None, checkpoint: str) -> tuple[dict[str, Any] | None, Any]:
+    """What the test of one model says, and for a report what it found; None on ranks other than 0."""
+    from yolo_plugins.checkpoints.saved_config import config_for_test
+    from yolo_plugins.engine import YOLORunner
+    from yolo_plugins.inference import load_detector
+    from yolo_plugins.results.collect import scores_per_class, test_and_keep
+
+    config = load_config(name, args.cfg_options) if name else config_for_test(checkpoint, args.cfg_options)
+    require(config, "test_dataloader")
+    say(use_data(config, args.data, args.classes, ["test_dataloader"]))
+    config.work_dir, config.launcher, config.load_from = args.work_dir or config.work_dir, args.launcher, checkpoint
+    take_weights(config, args)
+    if args.deploy:
+        config.load_from = None  # the deploy form takes them
+    runner = YOLORunner.from_cfg(config)
+    if args.deploy:
+        runner.model = load_detector(config, checkpoint, next(runner.model.parameters()).device)
         if runner.rank == 0:
-            print(metrics)
-            if args.out:
-                write_atomically(args.out, metrics.encode())
+            print(runner.model.deploy_report, file=sys.stderr)
+    metrics, tested = test_and_keep(runner, checkpoint) if args.report else (runner.test(), None)
+    return (metrics | scores_per_class(runner) if runner.rank == 0 else None), tested

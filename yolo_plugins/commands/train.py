@@ -5,9 +5,10 @@ python tools/train.py configs/yolov5_n_voc.py
 
 import argparse
 
-from yolo_plugins.cli import add_run_options, one_line_errors, seed
+from yolo_plugins.cli import add_run_options, add_weights_options, one_line_errors, say, seed, take_weights
 from yolo_plugins.config import load_config
 from yolo_plugins.config_check import require
+from yolo_plugins.datasets.layouts import use_data
 
 LOGGERS = {"tensorboard": "TensorboardVisBackend", "wandb": "WandbVisBackend", "mlflow": "MLflowVisBackend"}
 
@@ -15,6 +16,7 @@ LOGGERS = {"tensorboard": "TensorboardVisBackend", "wandb": "WandbVisBackend", "
 def parse_args() -> argparse.Namespace:
     """Reads the command line."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("config", help="path, or name of a file in configs/")
     add_run_options(parser)
     parser.add_argument(
         "--resume",
@@ -23,6 +25,7 @@ def parse_args() -> argparse.Namespace:
         metavar="CHECKPOINT",
         help="continue from this checkpoint, or from the latest one in the work folder",
     )
+    add_weights_options(parser)
     parser.add_argument("--overwrite", action="store_true", help="replace the run that the work folder holds")
     parser.add_argument("--allow-changes", action="store_true", help="resume by another recipe; the record says so")
     parser.add_argument("--amp", action="store_true", help="mixed precision: float16 on CUDA, bfloat16 on CPU")
@@ -42,6 +45,7 @@ def main() -> None:
     with one_line_errors():
         config = load_config(args.config, args.cfg_options, args.work_dir)
         require(config, "train_dataloader")
+        say(use_data(config, args.data, args.classes, ["train_dataloader", "val_dataloader"]))
         config.launcher, config.overwrite, config.allow_changes = args.launcher, args.overwrite, args.allow_changes
         if args.seed is not None:
             config.merge_from_dict({"randomness.seed": args.seed})
@@ -51,6 +55,7 @@ def main() -> None:
             config.vis_backends = [LOGGERS[name] for name in args.log]
         if args.resume:
             config.resume = args.resume
+        take_weights(config, args)
 
         from yolo_plugins.engine import YOLORunner
 

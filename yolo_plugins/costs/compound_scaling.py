@@ -333,7 +333,7 @@ def config_text(choice: Choice, path: Path) -> str:
         f'"""{base.name} scaled to {variant}: {variant.params / 1e6:.1f} M parameters, '
         f"{variant.macs / 1e9:.1f} G MACs, field {variant.coverage:.2f} x size.",
         "",
-        f"python tools/train.py {shlex.quote(str(shown))}",
+        f"yolo-plugins train {shlex.quote(str(shown))}",
         '"""',
         "",
         f"_base_ = {json.dumps(named, ensure_ascii=False)}",

@@ -48,11 +48,18 @@ def read_image(path: str | Path) -> np.ndarray:
             integers, floats). Names it.
     """
     with _opened(path) as image:
-        upright = ImageOps.exif_transpose(image)
-        if image.mode in _SIXTEEN_BIT_FORMATS:
-            return cv2.cvtColor(_eight_bits(image, upright), cv2.COLOR_GRAY2BGR)
-        upright.info.pop("transparency", None)  # of which Pillow would warn
-        return cv2.cvtColor(np.asarray(upright.convert("RGB")), cv2.COLOR_RGB2BGR)
+        return _pixels(image)
+
+
+def image_array(image: Image.Image, name: str) -> np.ndarray:
+    """What `read_image` returns of a Pillow picture, which may not be decoded yet; `name` stands in messages.
+
+    Raises:
+        UsageError: As `read_image`.
+    """
+    with _faults_named(name):
+        _check_mode(name, image)
+        return _pixels(image)
 
 
 def check_image(path: str | Path) -> tuple[int, int]:
@@ -65,10 +72,25 @@ def check_image(path: str | Path) -> tuple[int, int]:
         UsageError: As `read_image`.
     """
     with _opened(path) as image:
-        width, height = image.size
-        transposed = image.getexif().get(_ORIENTATION_TAG) in _TRANSPOSED_ORIENTATIONS
+        size = _upright_size(image)
         image.draft("L", (1, 1))  # JPEG: luminance at an eighth; the bit stream is read whole all the same
         image.load()
+    return size
+
+
+def image_size(path: str | Path) -> tuple[int, int]:
+    """Width and height in pixels of what `read_image` returns, from the file's header.
+
+    Raises:
+        UsageError: As `read_image`, but for what is wrong after the header.
+    """
+    with _opened(path) as image:
+        return _upright_size(image)
+
+
+def _upright_size(image: Image.Image) -> tuple[int, int]:
+    width, height = image.size
+    transposed = image.getexif().get(_ORIENTATION_TAG) in _TRANSPOSED_ORIENTATIONS
     return (height, width) if transposed else (width, height)
 
 
@@ -104,6 +126,15 @@ def scaled_hw(shape_hw: tuple[int, int], bounds_hw: tuple[int, int]) -> tuple[in
     return height, width
 
 
+def _pixels(image: Image.Image) -> np.ndarray:
+    """(H, W, 3) uint8 BGR of a picture, upright."""
+    upright = ImageOps.exif_transpose(image)
+    if image.mode in _SIXTEEN_BIT_FORMATS:
+        return cv2.cvtColor(_eight_bits(image, upright), cv2.COLOR_GRAY2BGR)
+    upright.info.pop("transparency", None)  # of which Pillow would warn
+    return cv2.cvtColor(np.asarray(upright.convert("RGB")), cv2.COLOR_RGB2BGR)
+
+
 def _eight_bits(image: Image.Image, upright: Image.Image) -> np.ndarray:
     """(H, W) uint8 of a picture with 16 bits of grey."""
     grey = np.asarray(upright).astype(np.uint32)
@@ -132,16 +163,21 @@ def _tiff_tag(image: Image.Image, tag: int, default: Any) -> Any:
 @contextmanager
 def _opened(path: str | Path) -> Iterator[Image.Image]:
     """Opens a picture file; what its decoder raises inside the block becomes a `UsageError`."""
+    with _faults_named(path), Image.open(path) as image:
+        if image.format == "EPS":
+            raise ValueError("EPS is a program, which Ghostscript would run")
+        _check_mode(path, image)
+        yield image
+
+
+@contextmanager
+def _faults_named(name: str | Path) -> Iterator[None]:
     try:
-        with Image.open(path) as image:
-            if image.format == "EPS":
-                raise ValueError("EPS is a program, which Ghostscript would run")
-            _check_mode(path, image)
-            yield image
+        yield
     except UsageError:
         raise
     except FileNotFoundError as error:
-        raise UsageError(f"{path}: no such image; restore the file or take it off its split") from error
+        raise UsageError(f"{name}: no such image; restore the file or take it off its split") from error
     except _DECODER_ERRORS as error:
         reason = str(error).splitlines()[0] if str(error) else type(error).__name__
-        raise UsageError(f"{path}: cannot decode the image ({reason}); replace the file") from error
+        raise UsageError(f"{name}: cannot decode the image ({reason}); replace the file") from error

@@ -14,9 +14,11 @@ from mmengine.runner.checkpoint import weights_to_cpu
 from mmengine.utils import apply_to
 from torch import nn
 
-from yolo_plugins.checkpoints.classes import check_class_names, start_anew
-from yolo_plugins.checkpoints.read import check_fits, load_weights, weights_sha256
+from yolo_plugins.checkpoints.read import load_weights, weights_sha256
 from yolo_plugins.checkpoints.soundness import first_not_finite, write_checkpoint
+from yolo_plugins.checkpoints.stated import anchors_of
+from yolo_plugins.checkpoints.transfer import Start, fit
+from yolo_plugins.checkpoints.weights import load_any_weights
 from yolo_plugins.engine.checkpoint import AtomicCheckpointHook, latest_checkpoint, newest_sound
 from yolo_plugins.engine.recipe import describe_recipe
 from yolo_plugins.engine.resume import check_resumable
@@ -118,6 +120,9 @@ class CheckpointRunner(Runner):
             "recipe": self.recipe,
         }
         model = unwrapped(self.model)
+        anchors = anchors_of(model)
+        if anchors is not None:
+            description["anchors"] = anchors.tolist()
         hub = _hub(info)
         checkpoint = {
             "meta": {"epoch": self.epoch + 1, "iter": self.iter} | (meta or {}) | description,
@@ -141,10 +146,11 @@ class CheckpointRunner(Runner):
     def load_checkpoint(self, filename: str, **_: Any) -> dict[str, Any]:
         """Loads weights into the model; MMEngine's options have no effect, every key has to fit as it is.
 
-        Only where a training starts from a model of other classes, what depends on them starts anew, with a warning.
+        Only where a training starts from a model of other classes, or `by_name` says so, these move by their names, and
+        a warning tells what was taken.
 
         Args:
-            filename: Path of a checkpoint, or of a bare state dict.
+            filename: Path of a checkpoint; where nothing is resumed, of any file that `load_any_weights` knows.
 
         Returns:
             The checkpoint, with `state_dict` at least.
@@ -154,37 +160,36 @@ class CheckpointRunner(Runner):
                 Where an earlier one of the folder is sound, it is named.
         """
         try:
-            checkpoint = load_weights(filename)
+            checkpoint = load_weights(filename) if self._resume else load_any_weights(filename)
         except UsageError as error:
             sound = newest_sound(Path(filename).parent)
             raise UsageError(f"{error}; {sound} is sound" if sound else str(error)) from error
         model = unwrapped(self.model)
-        if self.recipe and not self._resume:
-            self.recipe[INITIAL_WEIGHTS] = {"load_from": weights_sha256(checkpoint["state_dict"])}
-        told = self._compare_classes(filename, checkpoint, model)
-        check_fits(model, checkpoint["state_dict"], filename)
-        if told:
-            self.logger.warning(told)
+        start = self._fit(filename, checkpoint, model)
+        for sentence in start.told:
+            self.logger.warning(sentence)
         if self._resume:
             averages = any(isinstance(hook, EMAHook) for hook in self.hooks)
             seed = self.cfg.get("randomness", {}).get("seed")
             check_resumable(checkpoint, filename, self.max_epochs, averages, seed)
             self._take_up_recipe(filename, checkpoint["meta"])
             self._count_anew(checkpoint)
+        elif self.recipe:
+            self.recipe[INITIAL_WEIGHTS] = {"load_from": weights_sha256(start.taken)}
+        checkpoint["state_dict"] = start.weights
         self.call_hook("after_load_checkpoint", checkpoint=checkpoint)
         model.load_state_dict(checkpoint["state_dict"])
         self._has_loaded = True
         self.logger.info(f"loaded {filename}")
         return checkpoint
 
-    def _compare_classes(self, filename: str, checkpoint: dict[str, Any], model: nn.Module) -> str | None:
-        """Compares the classes of a checkpoint with those of the data set in use; tells what of it starts anew."""
+    def _fit(self, filename: str, checkpoint: dict[str, Any], model: nn.Module) -> Start:
+        """Weights for the model; where a training starts from them, or `by_name` says so, for other classes, too."""
         built = [loop for loop in (self._train_loop, self._val_loop, self._test_loop) if isinstance(loop, BaseLoop)]
         classes = getattr(built[0].dataloader.dataset, "metainfo", {}).get("classes") if built else None
-        if isinstance(self._train_loop, BaseLoop) and not self._resume:
-            return start_anew(checkpoint, model, self.cfg.get("model") or {}, classes, filename)
-        check_class_names(checkpoint, classes, filename)
-        return None
+        training = isinstance(self._train_loop, BaseLoop)
+        by_name = not self._resume and (training or bool(self.cfg.get("by_name")))
+        return fit(checkpoint, model, self.cfg, classes, filename, training, by_name)
 
     def _count_anew(self, checkpoint: dict[str, Any]) -> None:
         """Sets the count of iterations to that of the finished epochs as they are now, and what the hub keeps to plain.

@@ -21,7 +21,9 @@ from yolo_plugins.evaluation.matching import (
     Boxes,
     Floats,
     Ints,
+    Matches,
     in_rank_order,
+    index_of_half,
     keep_best_of_group,
     match_coco,
     match_voc,
@@ -35,7 +37,7 @@ SCORES = {"ap50": "AP50", "ap50_95": "AP50-95", "precision": "P", "recall": "R",
 IOU_THRESHOLDS = np.linspace(0.5, 0.95, 10)
 
 # recalls at which precision is read; k * step as all references compute them, so that 0.3 is 0.30000000000000004
-_RECALL_POINTS = {"11point": np.arange(11) * 0.1, "coco101": np.arange(101) * 0.01}
+RECALL_POINTS = {"11point": np.arange(11) * 0.1, "coco101": np.arange(101) * 0.01}
 _CONFIDENCES = np.linspace(0, 1, 1000)  # where YOLOv5 v7.0 samples precision and recall
 _SMOOTHING = 101  # samples: YOLOv5 v7.0 smooths mean F1 by a running mean over a tenth of the confidence axis
 
@@ -74,7 +76,7 @@ class DetectionScores:
     @property
     def ap50_per_class(self) -> Floats:
         """(K,) AP at IoU 0.5."""
-        index = _index_of_half(self.iou_thresholds)
+        index = index_of_half(self.iou_thresholds)
         return np.full(len(self.ap), np.nan) if index is None else self.ap[:, index]
 
     @property
@@ -159,22 +161,33 @@ def evaluate_detections(
         UsageError: a missing array, a wrong shape, a label outside 0..K-1, a value that is not finite, a threshold
             outside (0, 1], an unknown mode.
     """
+    return score_matches(match_detections(gt, detections, num_classes, mode, iou_thresholds, inclusive_pixels))
+
+
+def match_detections(
+    gt: Mapping[str, ArrayLike],
+    detections: Mapping[str, ArrayLike],
+    num_classes: int,
+    mode: str = "area",
+    iou_thresholds: ArrayLike = IOU_THRESHOLDS,
+    inclusive_pixels: bool = False,
+) -> Matches:
+    """Which detections are true; arguments, rules and errors as in `evaluate_detections`."""
     thresholds = _read_thresholds(iou_thresholds)
     if mode not in MODES:
         raise UsageError(f"mode={mode!r} is unknown: give one of {', '.join(MODES)}")
     if mode == "coco101" and inclusive_pixels:
         raise UsageError("inclusive_pixels=True does not go with mode='coco101': COCO has no inclusive pixels")
-    truth, found = _read_boxes(gt, detections, num_classes)
-    n_gt = np.bincount(truth.labels[~truth.values], minlength=num_classes)
+    truth, found, images = _read_boxes(gt, detections, num_classes)
     n_det = np.bincount(found.labels, minlength=num_classes)
     truth = truth.take(np.argsort(truth.group, kind="stable"))
     found = in_rank_order(found)
     if mode == "coco101":
         found = keep_best_of_group(found, COCO_MAX_DETECTIONS)
-        outcome = match_coco(truth, found, thresholds)
+        outcome, partner = match_coco(truth, found, thresholds)
     else:
-        outcome = match_voc(truth, found, thresholds, margin=float(inclusive_pixels))
-    return _score(outcome, found, n_gt, n_det, thresholds, mode)
+        outcome, partner = match_voc(truth, found, thresholds, margin=float(inclusive_pixels))
+    return Matches(mode, thresholds, images, num_classes, truth, found, outcome, partner, n_det)
 
 
 # --- input
@@ -189,8 +202,8 @@ def _read_thresholds(iou_thresholds: ArrayLike) -> Floats:
 
 def _read_boxes(
     gt: Mapping[str, ArrayLike], detections: Mapping[str, ArrayLike], num_classes: int
-) -> tuple[Boxes, Boxes]:
-    """Checked ground truth and detections, in input order, with common group numbers."""
+) -> tuple[Boxes, Boxes, NDArray[Any]]:
+    """Checked ground truth and detections, in input order, with common group numbers; the sorted ids of images."""
     images, labels, bboxes, values = [], [], [], []
     for name, arrays, extra, dtype in (("gt", gt, "difficult", bool), ("detections", detections, "scores", np.float64)):
         bboxes.append(_read_bboxes(arrays, name))
@@ -199,9 +212,11 @@ def _read_boxes(
         labels.append(_read_labels(arrays, name, n, num_classes))
         absent = dtype is bool and arrays.get(extra) is None
         values.append(np.zeros(n, bool) if absent else _column(arrays, name, extra, n, dtype))
-    groups = [code * num_classes + label for code, label in zip(_image_codes(*images), labels, strict=True)]
-    truth, found = (Boxes(*columns) for columns in zip(groups, labels, bboxes, values, strict=True))
-    return truth, found
+    ids, codes = _image_codes(*images)
+    groups = [code * num_classes + label for code, label in zip(codes, labels, strict=True)]
+    rows = [np.arange(len(part)) for part in labels]
+    truth, found = (Boxes(*columns) for columns in zip(groups, labels, bboxes, values, rows, strict=True))
+    return truth, found, ids
 
 
 def _read_bboxes(arrays: Mapping[str, ArrayLike], name: str) -> Floats:
@@ -246,8 +261,8 @@ def _column(arrays: Mapping[str, ArrayLike], name: str, key: str, n: int, dtype:
     return values
 
 
-def _image_codes(gt_image: NDArray[Any], det_image: NDArray[Any]) -> Sequence[Ints]:
-    """Both id columns as integers of one common numbering, in the order of the sorted ids."""
+def _image_codes(gt_image: NDArray[Any], det_image: NDArray[Any]) -> tuple[NDArray[Any], Sequence[Ints]]:
+    """The sorted ids, and both id columns as places among them."""
     for name, image in (("gt", gt_image), ("detections", det_image)):
         if image.size and image.dtype.kind not in "iuUS":
             raise UsageError(f"{name}['image'] has dtype {image.dtype}: give integers or strings")
@@ -255,27 +270,24 @@ def _image_codes(gt_image: NDArray[Any], det_image: NDArray[Any]) -> Sequence[In
     if len({image.dtype.kind in "US" for image in filled}) > 1:
         raise UsageError("gt['image'] and detections['image'] differ in kind: give integers or strings in both")
     if not filled:
-        return np.zeros(0, np.int64), np.zeros(0, np.int64)
-    codes = np.unique(np.concatenate(filled), return_inverse=True)[1].astype(np.int64)
-    return codes[: len(gt_image)], codes[len(gt_image) :]
+        return np.zeros(0, np.int64), (np.zeros(0, np.int64), np.zeros(0, np.int64))
+    ids, codes = np.unique(np.concatenate(filled), return_inverse=True)
+    codes = codes.astype(np.int64)
+    return ids, (codes[: len(gt_image)], codes[len(gt_image) :])
 
 
 # --- curves
 
 
-def _score(
-    outcome: NDArray[np.int8], found: Boxes, n_gt: Ints, n_det: Ints, thresholds: Floats, mode: str
-) -> DetectionScores:
-    """All scores from the (T, N) outcomes of detections in rank order."""
-    num_classes = len(n_gt)
-    half = _index_of_half(thresholds)
+def score_matches(matches: Matches) -> DetectionScores:
+    """All scores of matched detections."""
+    outcome, found, n_gt = matches.outcome, matches.found, matches.n_gt
+    thresholds, half, num_classes = matches.iou_thresholds, index_of_half(matches.iou_thresholds), matches.num_classes
     ap = np.full((num_classes, len(thresholds)), np.nan)
     n_tp, n_fp = np.zeros((2, num_classes, len(thresholds)), np.int64)
     recall_max = np.full(num_classes, np.nan)
     sampled = np.full((2, num_classes, len(_CONFIDENCES)), np.nan)  # precision, recall at each confidence
-    bounds = np.searchsorted(found.labels, np.arange(num_classes + 1))
-    for label in range(num_classes):
-        part = slice(bounds[label], bounds[label + 1])
+    for label, part in enumerate(matches.class_slices()):
         true = outcome[:, part] == TRUE
         tp = np.cumsum(true, axis=1)  # (T, n)
         fp = np.cumsum(outcome[:, part] == FALSE, axis=1)
@@ -284,13 +296,15 @@ def _score(
         if not n_gt[label]:
             continue
         precision, recall = tp / np.maximum(tp + fp, 1), tp / n_gt[label]
-        ap[label] = _average_precision(precision, recall, true, n_gt[label], mode)
+        ap[label] = _average_precision(precision, recall, true, n_gt[label], matches.mode)
         if half is not None:
             recall_max[label] = recall[half].max(initial=0)
             counted = outcome[half, part] != IGNORED
             sampled[:, label] = _sample(found.values[part][counted], precision[half, counted], recall[half, counted])
     precision_at, recall_at, confidence = _operating_point(sampled)
-    return DetectionScores(thresholds, ap, n_gt, n_det, n_tp, n_fp, precision_at, recall_at, recall_max, confidence)
+    return DetectionScores(
+        thresholds, ap, n_gt, matches.n_det, n_tp, n_fp, precision_at, recall_at, recall_max, confidence
+    )
 
 
 def _average_precision(precision: Floats, recall: Floats, true: NDArray[np.bool_], n_gt: int, mode: str) -> Floats:
@@ -298,7 +312,7 @@ def _average_precision(precision: Floats, recall: Floats, true: NDArray[np.bool_
     envelope = np.maximum.accumulate(precision[:, ::-1], axis=1)[:, ::-1]
     if mode == "area":  # recall rises by 1 / n_gt at every true positive, and there only
         return np.where(true, envelope, 0).sum(1) / n_gt
-    points = _RECALL_POINTS[mode]
+    points = RECALL_POINTS[mode]
     envelope = np.pad(envelope, ((0, 0), (0, 1)))  # 0 beyond the last recall
     return np.array([e[np.searchsorted(r, points)].mean() for e, r in zip(envelope, recall, strict=True)])
 
@@ -322,12 +336,6 @@ def _operating_point(sampled: Floats) -> tuple[Floats, Floats, float]:
     padded = np.pad(f1, _SMOOTHING // 2, mode="edge")
     best = int(np.convolve(padded, np.full(_SMOOTHING, 1 / _SMOOTHING), mode="valid").argmax())
     return sampled[0, :, best], sampled[1, :, best], float(_CONFIDENCES[best])
-
-
-def _index_of_half(thresholds: Floats) -> int | None:
-    """Position of IoU 0.5 among the thresholds, None where it is not among them."""
-    at = np.flatnonzero(np.isclose(thresholds, 0.5))
-    return int(at[0]) if len(at) else None
 
 
 def _mean(values: Floats) -> float:

@@ -10,10 +10,11 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from yolo_plugins.errors import UsageError
-from yolo_plugins.evaluation.average_precision import MODES, SCORES, DetectionScores, evaluate_detections
+from yolo_plugins.evaluation.average_precision import MODES, SCORES, DetectionScores, match_detections, score_matches
+from yolo_plugins.evaluation.matching import Matches
 from yolo_plugins.registry import METRICS
 
-_Image = tuple[NDArray[Any], ...]  # gt bboxes, gt labels, difficult; bboxes, labels, scores
+ImageArrays = tuple[NDArray[Any], ...]  # gt bboxes, gt labels, difficult; bboxes, labels, scores
 
 
 @METRICS.register_module()
@@ -56,9 +57,9 @@ class DetectionMetric(BaseMetric):
             data_samples: one dict an image with `gt_instances` and `pred_instances` (and `ignored_instances`, if any),
                 all bboxes (n, 4) xyxy in pixels of the original image.
         """
-        self.results.extend((sample.get("index", 0), _image_arrays(sample)) for sample in data_samples)
+        self.results.extend((sample.get("index", 0), image_arrays(sample)) for sample in data_samples)
 
-    def compute_metrics(self, results: list[tuple[int, _Image]]) -> dict[str, float]:
+    def compute_metrics(self, results: list[tuple[int, ImageArrays]]) -> dict[str, float]:
         """Scores all images and logs a table of the classes.
 
         Args:
@@ -72,7 +73,7 @@ class DetectionMetric(BaseMetric):
         if not classes:
             raise UsageError("DetectionMetric: the data set's metainfo has no 'classes': give their names there")
         images = [image for _, image in sorted(results, key=lambda result: result[0])]
-        scores = self.scores = _evaluate(images, len(classes), self.mode)
+        scores = self.scores = score_matches(match_images(images, len(classes), self.mode))
         logger = MMLogger.get_current_instance()
         if not scores.n_gt.any():
             logger.warning("the data set has no objects, or difficult ones only: there is no average precision")
@@ -88,7 +89,8 @@ class DetectionMetric(BaseMetric):
         return "" if self.scores is None else _table(self.scores, self.dataset_meta["classes"])
 
 
-def _image_arrays(sample: Mapping[str, Any]) -> _Image:
+def image_arrays(sample: Mapping[str, Any]) -> ImageArrays:
+    """The boxes of one picture of a test, `sample` as `DetectionMetric.process` gets it."""
     gt, found = sample["gt_instances"], sample["pred_instances"]
     truth = [gt, *([sample["ignored_instances"]] if "ignored_instances" in sample else [])]
     bboxes = np.concatenate([_array(part["bboxes"], np.float32).reshape(-1, 4) for part in truth])
@@ -111,12 +113,13 @@ def _array(values: Tensor | NDArray[Any], dtype: Any) -> NDArray[Any]:
     return np.asarray(values).astype(dtype)
 
 
-def _evaluate(results: list[_Image], num_classes: int, mode: str) -> DetectionScores:
+def match_images(images: list[ImageArrays], num_classes: int, mode: str) -> Matches:
+    """Which detections of a data set are true; its pictures are numbered in the order of `images`."""
     empty = (np.zeros((0, 4)), np.zeros(0, np.int64), np.zeros(0, bool), np.zeros((0, 4)), np.zeros(0, np.int64))
-    columns = list(zip(*results, strict=True)) or [(part,) for part in (*empty, np.zeros(0))]
+    columns = list(zip(*images, strict=True)) or [(part,) for part in (*empty, np.zeros(0))]
     gt_bboxes, gt_labels, difficult, bboxes, labels, scores = (np.concatenate(column) for column in columns)
     gt_image, image = (np.repeat(np.arange(len(columns[k])), [len(part) for part in columns[k]]) for k in (1, 4))
-    return evaluate_detections(
+    return match_detections(
         {"image": gt_image, "labels": gt_labels, "bboxes": gt_bboxes, "difficult": difficult},
         {"image": image, "labels": labels, "bboxes": bboxes, "scores": scores},
         num_classes,

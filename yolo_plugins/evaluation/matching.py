@@ -3,7 +3,7 @@
 Sources: VOC development kit; COCO's bounding-box evaluation (pycocotools).
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import pairwise
 from typing import Any
 
@@ -18,6 +18,7 @@ FALSE, TRUE, IGNORED = 0, 1, 2
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
+_Outcome = tuple[NDArray[np.int8], NDArray[np.int32]]
 
 
 @dataclass(frozen=True)
@@ -28,13 +29,54 @@ class Boxes:
     labels: Ints  # (N,)
     bboxes: Floats  # (N, 4) xyxy
     values: NDArray[Any]  # (N,) difficult (bool) of ground truth, score (float64) of detections
+    rows: Ints  # (N,) places in the input
 
     def __len__(self) -> int:
         return len(self.group)
 
     def take(self, index: NDArray[Any]) -> "Boxes":
         """The boxes at these places, or where a mask is true."""
-        return Boxes(self.group[index], self.labels[index], self.bboxes[index], self.values[index])
+        return Boxes(*(column[index] for column in (self.group, self.labels, self.bboxes, self.values, self.rows)))
+
+
+@dataclass(frozen=True)
+class Matches:
+    """What became of N detections of I pictures at T IoU thresholds; AP, whatever the pictures' weights, follows.
+
+    Attributes:
+        mode: How AP is computed, see `evaluate_detections`.
+        iou_thresholds: (T,) float64.
+        images: (I,) ids of the pictures that have a box, sorted.
+        num_classes: K.
+        truth: The ground truth, by picture and class.
+        found: The detections by class, then falling score: (N,), without those beyond COCO's limit.
+        outcome: (T, N) FALSE, TRUE or IGNORED.
+        partner: (T, N) place in `truth` of the object that a TRUE detection is right about; -1 for all others.
+        n_det: (K,) detections, with those beyond the limit.
+    """
+
+    mode: str
+    iou_thresholds: Floats
+    images: NDArray[Any]
+    num_classes: int
+    truth: Boxes
+    found: Boxes
+    outcome: NDArray[np.int8]
+    partner: NDArray[np.int32]
+    n_det: Ints
+
+    @property
+    def n_gt(self) -> Ints:
+        """(K,) ground truths that are not difficult."""
+        return np.bincount(self.truth.labels[~self.truth.values], minlength=self.num_classes)
+
+    def image_of(self, boxes: Boxes) -> NDArray[Any]:
+        """(n,) id of the picture of each of these boxes, `truth` or `found` or some of them."""
+        return self.images[boxes.group // self.num_classes]
+
+    def class_slices(self) -> list[slice]:
+        """Where the detections of each class stand in `found`."""
+        return [slice(*ends) for ends in pairwise(np.searchsorted(self.found.labels, np.arange(self.num_classes + 1)))]
 
 
 @dataclass(frozen=True)
@@ -43,6 +85,12 @@ class _Pairs:
 
     det: Ints  # (P,)
     gt: Ints  # (P,)
+
+
+def index_of_half(thresholds: Floats) -> int | None:
+    """Position of IoU 0.5 among the thresholds, None where it is not among them."""
+    at = np.flatnonzero(np.isclose(thresholds, 0.5))
+    return int(at[0]) if len(at) else None
 
 
 def in_rank_order(found: Boxes) -> Boxes:
@@ -93,12 +141,24 @@ def safe_ratio(part: NDArray[Any], whole: NDArray[Any]) -> Floats:
     return np.divide(part, whole, out=np.zeros(np.shape(part)), where=whole > 0)
 
 
-def match_voc(truth: Boxes, found: Boxes, thresholds: Floats, margin: float) -> NDArray[np.int8]:
-    """(T, N) outcome of each detection under VOC's rule."""
+def overlaps_in_pictures(truth: Boxes, found: Boxes, num_classes: int) -> tuple[Ints, Ints, Floats]:
+    """Every detection with every object of its picture, of whatever class; `truth` is sorted by group.
+
+    Returns:
+        (P,) place of the detection; (P,) place of the object; (P,) their IoU.
+    """
+    truth, found = (replace(boxes, group=boxes.group // num_classes) for boxes in (truth, found))
     pairs = _pair(truth, found)
-    outcome = np.full((len(thresholds), len(found)), FALSE, np.int8)
+    inter, det_area, gt_area = _overlap(truth, found, pairs, margin=0)
+    return pairs.det, pairs.gt, safe_ratio(inter, det_area + gt_area - inter)
+
+
+def match_voc(truth: Boxes, found: Boxes, thresholds: Floats, margin: float) -> _Outcome:
+    """(T, N) outcome and partner of each detection under VOC's rule."""
+    pairs = _pair(truth, found)
+    outcome, partner = _nothing_matched(len(thresholds), len(found))
     if not len(pairs.det):
-        return outcome
+        return outcome, partner
     inter, det_area, gt_area = _overlap(truth, found, pairs, margin)
     iou = safe_ratio(inter, det_area + gt_area - inter)
     starts = np.flatnonzero(np.diff(pairs.det, prepend=-1))
@@ -106,23 +166,25 @@ def match_voc(truth: Boxes, found: Boxes, thresholds: Floats, margin: float) -> 
     best_iou = np.maximum.reduceat(iou, starts)
     is_best = iou == np.repeat(best_iou, np.diff(starts, append=len(iou)))
     best_gt = np.minimum.reduceat(np.where(is_best, pairs.gt, len(truth)), starts)
-    for row, threshold in zip(outcome, thresholds, strict=True):
+    for row, partners, threshold in zip(outcome, partner, thresholds, strict=True):
         hit = best_iou >= threshold
         hit_det, hit_gt = det[hit], best_gt[hit]
         winner = np.full(len(truth), len(found))  # rank order: the smallest index has the highest score
         np.minimum.at(winner, hit_gt, hit_det)
-        row[hit_det] = np.where(winner[hit_gt] == hit_det, TRUE, FALSE)
-        row[hit_det[truth.values[hit_gt]]] = IGNORED
-    return outcome
+        ignored = truth.values[hit_gt]
+        true = (winner[hit_gt] == hit_det) & ~ignored
+        row[hit_det[true]], row[hit_det[ignored]] = TRUE, IGNORED
+        partners[hit_det[true]] = hit_gt[true]
+    return outcome, partner
 
 
-def match_coco(truth: Boxes, found: Boxes, thresholds: Floats) -> NDArray[np.int8]:
-    """(T, N) outcome of each detection under COCO's rule.
+def match_coco(truth: Boxes, found: Boxes, thresholds: Floats) -> _Outcome:
+    """(T, N) outcome and partner of each detection under COCO's rule.
 
     Groups are independent, so one step serves the r-th detection of every group, at all thresholds.
     """
     thresholds = np.minimum(thresholds, _COCO_MAX_THRESHOLD)
-    outcome = np.full((len(thresholds), len(found)), FALSE, np.int8)
+    outcome, partner = _nothing_matched(len(thresholds), len(found))
     pairs = _pair(truth, found)
     iou = _coco_iou(truth, found, pairs)
     passes = iou >= thresholds.min()
@@ -147,9 +209,15 @@ def match_coco(truth: Boxes, found: Boxes, thresholds: Floats) -> NDArray[np.int
         pair = end - best[which, at]
         taken[gt[pair], at] = True
         outcome[at, det[pair]] = np.where(crowd[pair], IGNORED, TRUE)
+        partner[at, det[pair]] = np.where(crowd[pair], -1, gt[pair])
     width, height = (found.bboxes[:, 2:] - found.bboxes[:, :2]).T
     outcome[(outcome == FALSE) & (width * height < 0)] = IGNORED  # COCO: area outside the range of "all"
-    return outcome
+    return outcome, partner
+
+
+def _nothing_matched(num_thresholds: int, num_found: int) -> _Outcome:
+    shape = num_thresholds, num_found
+    return np.full(shape, FALSE, np.int8), np.full(shape, -1, np.int32)
 
 
 def _coco_iou(truth: Boxes, found: Boxes, pairs: _Pairs) -> Floats:
@@ -161,4 +229,4 @@ def _coco_iou(truth: Boxes, found: Boxes, pairs: _Pairs) -> Floats:
 
 def _through_xywh(boxes: Boxes) -> Boxes:
     start, end = boxes.bboxes[:, :2], boxes.bboxes[:, 2:]
-    return Boxes(boxes.group, boxes.labels, np.concatenate([start, start + (end - start)], 1), boxes.values)
+    return replace(boxes, bboxes=np.concatenate([start, start + (end - start)], 1))

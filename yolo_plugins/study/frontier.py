@@ -192,8 +192,9 @@ def _bars(study: Study) -> pd.DataFrame | None:
 def _commands(study: Study) -> tuple[str, ...]:
     """What led here: the trainings, then this command; as typed in the folder where they began."""
     trainings = [] if study.runs is None else study.runs["command"].drop_duplicates().tolist()
-    tool, *arguments = sys.argv
-    return tuple(f"python {command}" for command in (*trainings, shlex.join([os.path.relpath(tool), *arguments])))
+    program, *arguments = sys.argv
+    commands = (*trainings, f"{os.path.relpath(program)} {shlex.join(arguments)}")
+    return tuple(text if text.startswith("yolo-plugins ") else f"python {text}" for text in commands)
 
 
 def _environment(study: Study) -> dict[str, str]:

@@ -1,12 +1,11 @@
 """A study: every model with every seed, as jobs, and the tables of its complete runs."""
 
-import os
 import sys
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-from yolo_plugins.config import REPO, describe_config, find_config, load_config, read_config
+from yolo_plugins.config import describe_config, find_config, load_config, read_config
 from yolo_plugins.config_check import LARGEST_SEED
 from yolo_plugins.errors import UsageError
 from yolo_plugins.record import read_record
@@ -71,12 +70,11 @@ def _are_seeds(value: Any) -> bool:
 
 
 def _command(arguments: Sequence[str], processes: int) -> tuple[str, ...]:
-    """The training as a command; its path is relative, because the record states it and shall not name a machine."""
-    tool = os.path.relpath(REPO / "tools/train.py")
+    """The training as a command."""
     if processes <= 1:
-        return (sys.executable, tool, *arguments)
+        return (sys.executable, "-m", "yolo_plugins", "train", *arguments)
     torchrun = ("-m", "torch.distributed.run", "--standalone", "--nproc-per-node", str(processes))
-    return (sys.executable, *torchrun, tool, "--launcher", "pytorch", *arguments)
+    return (sys.executable, *torchrun, "-m", "yolo_plugins", "train", "--launcher", "pytorch", *arguments)
 
 
 def _check_is_its_own(run: Run) -> None:
@@ -106,7 +104,7 @@ def run_study(runs: Sequence[Run], folder: Path, executors: Executors, jobs: int
     yield write_tables(runs, folder)
     if failures:
         raise UsageError("; ".join(failures) + "; fix the cause, then the same command goes on")
-    yield f"next: python tools/frontier.py {folder} --out {folder}/frontier"
+    yield f"next: yolo-plugins frontier {folder} --out {folder}/frontier"
 
 
 def write_tables(runs: Sequence[Run], folder: Path) -> str:

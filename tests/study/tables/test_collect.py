@@ -317,7 +317,7 @@ def test_several_configs_under_one_name_are_refused(study):
 
 def test_a_model_that_nobody_counted_is_refused_with_the_remedy(study):
     runs, complexity = tables(study("a"), study("b", config_name="b"))
-    with pytest.raises(UsageError, match=r"no row of b in form train at 160 x 160 pixels.*collect_complexity.py"):
+    with pytest.raises(UsageError, match=r"no row of b in form train at 160 x 160 pixels.*collect-complexity"):
         models_table(runs, complexity[complexity["model"] != "b"])
     with pytest.raises(UsageError, match=r"no row of b in form train at 160 x 160"):
         models_table(runs, complexity.assign(input_h=320))

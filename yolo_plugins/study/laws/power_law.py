@@ -2,7 +2,7 @@
 
 The line of Chai & Zhao ("YOLOv5 with different backbones") with what they leave out: intervals, predictions, influence,
 leave-one-out errors, a test of two exponents. The residuals of ln y are taken as independent, normal and of one spread;
-`tools/analysis/check_statistics.py` shows what the intervals cover then and where the tails are heavier. Every function
+`yolo-plugins check-statistics` shows what the intervals cover then and where the tails are heavier. Every function
 raises `ValueError` with the reason where it has no answer.
 """
 
@@ -245,7 +245,7 @@ def bootstrap_exponent(law: PowerLaw, repeats: int = 1999, seed: int = 0) -> Int
     Residuals, each divided by sqrt(1 - leverage) and centred, are drawn anew about the line `repeats` times; the 95 %
     quantile of |exponent - law's exponent| / standard error takes the place of Student's t (Davison & Hinkley,
     "Bootstrap Methods and their Application", 1997, sections 5.2 and 6.2). In simulated studies of 5 points
-    it covers the truth in 95 %, the percentile interval in 76 % (`tools/analysis/check_statistics.py`).
+    it covers the truth in 95 %, the percentile interval in 76 % (`yolo-plugins check-statistics`).
 
     Raises:
         ValueError: 3 points, which have 10 different samples, or a point that alone gives the line its slope.

@@ -133,7 +133,7 @@ def _bootstrap(fit: pd.Series) -> Iterator[str]:
     interval = f"{plain(fit['exponent_boot_low'])} to {plain(fit['exponent_boot_high'])}"
     yield (
         f"The bootstrap interval, which assumes no normal residuals, is {interval}; "
-        "tools/analysis/check_statistics.py tells how often it holds the truth."
+        "yolo-plugins check-statistics tells how often it holds the truth."
     )
 
 

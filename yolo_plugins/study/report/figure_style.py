@@ -1,7 +1,6 @@
 """What all figures share: colours, sizes, axes of quantities, and how a figure becomes files.
 
-Colours are those of Okabe and Ito (2008), which colour-blind readers can tell apart, without their yellow, which white
-paper swallows. A grey print loses them, so markers and line styles differ as well.
+Colours are those of all pages. A grey print loses them, so markers and line styles differ as well.
 """
 
 import io
@@ -27,10 +26,10 @@ from matplotlib.ticker import (
 )
 
 from yolo_plugins.files import write_atomically
-from yolo_plugins.study.tables.families import GREEN, GROUPS, NOT_YOLOV5, ORANGE, Style
+from yolo_plugins.pages.style import COLORS
+from yolo_plugins.study.tables.families import GROUPS, NOT_YOLOV5, Style
 from yolo_plugins.study.tables.quantities import QUANTITIES, with_unit
 
-COLORS = ("#0072B2", ORANGE, GREEN, "#CC79A7", "#000000", "#56B4E9", "#E69F00")
 MARKERS = ("o", "s", "^", "D", "v", "P", "X", "<", ">", "p", "*", "h", "d")
 LINE_STYLES = ("-", "--", "-.", (0, (1, 1)))
 

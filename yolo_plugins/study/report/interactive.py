@@ -12,6 +12,7 @@ import numpy as np
 import pandas as pd
 import plotly.graph_objects as go
 
+from yolo_plugins.pages.style import AXIS, LAYOUT
 from yolo_plugins.study.laws.prediction import law_of
 from yolo_plugins.study.report.caveats import plain
 from yolo_plugins.study.report.figure_style import axis_label, group_styles, log_locator, model_styles, short_names
@@ -29,16 +30,6 @@ _PIXELS = 2  # of a unit of matplotlib's dashes, at the width of the lines here
 _GAP = "\u00a0" * 2  # between a name and the marker that it is of
 _ROOM = (0.15, 0.06)  # of the front's width and height: what a name takes
 _BAND_POINTS = 40
-_LAYOUT: dict[str, Any] = {
-    "template": None,
-    "paper_bgcolor": "white",
-    "plot_bgcolor": "white",
-    "font": {"family": "system-ui, sans-serif", "size": 13, "color": "#1a1a1a"},
-    "margin": {"l": 60, "r": 12, "t": 12, "b": 50},
-    "legend": {"orientation": "h", "yref": "container", "y": 0, "yanchor": "bottom", "x": 0},
-    "hoverlabel": {"bgcolor": "white", "bordercolor": "#1a1a1a", "font": {"color": "#1a1a1a"}},
-}
-_AXIS: dict[str, Any] = {"gridcolor": "#e3e3e3", "linecolor": "#1a1a1a", "zeroline": False, "ticks": "outside"}
 
 
 def draw_scatter(
@@ -67,7 +58,7 @@ def draw_scatter(
     return go.Figure(
         traces,
         {
-            **_LAYOUT,
+            **LAYOUT,
             "xaxis": _log_axis(scaled, axis_label(x, points), 0.12),
             "yaxis": _log_axis(points[y], axis_label(y, points), 0.25),
             "hovermode": "closest",
@@ -99,11 +90,11 @@ def draw_curves(epochs: pd.DataFrame, quantity: Quantity) -> go.Figure:
     start = "normal" if quantity.source == "loss" else "tozero"  # a loss stays far from zero
     label = html.escape(with_unit(quantity.axis_title, quantity.axis_unit), quote=False)
     layout = {
-        "xaxis": {**_AXIS, "title": {"text": "epoch"}, "rangemode": "tozero"},
-        "yaxis": {**_AXIS, "title": {"text": label}, "rangemode": start, "automargin": True},
+        "xaxis": {**AXIS, "title": {"text": "epoch"}, "rangemode": "tozero"},
+        "yaxis": {**AXIS, "title": {"text": label}, "rangemode": start, "automargin": True},
         "hovermode": "closest",
     }
-    return go.Figure(traces, {**_LAYOUT, **layout})
+    return go.Figure(traces, {**LAYOUT, **layout})
 
 
 def describe_model(model: pd.Series) -> list[str]:
@@ -230,7 +221,7 @@ def _log_axis(values: pd.Series, title: str, margin: float) -> dict[str, Any]:
     low, high = low / spread, high * spread
     ticks = [float(tick) for tick in log_locator(low, high).tick_values(low, high) if low <= tick <= high]
     return {
-        **_AXIS,
+        **AXIS,
         "type": "log",
         "range": [float(np.log10(low)), float(np.log10(high))],
         "tickmode": "array",

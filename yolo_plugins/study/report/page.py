@@ -1,24 +1,20 @@
-"""The study as one page: `report.html` holds its data, its plots and the plotting library, and asks no network.
+"""The study as one page, `report.html`.
 
-The page's words are those of `caveats`, its plots those of `interactive`; templates/ holds its form. Names come from
-users, so everything that enters the page is escaped.
+The page's words are those of `caveats`, its plots those of `interactive`, its form that of `yolo_plugins.pages`.
 """
 
-import base64
 import itertools
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
-from jinja2 import Environment, FileSystemLoader, StrictUndefined
-from markupsafe import Markup
-from plotly.offline import get_plotlyjs
 
 from yolo_plugins.costs.utilization import flops_of, is_known, utilization
-from yolo_plugins.files import write_atomically
+from yolo_plugins.pages.render import data_uri, write_page
+from yolo_plugins.pages.table import NONE, Cell, Column, PageTable, number, page_table, word
 from yolo_plugins.study.laws.fits import front_of
 from yolo_plugins.study.laws.pareto import ParetoFront
 from yolo_plugins.study.laws.prediction import law_of
@@ -29,8 +25,7 @@ from yolo_plugins.study.tables.families import drawn_groups, group_title, refere
 from yolo_plugins.study.tables.quantities import QUANTITIES, Quantity, costs, curves, of_source, performances
 from yolo_plugins.study.tables.schema import EPOCHS, FITS, MODELS, RUNS, epochs_of_one_loss, is_drawable
 
-_TEMPLATES = Path(__file__).parent / "templates"
-_NONE = "–"  # of a cell without a value
+_TEMPLATE = Path(__file__).parent / "templates" / "report.html.j2"
 
 
 @dataclass(frozen=True)
@@ -68,26 +63,6 @@ class Report:
     environment: dict[str, str]
 
 
-@dataclass(frozen=True)
-class Cell:
-    """A cell of a table: what it shows, and by what it is sorted (None goes last)."""
-
-    text: str
-    key: float | str | None
-
-
-@dataclass(frozen=True)
-class PageTable:
-    """A sortable table: (label, whether its cells are numbers) of each column, and the rows."""
-
-    caption: str
-    columns: tuple[tuple[str, bool], ...]
-    rows: tuple[tuple[Cell, ...], ...]
-
-
-_Column = tuple[str, bool, Callable[[pd.Series], Cell]]  # label, whether a number, cell of a row
-
-
 def write_report(path: str | Path, report: Report) -> None:
     """Writes the page, whole or not at all; opened from a disk without a network it shows everything.
 
@@ -99,14 +74,10 @@ def write_report(path: str | Path, report: Report) -> None:
         OSError: A figure cannot be read.
         UsageError: The disk is full.
     """
-    environment = Environment(
-        loader=FileSystemLoader(_TEMPLATES),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    page = environment.get_template("report.html.j2").render(
+    write_page(
+        path,
+        _TEMPLATE,
+        title=report.title,
         report=report,
         summary=_summary(report),
         costs=_titles(_present(report.models, costs())),
@@ -120,14 +91,10 @@ def write_report(path: str | Path, report: Report) -> None:
         laws=[(group_title(fit["group"]), tell_law(fit), tell_caveats(fit)) for _, fit in _headline(report).iterrows()],
         compared_law=group_title(_reference(report)),
         choice_of_performance=tell_choice(report.fits, report.x, _reference(report)),
-        images=[
-            (path.stem.replace("_", " "), _data_uri(path.read_bytes(), "image/svg+xml")) for path in report.figures
-        ],
+        images=[(path.stem.replace("_", " "), data_uri(path.read_bytes(), "image/svg+xml")) for path in report.figures],
         sources=[(source, join_words(group["model"])) for source, group in report.models.groupby("source", sort=False)],
         downloads=_downloads(report),
-        plotly=Markup(get_plotlyjs()),  # the library's own script
     )
-    write_atomically(path, page.encode())
 
 
 def _headline(report: Report) -> pd.DataFrame:
@@ -195,28 +162,28 @@ def _models_table(report: Report) -> PageTable:
 
     def above(model: pd.Series) -> Cell:
         expected = float(line.expected(model[x.column])) if drawable[model.name] else None
-        return _number(expected and model[report.y] / expected, ".3f")
+        return number(expected and model[report.y] / expected, ".3f")
 
     def performance(name: str) -> Callable[[pd.Series], Cell]:
-        return lambda model: Cell(_NONE, None) if pd.isna(model[name]) else Cell(tell_value(model, name), model[name])
+        return lambda model: Cell(NONE, None) if pd.isna(model[name]) else Cell(tell_value(model, name), model[name])
 
     def scaled(row: Quantity) -> Callable[[pd.Series], Cell]:
-        return lambda model: _number(model[row.column] * row.scale, ".2f")
+        return lambda model: number(model[row.column] * row.scale, ".2f")
 
     several_sizes = len(report.models[["input_h", "input_w"]].drop_duplicates()) > 1
-    columns: list[_Column] = [
+    columns: list[Column[pd.Series]] = [
         _text("model"),
-        ("family", False, lambda model: _word(group_title(model["family"]))),
+        ("family", False, lambda model: word(group_title(model["family"]))),
         *([("input (px)", True, _input_size)] if several_sizes else []),
         *((row.heading, True, scaled(row)) for row in _present(report.models, costs()).values()),
         *((row.title, True, performance(name)) for name, row in _present(report.models, performances()).items()),
         (f"{y.title} / law", True, above),
         *([_text("loss")] if report.models.reindex(columns=["loss"])["loss"].nunique(dropna=False) > 1 else []),
-        ("on the front", False, lambda model: _word("yes" if model["model"] in front else "no")),
+        ("on the front", False, lambda model: word("yes" if model["model"] in front else "no")),
         *([_integer("seeds")] if report.models["seeds"].notna().any() else []),
     ]
     rows = report.models.sort_values(report.y, ascending=not y.larger_is_better)
-    return _page_table("Models", columns, rows)
+    return page_table("Models", columns, _rows(rows))
 
 
 def _fits_table(fits: pd.DataFrame, caption: str) -> PageTable:
@@ -225,28 +192,28 @@ def _fits_table(fits: pd.DataFrame, caption: str) -> PageTable:
 
         def cell(fit: pd.Series) -> Cell:
             low, high = (fit[end] for end in ends)
-            return Cell(_NONE, None) if pd.isna(low) else Cell(f"{plain(low)} to {plain(high)}", low)
+            return Cell(NONE, None) if pd.isna(low) else Cell(f"{plain(low)} to {plain(high)}", low)
 
         return cell
 
-    pair: list[_Column] = [
-        ("performance", False, lambda fit: _word(QUANTITIES[fit["y"]].title)),
-        ("cost", False, lambda fit: _word(QUANTITIES[fit["x"]].title)),
+    pair: list[Column[pd.Series]] = [
+        ("performance", False, lambda fit: word(QUANTITIES[fit["y"]].title)),
+        ("cost", False, lambda fit: word(QUANTITIES[fit["x"]].title)),
     ]
-    columns: list[_Column] = [
-        ("models", False, lambda fit: _word(group_title(fit["group"]))),
+    columns: list[Column[pd.Series]] = [
+        ("models", False, lambda fit: word(group_title(fit["group"]))),
         *(pair if len(fits[["x", "y"]].drop_duplicates()) > 1 else []),
         _integer("n"),
-        ("exponent", True, lambda fit: _number(fit["exponent"])),
+        ("exponent", True, lambda fit: number(fit["exponent"])),
         ("95 % t-interval", True, interval("exponent")),
         ("95 % bootstrap", True, interval("exponent_boot")),
-        ("residual dof", True, lambda fit: _number(fit["residual_dof"], ".0f")),
-        ("r²", True, lambda fit: _number(fit["r2"])),
-        ("leave-one-out factor", True, lambda fit: _number(math.exp(fit["loo_rms"]))),
-        ("Theil-Sen", True, lambda fit: _number(fit["theil_sen_exponent"])),
-        ("upper exponent", True, lambda fit: _number(fit["upper_exponent"])),
+        ("residual dof", True, lambda fit: number(fit["residual_dof"], ".0f")),
+        ("r²", True, lambda fit: number(fit["r2"])),
+        ("leave-one-out factor", True, lambda fit: number(math.exp(fit["loo_rms"]))),
+        ("Theil-Sen", True, lambda fit: number(fit["theil_sen_exponent"])),
+        ("upper exponent", True, lambda fit: number(fit["upper_exponent"])),
     ]
-    return _page_table(caption, columns, fits)
+    return page_table(caption, columns, _rows(fits))
 
 
 def _runs_table(runs: pd.DataFrame, models: pd.DataFrame) -> PageTable:
@@ -254,56 +221,43 @@ def _runs_table(runs: pd.DataFrame, models: pd.DataFrame) -> PageTable:
     macs = models.set_index("model")["macs"]
 
     def used(run: pd.Series) -> Cell:
-        return _number(100 * utilization(run["images_per_second"], flops_of(macs[run["model"]]), run["device"]), ".2f")
+        return number(100 * utilization(run["images_per_second"], flops_of(macs[run["model"]]), run["device"]), ".2f")
 
-    def measured(row: Quantity) -> _Column:
-        return row.title, True, lambda run: _number(run[row.column], ".4f")
+    def measured(row: Quantity) -> Column[pd.Series]:
+        return row.title, True, lambda run: number(run[row.column], ".4f")
 
-    columns: list[_Column] = [
+    columns: list[Column[pd.Series]] = [
         *(_text("model"), _integer("seed"), _integer("epochs")),
-        ("training hours", True, lambda run: _number(run["train_seconds"] / 3600)),
+        ("training hours", True, lambda run: number(run["train_seconds"] / 3600)),
         *(measured(row) for row in _present(runs, performances()).values()),
-        ("images/s", True, lambda run: _number(run["images_per_second"], ".1f")),
+        ("images/s", True, lambda run: number(run["images_per_second"], ".1f")),
         *([("% of the device's peak", True, used)] if runs["device"].map(is_known).all() else []),
         *(_text(name) for name in names if runs[name].notna().any()),
     ]
-    return _page_table("Runs, with losses and scores of the last epoch", columns, runs)
+    return page_table("Runs, with losses and scores of the last epoch", columns, _rows(runs))
 
 
-def _page_table(caption: str, columns: Sequence[_Column], frame: pd.DataFrame) -> PageTable:
-    rows = tuple(tuple(cell(row) for _, _, cell in columns) for _, row in frame.iterrows())
-    return PageTable(caption, tuple((label, numeric) for label, numeric, _ in columns), rows)
+def _rows(frame: pd.DataFrame) -> list[pd.Series]:
+    return [row for _, row in frame.iterrows()]
 
 
-def _text(name: str) -> _Column:
-    return name, False, lambda row: _word(row[name])
+def _text(name: str) -> Column[pd.Series]:
+    return name, False, lambda row: word(row[name])
 
 
-def _integer(name: str) -> _Column:
-    return name, True, lambda row: _number(row[name], ".0f")
+def _integer(name: str) -> Column[pd.Series]:
+    return name, True, lambda row: number(row[name], ".0f")
 
 
 def _input_size(model: pd.Series) -> Cell:
     return Cell(f"{model['input_h']} x {model['input_w']}", float(model["input_h"] * model["input_w"]))
 
 
-def _word(value: Any) -> Cell:
-    return Cell(_NONE, None) if pd.isna(value) else Cell(str(value), str(value))
-
-
-def _number(value: Any, form: str = ".3g") -> Cell:
-    return Cell(_NONE, None) if pd.isna(value) else Cell(f"{value:{form}}", float(value))
-
-
 def _downloads(report: Report) -> list[tuple[str, str]]:
     """(file name, data URI) of each table."""
     tables = ((MODELS, report.models), (RUNS, report.runs), (EPOCHS, report.epochs), (FITS, report.fits))
     return [
-        (table.name, _data_uri(format_table(frame, table).encode(), "text/csv"))
+        (table.name, data_uri(format_table(frame, table).encode(), "text/csv"))
         for table, frame in tables
         if frame is not None
     ]
-
-
-def _data_uri(data: bytes, kind: str) -> str:
-    return f"data:{kind};base64,{base64.b64encode(data).decode()}"

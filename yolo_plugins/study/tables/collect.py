@@ -114,7 +114,7 @@ def models_table(runs: pd.DataFrame, complexity: pd.DataFrame) -> pd.DataFrame:
         if key not in counts.index:
             raise UsageError(
                 f"complexity.csv has no row of {model} in form train at {key[1]} x {key[2]} pixels, which runs.csv "
-                "has: add it with tools/analysis/collect_complexity.py"
+                "has: add it with yolo-plugins collect-complexity"
             )
         row = dict(zip(("model", "input_h", "input_w"), key, strict=True)) | _over_seeds(group)
         row |= {name: group[name].iloc[0] for name in ("protocol_sha256", "loss") if group[name].nunique(False) == 1}

@@ -1,0 +1,1 @@
+"""What every page of results is made of: its form, sortable tables, the colours of its plots. No network is asked."""
