@@ -18,7 +18,7 @@ WITHOUT = """
 import os, signal, sys
 if "torch" in sys.argv:  # which knows the system that it was built for
     import torch
-sys.modules.update(dict.fromkeys(["fcntl", "resource", "termios", "pwd", "grp"]))
+sys.modules.update(dict.fromkeys(["fcntl", "resource", "termios"]))
 del os.fork, os.register_at_fork, signal.SIGHUP, signal.SIGCHLD, signal.pthread_sigmask
 """
 LOCKER = """
