@@ -180,6 +180,7 @@ def inputs() -> Iterator[Input]:
     yield Input("convert_weights.py", "darknet with one file", ("darknet", "best.pth", "out.pth"), needs=_NEEDS)
 
 
+_FITS = ("shape", "one weight", "anchors")  # in the name of a change of which `init_cfg` takes what fits
 _SOFT = {"whole numbers", "meta is a list"}  # copied into the model as they are
 
 
