@@ -11,7 +11,10 @@ from pathlib import Path
 import cv2
 import pytest
 import torch
+from official_files import golden_state, write_official
 
+from yolo_plugins.checkpoints import yolov5
+from yolo_plugins.checkpoints.read import load_checkpoint, weights_sha256
 from yolo_plugins.datasets.voc import VOC_CLASSES
 
 REPO = Path(__file__).resolve().parents[2]
@@ -112,10 +115,48 @@ def evaluate(trained: Path, data_root: Path, work_dir: Path, *arguments: object)
     return result
 
 
+def means(printed: str) -> dict:
+    """The scores of all classes that the test tool printed."""
+    return {name: score for name, score in json.loads(printed).items() if name != "classes"}
+
+
+def test_report_of_a_checkpoint_alone_says_what_the_console_says(trained, synthetic_voc, tmp_path):
+    options = ["--report", "page", "--out", "metrics.json", "--cfg-options", "model.test_cfg.score_thr=1e-5"]
+    result = run("test.py", trained / "epoch_2.pth", *options, cwd=tmp_path)
+    assert result.returncode == 0, result.stderr
+    figures = json.loads((tmp_path / "page" / "report.json").read_text())
+    metrics = json.loads((tmp_path / "metrics.json").read_text())
+    for name, score in means(result.stdout).items():
+        assert figures["scores"][name] == metrics[name] == score
+    for name, row in metrics["classes"].items():
+        assert row.items() <= figures["classes"][name].items()
+    assert figures["pictures"] == 8
+    assert 0 < figures["detections"] == len(json.loads((tmp_path / "page" / "detections.json").read_text()))
+    assert (tmp_path / "page" / "report.html").read_text().count("data:image/jpeg") == 2 * len(figures["worst"]) > 0
+
+
+def test_two_checkpoints_are_compared(trained, tmp_path):
+    checkpoints = [trained / "epoch_2.pth", trained / "epoch_1.pth"]
+    result = run("test.py", *checkpoints, "--report", "page", cwd=tmp_path)
+    assert result.returncode == 0, result.stderr
+    figures = json.loads((tmp_path / "page" / "report.json").read_text())
+    assert [figures[name]["model"] for name in "ab"] == list(map(str, checkpoints))
+    printed = json.loads(result.stdout)
+    row = figures["comparison"]["ap50"]["mean"]
+    assert (row["first"], row["second"]) == (printed["a"]["ap50"], printed["b"]["ap50"])
+    assert error_line(run("test.py", *checkpoints, cwd=tmp_path)).endswith(
+        "say where the two are compared, by --report DIR"
+    )
+
+
 def test_test_tool_prints_the_metrics_of_the_last_epoch(trained, synthetic_voc, tmp_path):
     result = evaluate(trained, synthetic_voc, tmp_path / "test", "--out", tmp_path / "metrics.json")
     metrics = json.loads((tmp_path / "metrics.json").read_text())
     assert json.loads(result.stdout.splitlines()[-1]) == metrics
+    classes = metrics.pop("classes")
+    assert list(classes) == list(VOC_CLASSES)
+    scores = [row["ap50"] for row in classes.values() if row["objects"]]
+    assert sum(scores) / len(scores) == pytest.approx(metrics["ap50"])
     assert f"ap50 {metrics['ap50']}  ap50_95 {metrics['ap50_95']}" in result.stderr
     last = record(trained)["epochs"][-1]["scores"]
     assert {key: pytest.approx(last[key]) for key in metrics} == metrics
@@ -125,7 +166,7 @@ def test_test_tool_evaluates_the_deploy_form_and_reports_it_apart_from_the_metri
     result = evaluate(trained, synthetic_voc, tmp_path / "test", "--deploy")
     (line,) = result.stdout.splitlines()
     last = record(trained)["epochs"][-1]["scores"]
-    assert json.loads(line) == {key: pytest.approx(last[key], abs=1e-3) for key in json.loads(line)}
+    assert means(line) == {key: pytest.approx(last[key], abs=1e-3) for key in means(line)}
     assert "batch norm folded into: 57 (backbone.stem.conv, " in result.stderr
     assert "left as they are" not in result.stderr
 
@@ -227,7 +268,7 @@ def test_an_input_that_is_not_square_is_trained_evaluated_and_inferred(synthetic
     for arguments, tolerance in (([*options], 1e-6), (["--deploy", *options], 1e-3), ([*options, rectangles], 1)):
         result = run("test.py", "yolov5_n_voc", checkpoint, *arguments, cwd=tmp_path)
         assert result.returncode == 0, result.stderr
-        assert json.loads(result.stdout) == {key: pytest.approx(value, abs=tolerance) for key, value in scores.items()}
+        assert means(result.stdout) == {key: pytest.approx(value, abs=tolerance) for key, value in scores.items()}
     picture = synthetic_voc / "VOC2007" / "JPEGImages" / "000001.jpg"
     arguments = ["--config", "yolov5_n_voc", "--weights", checkpoint, "--out", "drawn", "--score-thr", 0.0001]
     result = run("infer.py", picture, *arguments, *options, cwd=tmp_path)
@@ -239,7 +280,7 @@ def test_an_input_that_is_not_square_is_trained_evaluated_and_inferred(synthetic
     assert all(0 <= x1 <= x2 <= width and 0 <= y1 <= y2 <= height for x1, y1, x2, y2 in corners)
 
 
-def test_a_training_from_other_classes_says_once_what_starts_anew(trained, synthetic_voc, tmp_path):
+def test_a_training_from_other_classes_says_once_what_is_taken(trained, synthetic_voc, tmp_path):
     classes = list(reversed(VOC_CLASSES))
     loaders = "".join(
         f"{name}_dataloader = dict(dataset=dict(metainfo=metainfo))\n" for name in ("train", "val", "test")
@@ -250,10 +291,51 @@ def test_a_training_from_other_classes_says_once_what_starts_anew(trained, synth
     options += [f"load_from={trained / 'epoch_2.pth'}", "train_dataloader.num_workers=0"]
     result = run("train.py", "own.py", *options, cwd=tmp_path)
     assert result.returncode == 0, result.stderr
-    words = "number 1 is 'aeroplane' there, 'tvmonitor' in the config; all is loaded but 6 tensors, which start anew"
-    assert result.stderr.count(words) == 1
+    assert result.stderr.count("348 tensors taken; classes taken by name: tvmonitor, train, sofa, ") == 1
     line = error_line(run("test.py", "own.py", trained / "epoch_2.pth", *options[:-2], cwd=tmp_path))
     assert "epoch_2.pth: its 20 classes are not the 20 of the config; number 1 is 'aeroplane' there" in line
+
+
+def test_a_training_starts_from_an_official_file_with_its_classes_and_anchors(synthetic_voc, golden_dir, tmp_path):
+    state = golden_state(golden_dir, "yolov5_w0.125_nc3_seed1.npz")
+    state["model.24.anchors"] = state["model.24.anchors"] * 1.5
+    official = write_official(tmp_path / "official.pt", state, ["zebra", "airplane", "tv"])
+    result = train(tmp_path / "tuned", synthetic_voc, "train_cfg.max_epochs=1", arguments=("--weights", official))
+    assert result.returncode == 0, result.stderr
+    taken = "348 tensors taken; classes taken by name: aeroplane (airplane), tvmonitor (tv); classes that start anew: "
+    assert result.stderr.count(taken) == 1
+    assert result.stderr.count("its anchors are taken, in place of the config's: model.bbox_head.anchors=[[(15.0") == 1
+    content = record(tmp_path / "tuned")
+    assert content["recipe"]["initial_weights"] == {"load_from": weights_sha256(yolov5.convert_state_dict(state))}
+    for path in (tmp_path / "tuned").glob("*.pth"):
+        meta = load_checkpoint(path)["meta"]
+        assert tuple(meta["dataset_meta"]["classes"]) == VOC_CLASSES
+        assert meta["anchors"][0][0] == [15.0, 19.5]
+    checkpoint, scores = tmp_path / "tuned" / "epoch_1.pth", content["epochs"][0]["scores"]
+    options = ["--cfg-options", f"data_root={synthetic_voc}", *TINY]
+    for arguments, tolerance in (([checkpoint], 1e-6), (["--weights", checkpoint, "--deploy"], 1e-3)):
+        result = run("test.py", "yolov5_n_voc", *arguments, *options, cwd=tmp_path)
+        assert result.returncode == 0, result.stderr
+        assert result.stderr.count("its anchors are taken, in place of the config's") == 1
+        assert json.loads(result.stdout) == {key: pytest.approx(value, abs=tolerance) for key, value in scores.items()}
+    line = error_line(run("test.py", "yolov5_n_voc", official, *options, cwd=tmp_path))
+    assert "official.pt: its 3 classes are not the 20 of the config" in line
+
+
+@pytest.mark.parametrize(
+    ("tool", "arguments"),
+    [
+        ("train.py", ("yolov5_n_voc", "--partial")),
+        ("test.py", ("yolov5_n_voc", "x.pth", "--partial")),
+        ("test.py", ("yolov5_n_voc",)),
+        ("test.py", ("yolov5_n_voc", "x.pth", "--weights", "y.pt")),
+        ("infer.py", ("x.png", "--config", "yolov5_n_voc", "--out", "out")),
+    ],
+)
+def test_weights_are_given_once_and_partial_is_said_of_them(tool, arguments, tmp_path):
+    result = run(tool, *arguments, cwd=tmp_path)
+    assert result.returncode in (1, 2)
+    assert "--weights" in result.stderr.splitlines()[-1]
 
 
 def test_scores_of_a_test_set_without_objects_are_null_and_it_says_so(trained, faulty_voc, tmp_path):

@@ -7,14 +7,24 @@ python tools/test.py work_dirs/a/epoch_200.pth work_dirs/b/epoch_200.pth --repor
 """
 
 import argparse
+import contextlib
 import shlex
 import sys
 from pathlib import Path
 from typing import Any
 
-from yolo_plugins.cli import add_run_options, add_weights_options, any_path, one_line_errors, read_models, take_weights
+from yolo_plugins.cli import (
+    add_run_options,
+    add_weights_options,
+    any_path,
+    one_line_errors,
+    read_models,
+    say,
+    take_weights,
+)
 from yolo_plugins.config import load_config
 from yolo_plugins.config_check import require
+from yolo_plugins.datasets.layouts import use_data
 from yolo_plugins.errors import UsageError
 from yolo_plugins.masking import mask_arguments
 
@@ -40,7 +50,8 @@ def main() -> None:
         if len(models) == 2 and not args.report:
             raise UsageError(f"{models[1][1]}: a second checkpoint; say where the two are compared, by --report DIR")
         write = _report_writer(args.report) if args.report else None
-        outcomes = [_test(args, *model) for model in models]
+        with contextlib.redirect_stdout(sys.stderr):  # some packages print when they are imported
+            outcomes = [_test(args, *model) for model in models]
         metrics, tested = zip(*outcomes, strict=True)
         if metrics[0] is None:
             return
@@ -58,7 +69,7 @@ def _report_writer(folder: Path) -> Any:
     """What writes the report of one or two tests; the folder is made, so that a fault shows before the test."""
     folder.mkdir(parents=True, exist_ok=True)
     try:
-        from yolo_plugins.results.page import write_results
+        from yolo_plugins.results.report import write_results
     except ImportError as error:
         raise UsageError(f"--report: {error}: pip install 'yolo_plugins[analysis]'") from error
     return write_results
@@ -73,6 +84,7 @@ def _test(args: argparse.Namespace, name: str | None, checkpoint: str) -> tuple[
 
     config = load_config(name, args.cfg_options) if name else config_for_test(checkpoint, args.cfg_options)
     require(config, "test_dataloader")
+    say(use_data(config, args.data, args.classes, ["test_dataloader"]))
     config.work_dir, config.launcher, config.load_from = args.work_dir or config.work_dir, args.launcher, checkpoint
     take_weights(config, args)
     if args.deploy:
