@@ -33,8 +33,8 @@ def test_building_a_detector_of_ours_loads_no_other_library_of_models():
     assert loaded(build, "yolo_plugins.models", *OF_CONFIGS, *OF_ANALYSIS, *OF_DETECTION) == ["yolo_plugins.models"]
 
 
-@pytest.mark.parametrize("module", ["verify_voc", "synthetic_voc", "download_voc"])
-def test_making_and_checking_pictures_needs_no_torch(module):
+@pytest.mark.parametrize("module", ["layouts", "synthetic_voc", "download_voc"])
+def test_making_and_finding_pictures_needs_no_torch(module):
     assert loaded(f"import yolo_plugins.datasets.{module}", "torch", "mmengine", *OF_ANALYSIS) == []
 
 

@@ -146,6 +146,7 @@ def add_run_options(parser: argparse.ArgumentParser) -> None:
     """Options that training and testing share."""
     parser.add_argument("--work-dir", help="folder for results (default: work_dirs/<config name>)")
     parser.add_argument("--launcher", type=launcher, default="none", help=f"{', '.join(_LAUNCHERS)} (default: none)")
+    add_data_options(parser)
     add_config_options(parser)
     parser.add_argument("--local-rank", "--local_rank", type=whole(0), default=0, help=argparse.SUPPRESS)
 
@@ -196,6 +197,13 @@ def add_config_options(parser: argparse.ArgumentParser) -> None:
     )
 
 
+def say(line: str) -> None:
+    """Tells on stderr, where no program reads, what a command makes of its input; of several processes the first."""
+    ranks = [os.environ.get(names[0], "0") for names in _LAUNCHERS.values() if names]
+    if line and set(ranks) == {"0"}:
+        print(line, file=sys.stderr)
+
+
 def add_weights_options(parser: argparse.ArgumentParser) -> None:
     """The options by which a model starts from a file whose classes, or backbone, may be others."""
     parser.add_argument(
@@ -219,30 +227,13 @@ def take_weights(config: "Config", args: argparse.Namespace) -> None:
         config.load_from, config.by_name, config.partial = args.weights, True, args.partial
 
 
-def add_data_options(parser: argparse.ArgumentParser, folder: str, sets: str) -> None:
-    """The options by which a tool learns of data: a config, or a VOCdevkit folder with its splits and classes.
-
-    Args:
-        parser: Of the tool.
-        folder: Name of its argument for the folder, which is None by default.
-        sets: The default splits, in words.
-    """
-    source = parser.add_mutually_exclusive_group()
-    source.add_argument("--config", help="path, or name of a file in configs/, in place of the folder and its options")
-    nargs = None if folder.startswith("--") else "?"
-    source.add_argument(folder, nargs=nargs, metavar="FOLDER", help="a VOCdevkit folder, which holds VOC2007")
-    parser.add_argument("--sets", nargs="+", metavar="SUB/SPLIT", help=f"the folder's splits (default: {sets})")
-    parser.add_argument("--classes", nargs="+", metavar="NAME", help="the folder's classes (default: VOC's 20)")
-    add_config_options(parser)
-
-
-def check_data_options(args: argparse.Namespace) -> None:
-    """Refuses options that would have no effect.
-
-    Raises:
-        UsageError: There are options of a folder beside a config, or changes to a config beside a folder.
-    """
-    if args.config and (args.sets or args.classes):
-        raise UsageError("--sets and --classes are for a folder: change those of --config by --cfg-options")
-    if not args.config and args.cfg_options:
-        raise UsageError("--cfg-options changes a config: give one by --config")
+def add_data_options(parser: argparse.ArgumentParser) -> None:
+    """The options of every command that works on pictures: whose they are, and which of their classes count."""
+    parser.add_argument(
+        "--data",
+        metavar="PATH",
+        help="own pictures: a YOLO data.yaml, a COCO folder or annotation file, or a VOC folder",
+    )
+    parser.add_argument(
+        "--classes", nargs="+", metavar="NAME", help="only these classes, in this order (default: all that are found)"
+    )

@@ -56,7 +56,7 @@ MODELS = _child(root.MODELS, "models", "engine")
 # Assigners and bbox coders: tensors in, tensors out, no parameters, no gradient of their own.
 TASK_UTILS = _child(root.TASK_UTILS, "models")
 # Data sets accept an index or a (seed, epoch, index) key, from which alone every random draw of a sample comes.
-DATASETS = _child(root.DATASETS, "datasets.voc_dataset", "datasets.coco_dataset")
+DATASETS = _child(root.DATASETS, "datasets.voc_dataset", "datasets.coco_dataset", "datasets.yolo_dataset")
 # Transforms draw random numbers from results["rng"] only.
 TRANSFORMS = _child(root.TRANSFORMS, "datasets.transforms")
 # Training samplers yield (seed, epoch, index) keys.

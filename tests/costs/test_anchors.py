@@ -134,7 +134,7 @@ def run_tool(*arguments, cwd):
 
 
 def test_command_prints_quality_and_config_text(synthetic_voc, tmp_path):
-    result = run_tool("--data-root", synthetic_voc, "--sets", "VOC2007/train", "--img-size", 192, 320, cwd=tmp_path)
+    result = run_tool("--data", synthetic_voc, "--img-size", 192, 320, cwd=tmp_path)
     assert result.returncode == 0, result.stderr
     lines = result.stdout.splitlines()
     assert lines[0].endswith("images at 192 x 320 px")
@@ -166,31 +166,34 @@ def test_command_takes_its_data_from_a_config(synthetic_voc, tmp_path):
 
 
 def test_command_takes_classes_by_name(synthetic_voc, tmp_path):
-    arguments = ["--data-root", synthetic_voc, "--sets", "VOC2007/train", "--classes"]
-    assert run_tool(*arguments, *reversed(VOC_CLASSES), cwd=tmp_path).returncode == 0
+    arguments = ["--data", synthetic_voc, "--classes"]
+    every = run_tool(*arguments, *reversed(VOC_CLASSES), cwd=tmp_path)
+    assert every.returncode == 0
+    some = run_tool(*arguments, "bird", cwd=tmp_path)
+    numbers = [int(result.stdout.split()[0]) for result in (some, every)]
+    assert 0 < numbers[0] < numbers[1]
     refused = run_tool(*arguments, "screw", "nut", cwd=tmp_path)
     assert refused.returncode == 1 and refused.stderr.count("\n") == 1
-    assert "unknown class" in refused.stderr and "others='background'" in refused.stderr
+    assert "--classes 'screw': no class of" in refused.stderr
 
 
 @pytest.mark.parametrize(
     ("arguments", "told"),
     [
-        (["--config", "yolov5_n_voc", "--classes", "cat"], "--sets and --classes are for a folder"),
+        (["--config", "yolov5_n_voc", "--classes", "cta"], "did you mean 'cat'?"),
         (["--cfg-options", "img_size=96"], "--cfg-options changes a config: give one by --config"),
-        (["--sets", "VOC2007:train"], "is not of the form 'VOC2007/train'"),
         (["--num", 8], "--num 8: give a multiple of 3"),
     ],
 )
 def test_options_without_effect_and_wrong_ones_are_refused(synthetic_voc, tmp_path, arguments, told):
-    folder = [] if "--config" in arguments else ["--data-root", synthetic_voc]
+    folder = [] if "--config" in arguments else ["--data", synthetic_voc]
     result = run_tool(*folder, *arguments, cwd=tmp_path)
     assert result.returncode == 1 and result.stderr.count("\n") == 1
     assert told in result.stderr
 
 
 def test_command_reports_a_missing_folder_in_one_line(tmp_path):
-    result = run_tool("--data-root", "nowhere", cwd=tmp_path)
+    result = run_tool("--data", "nowhere", cwd=tmp_path)
     assert result.returncode == 1
     assert result.stderr.startswith("error: nowhere")
     assert len(result.stderr.splitlines()) == 1

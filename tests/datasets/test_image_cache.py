@@ -114,7 +114,7 @@ def test_corrupt_picture_is_named_and_leaves_nothing(pictures, folder):
 
 def test_missing_picture_is_named(pictures, folder):
     pictures[1].unlink()
-    with pytest.raises(UsageError, match=r"1\.jpg: cannot read the image \(No such file"):
+    with pytest.raises(UsageError, match=r"1\.jpg: no such image; restore the file"):
         ImageCache(pictures, SIZE, folder)
 
 

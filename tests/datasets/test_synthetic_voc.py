@@ -7,9 +7,10 @@ import cv2
 import numpy as np
 import pytest
 
+from yolo_plugins.datasets.from_config import find_datasets
 from yolo_plugins.datasets.images import read_image
 from yolo_plugins.datasets.synthetic_voc import make_synthetic_voc
-from yolo_plugins.datasets.verify_voc import verify_voc
+from yolo_plugins.datasets.verify import verify
 from yolo_plugins.datasets.voc import VOC_CLASSES, annotation_path, image_path, read_annotation, read_split
 from yolo_plugins.errors import UsageError
 
@@ -35,10 +36,9 @@ def contents(root):
 
 
 def test_synthetic_data_passes_verification(small):
-    report = verify_voc(small)
-    assert report.faults == ()
-    assert [counts.listed for counts in report.counts.values()] == [12, 12, 12]
-    assert all(counts.present == counts.listed for counts in report.counts.values())
+    report = verify(find_datasets(None, data=str(small)))
+    assert report.faults == []
+    assert [counts.pictures for counts in report.counts.values()] == [12, 12, 12]
 
 
 def test_train_and_test_share_no_picture(small):
@@ -174,7 +174,7 @@ def test_twenty_classes_are_pairwise_distinct_in_shape_or_hue():
 
 def test_small_pictures_work(tmp_path):
     root = make_synthetic_voc(tmp_path / "VOCdevkit", train=6, test=4, num_classes=20, long_side_range=(64, 80))
-    assert verify_voc(root).faults == ()
+    assert verify(find_datasets(None, data=str(root))).faults == []
 
 
 def test_a_hundred_pictures_take_under_two_and_a_half_seconds(tmp_path):

@@ -11,7 +11,6 @@ from yolo_plugins.datasets.voc import (
     PictureFolder,
     annotation_path,
     image_path,
-    inspect_annotation,
     parse_split,
     read_annotation,
     read_split,
@@ -194,8 +193,9 @@ def test_missing_annotation_is_named(tmp_path):
 
 def test_inspection_lists_every_fault_and_keeps_the_sound_objects(write):
     body = voc_object("unicorn", corners=(30, 20, 10, 40)) + voc_object() + voc_object(corners=(1, 1, 900, 2))
-    annotation, faults = inspect_annotation(write(SIZE + body))
-    assert [fault.split(":")[0] for fault in faults] == ["object 1", "object 1", "object 3"]
+    path, faults = write(SIZE + body), []
+    annotation = read_annotation(path, report=faults.append)
+    assert [fault.split(": ")[:2] for fault in faults] == [[str(path), f"object {k}"] for k in (1, 1, 3)]
     assert annotation.bboxes.tolist() == [[9, 19, 30, 40]]
 
 
@@ -265,7 +265,7 @@ def test_each_folder_of_pictures_is_listed_once(tmp_path, pictures, monkeypatch)
     monkeypatch.setattr(
         voc.os, "listdir", lambda folder, list_folder=os.listdir: listed.append(folder) or list_folder(folder)
     )
-    folder = PictureFolder(tmp_path, "VOC2007")
+    folder = PictureFolder(pictures)
     assert [folder.path(name) for name in names] == [pictures / f"{name}.jpg" for name in names]
     assert folder.path("more/007") == pictures / "more" / "007.png"
     assert len(listed) == 2
@@ -274,7 +274,7 @@ def test_each_folder_of_pictures_is_listed_once(tmp_path, pictures, monkeypatch)
 def test_split_is_written_with_a_slash():
     assert parse_split("VOC2007/train") == ("VOC2007", "train")
     for text in ("train", "VOC2007:train", "/train", "VOC2007/", 7):
-        with pytest.raises(UsageError, match=r"is not of the form 'VOC2007/train'; write FOLDER/SPLIT"):
+        with pytest.raises(UsageError, match=r"is not of the form 'VOC2007/train', nor .*; write FOLDER/SPLIT"):
             parse_split(text)
 
 

@@ -192,10 +192,18 @@ def test_indices_keep_a_part(build):
     assert [dataset[i]["data_samples"].img_id for i in range(len(dataset))] == ["VOC2007/0", "VOC2007/1"]
 
 
-def test_several_splits_follow_each_other(build, voc):
-    (voc / "VOC2007/ImageSets/Main/val.txt").write_text("4\n")
+def test_pictures_of_several_splits_stand_in_the_order_of_their_names(build, voc):
+    lists = voc / "VOC2007/ImageSets/Main"
+    names = (lists / "train.txt").read_text().split()
+    (lists / "val.txt").write_text("4\n")
+    (lists / "train.txt").write_text("\n".join(name for name in reversed(names) if name != "4"))
     dataset = build(splits=["VOC2007/val", "VOC2007/train"], pipeline=EVAL, test_mode=True)
-    assert len(dataset) == 7 and dataset[0]["data_samples"].img_id == "VOC2007/4"
+    assert [record["img_id"] for record in dataset.data_list] == [f"VOC2007/{name}" for name in sorted(names)]
+
+
+def test_picture_that_is_listed_twice_is_refused(build):
+    with pytest.raises(UsageError, match=r"\.jpg: the picture is listed twice in VOCDataset .*; list it once"):
+        build(splits=["VOC2007/train", "VOC2007/train"])
 
 
 def test_classes_may_be_the_user_s(build, voc):

@@ -7,6 +7,7 @@ from typing import Any
 from mmengine.config import ConfigDict
 from torch import nn
 
+from yolo_plugins.config import with_num_classes
 from yolo_plugins.errors import UsageError
 from yolo_plugins.faults import some
 from yolo_plugins.registry import MODELS
@@ -45,7 +46,7 @@ def check_class_names(checkpoint: Mapping[str, Any], classes: Sequence[str] | No
     if names is not None and classes is not None and names != tuple(classes):
         raise UsageError(
             f"{filename}: {_difference(names, classes)}; give the config that it was trained with, or "
-            "train on from it by load_from"
+            "start from it by --weights"
         )
 
 
@@ -55,7 +56,7 @@ def class_tensors(model: nn.Module, cfg: Mapping[str, Any]) -> dict[str, int]:
     Returns:
         By name, the rows that one class adds to the first dimension; 0 where it changes another one.
     """
-    more = _one_class_more(cfg)
+    more = with_num_classes(cfg, lambda number: number + 1)
     if more == cfg:  # it states no number of classes
         return {}
     other = MODELS.build(ConfigDict(more)).state_dict()
@@ -64,16 +65,6 @@ def class_tensors(model: nn.Module, cfg: Mapping[str, Any]) -> dict[str, int]:
         for key, value in model.state_dict().items()
         if key in other and other[key].shape != value.shape
     }
-
-
-def _one_class_more(cfg: Any) -> Any:
-    """A model's config with every `num_classes` raised by one, but for those of the networks below the heads."""
-    if isinstance(cfg, Mapping):
-        return {
-            key: value if key == "backbone" else value + 1 if key == "num_classes" else _one_class_more(value)
-            for key, value in cfg.items()
-        }
-    return type(cfg)(map(_one_class_more, cfg)) if isinstance(cfg, (list, tuple)) else cfg
 
 
 def check_num_classes(model: nn.Module, classes: Sequence[str], owner: str) -> None:

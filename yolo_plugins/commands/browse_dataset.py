@@ -9,9 +9,10 @@ extra `analysis`.
 
 import argparse
 
-from yolo_plugins.cli import add_config_options, any_path, one_line_errors, seed
+from yolo_plugins.cli import add_config_options, add_data_options, any_path, one_line_errors, say, seed
 from yolo_plugins.config import load_config
 from yolo_plugins.config_check import require
+from yolo_plugins.datasets.layouts import use_data
 
 
 def main() -> None:
@@ -21,11 +22,13 @@ def main() -> None:
     parser.add_argument("--split", choices=["train", "val", "test"], default="train", help="(default: %(default)s)")
     parser.add_argument("--num", type=int, default=16, help="samples (default: %(default)s)")
     parser.add_argument("--seed", type=seed, default=0, help="the training's seed (default: %(default)s)")
+    add_data_options(parser)
     add_config_options(parser)
     args = parser.parse_args()
     with one_line_errors():
         config = load_config(args.config, args.cfg_options)
         require(config, f"{args.split}_dataloader")
+        say(use_data(config, args.data, args.classes, [f"{args.split}_dataloader"]))
 
         from yolo_plugins.datasets.contact_sheet import write_contact_sheet
         from yolo_plugins.datasets.labels_overview import write_labels_overview

@@ -21,4 +21,4 @@ def main() -> None:
         from yolo_plugins.datasets.download_voc import OFFICIAL_BASE_URL, download_voc
 
         data_root = download_voc(args.out, args.base_url or OFFICIAL_BASE_URL)
-        print(f"{data_root}: complete; check it by tools/verify_voc.py {data_root} --official")
+        print(f"{data_root}: complete; check it by tools/verify.py --data {data_root} --official")

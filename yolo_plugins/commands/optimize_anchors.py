@@ -1,40 +1,35 @@
 """Measures YOLOv5's anchors on the objects of a data set and, where their recall is low, fits better ones.
 
-python tools/analysis/optimize_anchors.py --data-root data/VOCdevkit --img-size 320
-python tools/analysis/optimize_anchors.py --data-root data/screws/VOCdevkit --sets VOC2007/train --classes screw nut
+python tools/analysis/optimize_anchors.py --data data/screws/data.yaml --img-size 640
 python tools/analysis/optimize_anchors.py --config configs/yolov5_s_screws.py
 
-A config gives its training set and the size of the pictures. The last line is config text for `model.bbox_head`.
+A config gives its training set and the size of the pictures; --data takes the place of its pictures. The last line is
+config text for `model.bbox_head`.
 """
 
 import argparse
 
-from yolo_plugins.cli import add_data_options, check_data_options, one_line_errors, seed, side
+from yolo_plugins.cli import add_config_options, add_data_options, one_line_errors, seed, side
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    add_data_options(parser, "--data-root", "VOC2007/train VOC2012/train")
+    parser.add_argument("--config", help="path, or name of a file in configs/")
+    add_data_options(parser)
     size_help = "side, or height and width (default: the config's, or 320)"
     parser.add_argument("--img-size", type=side, nargs="+", metavar="PIXELS", help=size_help)
     parser.add_argument("--num", type=int, default=9, help="anchors, all levels together (default: %(default)s)")
     parser.add_argument("--seed", type=seed, default=0, help="of the fit (default: %(default)s)")
+    add_config_options(parser)
     args = parser.parse_args()
     with one_line_errors():
-        check_data_options(args)
         from yolo_plugins.config import size_hw
         from yolo_plugins.costs.anchors import choose_anchors, format_anchors, object_sizes
-        from yolo_plugins.datasets.from_config import datasets_of_config
-        from yolo_plugins.datasets.voc_dataset import VOCDataset
+        from yolo_plugins.datasets.from_config import find_datasets
         from yolo_plugins.errors import UsageError
         from yolo_plugins.models.dense_heads.yolo_anchor_head import YOLOV5_ANCHORS
 
-        if args.config:
-            (dataset,) = datasets_of_config(args.config, args.cfg_options, ["train_dataloader"])
-        else:
-            sets = args.sets or ["VOC2007/train", "VOC2012/train"]
-            metainfo = {"classes": args.classes} if args.classes else None
-            dataset = VOCDataset(args.data_root or "data/VOCdevkit", sets, metainfo=metainfo, lazy_init=True)
+        (dataset,) = find_datasets(args.config, args.cfg_options, args.data, args.classes, ["train_dataloader"])
         levels = len(YOLOV5_ANCHORS)
         if args.num < 1 or args.num % levels:
             raise UsageError(f"--num {args.num}: give a multiple of {levels}")

@@ -13,9 +13,18 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from yolo_plugins.cli import add_run_options, add_weights_options, any_path, one_line_errors, read_models, take_weights
+from yolo_plugins.cli import (
+    add_run_options,
+    add_weights_options,
+    any_path,
+    one_line_errors,
+    read_models,
+    say,
+    take_weights,
+)
 from yolo_plugins.config import load_config
 from yolo_plugins.config_check import require
+from yolo_plugins.datasets.layouts import use_data
 from yolo_plugins.errors import UsageError
 from yolo_plugins.masking import mask_arguments
 
@@ -75,6 +84,7 @@ def _test(args: argparse.Namespace, name: str | None, checkpoint: str) -> tuple[
 
     config = load_config(name, args.cfg_options) if name else config_for_test(checkpoint, args.cfg_options)
     require(config, "test_dataloader")
+    say(use_data(config, args.data, args.classes, ["test_dataloader"]))
     config.work_dir, config.launcher, config.load_from = args.work_dir or config.work_dir, args.launcher, checkpoint
     take_weights(config, args)
     if args.deploy:

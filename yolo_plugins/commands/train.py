@@ -5,9 +5,10 @@ python tools/train.py configs/yolov5_n_voc.py
 
 import argparse
 
-from yolo_plugins.cli import add_run_options, add_weights_options, one_line_errors, seed, take_weights
+from yolo_plugins.cli import add_run_options, add_weights_options, one_line_errors, say, seed, take_weights
 from yolo_plugins.config import load_config
 from yolo_plugins.config_check import require
+from yolo_plugins.datasets.layouts import use_data
 
 LOGGERS = {"tensorboard": "TensorboardVisBackend", "wandb": "WandbVisBackend", "mlflow": "MLflowVisBackend"}
 
@@ -44,6 +45,7 @@ def main() -> None:
     with one_line_errors():
         config = load_config(args.config, args.cfg_options, args.work_dir)
         require(config, "train_dataloader")
+        say(use_data(config, args.data, args.classes, ["train_dataloader", "val_dataloader"]))
         config.launcher, config.overwrite, config.allow_changes = args.launcher, args.overwrite, args.allow_changes
         if args.seed is not None:
             config.merge_from_dict({"randomness.seed": args.seed})

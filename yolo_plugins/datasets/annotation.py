@@ -4,7 +4,8 @@ A rule for an object's class (`label_classes`) and one for its box (`check_boxes
 """
 
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,6 +13,7 @@ import numpy as np
 
 from yolo_plugins.errors import UsageError
 
+Report = Callable[[str], None]  # takes one sentence on a fault: file, place, value, remedy
 OTHERS = ("ignore", "background")
 OTHERS_REMEDY = "name it in metainfo=dict(classes=...), or leave such objects out by others='background' or 'ignore'"
 OTHER_CLASS = -1  # the label of an object of another class that scoring shall ignore
@@ -24,6 +26,20 @@ _BOX_FAULTS = [
     "box {box} is outside the {size} picture by more than a pixel; correct it, or say in the data set clip=True",
 ]
 _SHOWN_NAMES = 5  # of other classes
+
+
+def refuse(fault: str) -> None:
+    """The `Report` of a training: the first fault ends it. A check of the files gathers them instead and reads on."""
+    raise UsageError(fault)
+
+
+@contextmanager
+def reporting(report: Report) -> Iterator[None]:
+    """Reports a fault that leaves nothing of what is read inside the block."""
+    try:
+        yield
+    except UsageError as error:
+        report(str(error))
 
 
 @dataclass(frozen=True)

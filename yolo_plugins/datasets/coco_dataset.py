@@ -8,7 +8,8 @@ from typing import ClassVar
 from yolo_plugins.errors import UsageError
 from yolo_plugins.registry import DATASETS
 
-from .coco import COCO_CLASSES, instances_path, pictures_path, read_instances
+from .annotation import reporting
+from .coco import COCO_CLASSES, instances_path, pictures_folder, read_instances
 from .detection_dataset import DetectionDataset, Picture
 
 
@@ -16,8 +17,9 @@ from .detection_dataset import DetectionDataset, Picture
 class COCODataset(DetectionDataset):
     """Splits of a COCO folder, as "train2017"; everything else is said at `DetectionDataset`.
 
-    A split is the file `annotations/instances_SPLIT.json` and the pictures in the folder `SPLIT`. Crowds are what VOC
-    calls difficult objects: not trained on, ignored in scoring. Pictures without objects are kept.
+    A split is the file `annotations/instances_SPLIT.json`, or a JSON file that is named, and the pictures in the folder
+    `SPLIT` or in another one near the file, see `pictures_folder`. Crowds are what VOC calls difficult objects: not
+    trained on, ignored in scoring. Pictures without objects are kept.
     """
 
     METAINFO: ClassVar[dict] = {"classes": COCO_CLASSES}
@@ -32,7 +34,8 @@ class COCODataset(DetectionDataset):
             )
         for split in self.splits:
             path = instances_path(self.data_root, split)
-            annotations = read_instances(path, self.metainfo["classes"], self.others, self.clip)
-            pictures = str(pictures_path(self.data_root, split))
-            for img_id, annotation in annotations.items():
-                yield Picture(img_id, os.path.join(pictures, annotation.filename), str(path), annotation)
+            with reporting(self.report):
+                annotations = read_instances(path, self.metainfo["classes"], self.others, self.clip, self.report)
+                folder = str(pictures_folder(path, [known.filename for known in annotations.values()]))
+                for img_id, annotation in annotations.items():
+                    yield Picture(img_id, os.path.join(folder, annotation.filename), str(path), annotation)

@@ -10,6 +10,7 @@ import random
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
+from itertools import pairwise
 from typing import Any, ClassVar, NamedTuple
 
 import numpy as np
@@ -20,7 +21,7 @@ from yolo_plugins.config import size_hw
 from yolo_plugins.errors import UsageError
 from yolo_plugins.registry import TRANSFORMS
 
-from .annotation import OTHER_CLASS, Annotation, check_classes, describe_left_out
+from .annotation import OTHER_CLASS, Annotation, Report, check_classes, describe_left_out, refuse
 from .image_cache import ImageCache
 from .images import read_image, scale_to_fit, scaled_hw
 
@@ -41,6 +42,8 @@ class Picture(NamedTuple):
 
 class DetectionDataset(BaseDataset, ABC):
     """One or more splits of a folder of annotated pictures; a subclass reads them and states the classes.
+
+    The pictures stand in the order of their names, whatever the layout of the files.
 
     `dataset[key]` takes an index, or a (seed, epoch, index) key as `SeededSampler` yields. The transforms get `rng`,
     `dataset` (this object), `index`, `img_size` (H, W), `img` (h, w, 3) uint8 BGR that just fits in it (read-only),
@@ -75,6 +78,7 @@ class DetectionDataset(BaseDataset, ABC):
 
     Attributes:
         img_size: (H, W), or None.
+        report: Is told the faults of lists and annotations. It raises; a check of the files puts another one there.
 
     Raises:
         UsageError: Two sizes are stated; there is no picture, or no object of the classes to train on; the folder, a
@@ -110,6 +114,7 @@ class DetectionDataset(BaseDataset, ABC):
         self.cache_images = cache_images
         self.cache_dir = cache_dir
         self.rect_batch_size = rect_batch_size
+        self.report: Report = refuse
         self._cache: ImageCache | None = None
         super().__init__(
             metainfo=metainfo,
@@ -129,7 +134,22 @@ class DetectionDataset(BaseDataset, ABC):
 
     @abstractmethod
     def read_pictures(self) -> Iterable[Picture]:
-        """The pictures of all splits, in their order; an object's label is the index into `metainfo["classes"]`."""
+        """The pictures of all splits; an object's label is the index into `metainfo["classes"]`."""
+
+    def unused_files(self) -> list[str]:
+        """Annotation files of no picture, for a check of the files; a layout that can have such files names them."""
+        return []
+
+    def sorted_pictures(self) -> list[Picture]:
+        """The sound pictures in the order of their names; one that is listed twice is a fault.
+
+        A sample depends on its index, so the order must not depend on the layout.
+        """
+        pictures = sorted(self.read_pictures(), key=lambda picture: os.path.split(picture.img_path)[::-1])
+        for picture, following in pairwise(pictures):
+            if picture.img_path == following.img_path:
+                self.report(f"{picture.img_path}: the picture is listed twice in {self._name}; list it once")
+        return pictures
 
     def full_init(self) -> None:
         """Reads the annotations, keeps those of `indices`, finds their pictures or opens (or builds) their cache."""
@@ -152,10 +172,10 @@ class DetectionDataset(BaseDataset, ABC):
             self._sort_into_rectangles(self.rect_batch_size)
 
     def load_data_list(self) -> list[dict]:
-        """One record per picture, in the order of the splits."""
+        """One record per picture, in the order of their names."""
         classes = self.metainfo.get("classes")
         check_classes(classes, self.others)
-        pictures = list(self.read_pictures())
+        pictures = self.sorted_pictures()
         annotations = [picture.annotation for picture in pictures]
         left_out = describe_left_out(annotations, self.others)
         if left_out:
@@ -240,7 +260,7 @@ class DetectionDataset(BaseDataset, ABC):
         if self._cache is not None:
             return self._cache[record["slot"]]
         img = read_image(record["img_path"])
-        _check_size(record, img.shape[:2])
+        check_size(record["img_path"], record["ann_path"], record["ori_shape"], img.shape[:2])
         img = scale_to_fit(img, self.img_size)
         img.flags.writeable = False
         return img
@@ -267,7 +287,8 @@ class DetectionDataset(BaseDataset, ABC):
         """Ties each record to its picture in the cache."""
         self._cache = ImageCache([record["img_path"] for record in self.data_list], self.img_size, self.cache_dir)
         for slot, record in enumerate(self.data_list):
-            _check_size(record, self._cache.original_hw(slot))
+            original_hw = self._cache.original_hw(slot)
+            check_size(record["img_path"], record["ann_path"], record["ori_shape"], original_hw)
             record["slot"] = slot
 
     def _check_presence(self) -> None:
@@ -329,14 +350,14 @@ def _only_size(name: str, img_size: int | Sequence[int] | None, steps: Sequence[
     return sizes[0] if sizes else None
 
 
-def _check_size(record: dict, decoded_hw: tuple[int, int]) -> None:
+def check_size(img_path: str, ann_path: str, said_hw: tuple[int, int], decoded_hw: tuple[int, int]) -> None:
     """Refuses a picture whose size is not the one in its annotation."""
-    if decoded_hw == record["ori_shape"]:
+    if decoded_hw == said_hw:
         return
-    (height, width), (said_height, said_width) = decoded_hw, record["ori_shape"]
+    (height, width), (said_height, said_width) = decoded_hw, said_hw
     raise UsageError(
-        f"{record['img_path']}: the picture is {width}x{height} but {record['ann_path']} says "
-        f"{said_width}x{said_height}; correct the annotation or restore the picture"
+        f"{img_path}: the picture is {width}x{height} but {ann_path} says {said_width}x{said_height}; "
+        "correct the annotation or restore the picture"
     )
 
 

@@ -98,6 +98,8 @@ class ImageCache:
 def _file_digest(path: str | Path) -> str:
     try:
         return hashlib.sha256(Path(path).read_bytes()).hexdigest()
+    except FileNotFoundError as error:
+        raise UsageError(f"{path}: no such image; restore the file or take it off its split") from error
     except OSError as error:
         raise UsageError(
             f"{path}: cannot read the image ({error.strerror}); restore the file or take it off its split"

@@ -72,10 +72,25 @@ def check_image(path: str | Path) -> tuple[int, int]:
         UsageError: As `read_image`.
     """
     with _opened(path) as image:
-        width, height = image.size
-        transposed = image.getexif().get(_ORIENTATION_TAG) in _TRANSPOSED_ORIENTATIONS
+        size = _upright_size(image)
         image.draft("L", (1, 1))  # JPEG: luminance at an eighth; the bit stream is read whole all the same
         image.load()
+    return size
+
+
+def image_size(path: str | Path) -> tuple[int, int]:
+    """Width and height in pixels of what `read_image` returns, from the file's header.
+
+    Raises:
+        UsageError: As `read_image`, but for what is wrong after the header.
+    """
+    with _opened(path) as image:
+        return _upright_size(image)
+
+
+def _upright_size(image: Image.Image) -> tuple[int, int]:
+    width, height = image.size
+    transposed = image.getexif().get(_ORIENTATION_TAG) in _TRANSPOSED_ORIENTATIONS
     return (height, width) if transposed else (width, height)
 
 

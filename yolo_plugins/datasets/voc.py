@@ -8,11 +8,20 @@ import math
 import os
 import xml.etree.ElementTree as ET
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 
 import numpy as np
 
-from yolo_plugins.datasets.annotation import OTHER_CLASS, OTHERS_REMEDY, Annotation, check_boxes, label_classes
+from yolo_plugins.datasets.annotation import (
+    OTHER_CLASS,
+    OTHERS_REMEDY,
+    Annotation,
+    Report,
+    check_boxes,
+    label_classes,
+    refuse,
+)
 from yolo_plugins.datasets.images import IMAGE_SUFFIXES
 from yolo_plugins.errors import UsageError
 
@@ -40,6 +49,7 @@ VOC_CLASSES: tuple[str, ...] = (
     "tvmonitor",
 )
 
+_USUAL_SPLITS = ("train", "val", "trainval", "test")
 _BOX_TAGS = ("xmin", "ymin", "xmax", "ymax")
 
 
@@ -50,19 +60,23 @@ def annotation_path(data_root: str | Path, sub: str, image_id: str) -> Path:
 
 def image_path(data_root: str | Path, sub: str, image_id: str) -> Path:
     """Path of picture `image_id` in sub-folder `sub`, see `PictureFolder`; for one picture, not for many."""
-    return PictureFolder(data_root, sub).path(image_id)
+    return PictureFolder(Path(data_root) / sub / "JPEGImages").path(image_id)
 
 
 class PictureFolder:
-    """The pictures of a sub-folder `sub` ("VOC2007") of the VOCdevkit folder `data_root`.
+    """The pictures of a folder.
 
     The stem decides, whatever the suffix and whatever an annotation says of it. A folder is listed once, when it is
     first asked for: with a look-up for each picture a hundred thousand of them would take minutes.
     """
 
-    def __init__(self, data_root: str | Path, sub: str) -> None:
-        self._folder = Path(data_root) / sub / "JPEGImages"
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
         self._listed: dict[Path, dict[str, list[str]]] = {}
+
+    def names(self) -> list[str]:
+        """The stems of the pictures in the folder itself."""
+        return list(self._listing(self._folder))
 
     def path(self, image_id: str) -> Path:
         """Path of a picture.
@@ -71,9 +85,7 @@ class PictureFolder:
             UsageError: There is no such picture, or there are several.
         """
         wanted = self._folder / image_id
-        if wanted.parent not in self._listed:
-            self._listed[wanted.parent] = _names_by_stem(wanted.parent)
-        names = self._listed[wanted.parent].get(wanted.name, [])
+        names = self._listing(wanted.parent).get(wanted.name, [])
         if not names:
             kinds = ", ".join(IMAGE_SUFFIXES)
             raise UsageError(
@@ -84,6 +96,11 @@ class PictureFolder:
             both = " and ".join(sorted(names))
             raise UsageError(f"{wanted.parent}: {both} are pictures of one name; remove all but one")
         return wanted.parent / names[0]
+
+    def _listing(self, folder: Path) -> dict[str, list[str]]:
+        if folder not in self._listed:
+            self._listed[folder] = _names_by_stem(folder)
+        return self._listed[folder]
 
 
 def _names_by_stem(folder: Path) -> dict[str, list[str]]:
@@ -109,7 +126,10 @@ def parse_split(entry: str) -> tuple[str, str]:
     """
     sub, slash, split = str(entry).partition("/")
     if not (sub and slash and split):
-        raise UsageError(f"splits: {entry!r} is not of the form 'VOC2007/train'; write FOLDER/SPLIT")
+        raise UsageError(
+            f"splits: {entry!r} is not of the form 'VOC2007/train', nor a folder of .xml files beside their pictures; "
+            "write FOLDER/SPLIT"
+        )
     return sub, split
 
 
@@ -143,50 +163,98 @@ def read_split(data_root: str | Path, sub: str, split: str) -> list[str]:
     return names
 
 
+def split_files(data_root: str | Path, entry: str) -> tuple[PictureFolder, list[tuple[str, Path]]]:
+    """Where the pictures of a split lie, and the name and the XML of each.
+
+    Args:
+        data_root: The folder that holds it.
+        entry: "VOC2007/train", or the name of a folder in which each XML lies beside its picture.
+
+    Raises:
+        UsageError: It is neither, or its list cannot be read.
+    """
+    folder = Path(data_root) / entry
+    if is_flat(folder):
+        pictures = PictureFolder(folder)
+        names = sorted({path.stem for path in folder.glob("*.xml")} | set(pictures.names()))
+        return pictures, [(name, folder / f"{name}.xml") for name in names]
+    sub, split = parse_split(entry)
+    names = read_split(data_root, sub, split)
+    pictures = PictureFolder(Path(data_root) / sub / "JPEGImages")
+    return pictures, [(name, annotation_path(data_root, sub, name)) for name in names]
+
+
+def is_flat(folder: Path) -> bool:
+    """Whether a folder holds XML files, each beside its picture."""
+    return folder.name != "Annotations" and next(folder.glob("*.xml"), None) is not None
+
+
+def find_splits(folder: Path) -> tuple[Path, list[str]] | None:
+    """`data_root` and `splits` of a folder in one of VOC's layouts; None where it is in none.
+
+    These are a VOCdevkit folder, one VOC20xx folder of it, and a folder of XML files beside their pictures, or of such
+    folders.
+    """
+    if _is_year(folder):
+        folder = folder.absolute()
+        return folder.parent, _year_splits(folder)
+    years = [path for path in sorted(folder.iterdir()) if _is_year(path)]
+    if years:
+        return folder, [split for year in years for split in _year_splits(year)]
+    flat = [path.relative_to(folder).as_posix() for path in (folder, *sorted(folder.iterdir())) if is_flat(path)]
+    return (folder, flat) if flat else None
+
+
+def _is_year(folder: Path) -> bool:
+    return (folder / "Annotations").is_dir() and (folder / "ImageSets" / "Main").is_dir()
+
+
+def _year_splits(year: Path) -> list[str]:
+    """The usual lists of a VOC20xx folder, or all where it has none of them: the official ones have many by class."""
+    names = sorted(path.stem for path in (year / "ImageSets" / "Main").glob("*.txt"))
+    usual = [name for name in names if name in _USUAL_SPLITS]
+    return [f"{year.name}/{name}" for name in usual or names]
+
+
+def find_classes(data_root: Path, splits: Sequence[str]) -> tuple[str, ...]:
+    """The names that occur in the annotations of some splits, sorted; what cannot be read is passed over."""
+    found: set[str] = set()
+    for entry in splits:
+        with suppress(UsageError):
+            for _, path in split_files(data_root, entry)[1]:
+                with suppress(UsageError):
+                    found.update(_text(node, "name") for node in _parse(path).findall("object"))
+    return tuple(sorted(found - {""}))
+
+
 def read_annotation(
-    xml_path: str | Path, classes: Sequence[str] = VOC_CLASSES, others: str | None = None, clip: bool = False
+    xml_path: str | Path,
+    classes: Sequence[str] = VOC_CLASSES,
+    others: str | None = None,
+    clip: bool = False,
+    report: Report = refuse,
 ) -> Annotation:
-    """Reads one VOC XML and refuses it when anything in it is wrong.
+    """Reads one VOC XML.
 
     Args:
         xml_path: The annotation file.
         classes: Names of the classes; a label is the index into them.
         others: What becomes of objects of other classes, see `label_classes`.
         clip: Whether boxes may leave their picture, see `check_boxes`.
+        report: Is told each fault of an object.
 
     Returns:
-        The annotation. A box is the area which the 1-based inclusive box of the file covers, (xmin - 1, ymin - 1,
-        xmax, ymax); `filename` is the XML's own stem with `.jpg` where it gives none.
+        The annotation, with the sound objects only. A box is the area which the 1-based inclusive box of the file
+        covers, (xmin - 1, ymin - 1, xmax, ymax); `filename` is the XML's own stem with `.jpg` where it gives none.
 
     Raises:
-        UsageError: The file is missing or malformed, an object is not where it belongs, or breaks the rules for
-            classes and boxes. Names the file and every fault.
-    """
-    annotation, faults = inspect_annotation(xml_path, classes, others, clip)
-    if annotation is None or faults:
-        raise UsageError(f"{xml_path}: {'; '.join(faults)}; fix the file or take the picture off its split")
-    return annotation
-
-
-def inspect_annotation(
-    xml_path: str | Path, classes: Sequence[str] = VOC_CLASSES, others: str | None = None, clip: bool = False
-) -> tuple[Annotation | None, list[str]]:
-    """Reads one VOC XML as far as it goes; arguments as for `read_annotation`.
-
-    Returns:
-        The annotation with the sound objects only (None when the file as a whole is unusable), and one sentence for
-        each fault.
+        UsageError: The file is missing or malformed, or has no size. Names it.
     """
     path = Path(xml_path)
-    try:
-        root = ET.fromstring(_without_preamble(path.read_bytes()))
-    except OSError as error:
-        return None, [f"cannot read the annotation ({error.strerror})"]
-    except (ET.ParseError, LookupError, ValueError) as error:  # the latter two: an encoding that does not exist
-        return None, [f"malformed XML ({error})"]
+    root = _parse(path)
     size = [_number(root, f"size/{tag}") for tag in ("width", "height")]
     if not all(1 <= side < math.inf and side.is_integer() for side in size):
-        return None, ["no <size> with a positive whole <width> and <height>"]
+        raise _fault(path, "no <size> with a positive whole <width> and <height>")
     # Only direct children: the <part> of a person holds a <bndbox> of its own.
     nodes = root.findall("object")
     faults = _layout_faults(root, nodes)
@@ -202,9 +270,11 @@ def inspect_annotation(
         own_faults = [fault for fault in (class_faults.get(k), *_node_faults(node), box_faults.get(k)) if fault]
         faults += [f"object {k + 1}: {fault}" for fault in own_faults]
         wanted[k] &= not own_faults
+    for fault in faults:
+        report(str(_fault(path, fault)))
     sound = wanted & has_area
     difficult = np.array([_difficult(node) == "1" for node in nodes], dtype=bool)
-    annotation = Annotation(
+    return Annotation(
         filename=_text(root, "filename") or f"{path.stem}.jpg",
         width=int(size[0]),
         height=int(size[1]),
@@ -214,7 +284,19 @@ def inspect_annotation(
         without_area=int((wanted & ~has_area).sum()),
         others=tuple(name for name, label in zip(names, labels, strict=True) if label == OTHER_CLASS),
     )
-    return annotation, faults
+
+
+def _parse(path: Path) -> ET.Element:
+    try:
+        return ET.fromstring(_without_preamble(path.read_bytes()))
+    except OSError as error:
+        raise _fault(path, f"cannot read the annotation ({error.strerror})") from error
+    except (ET.ParseError, LookupError, ValueError) as error:  # the latter two: an encoding that does not exist
+        raise _fault(path, f"malformed XML ({error})") from error
+
+
+def _fault(path: Path, what: str) -> UsageError:
+    return UsageError(f"{path}: {what}; fix the file or take the picture off its split")
 
 
 def _without_preamble(data: bytes) -> bytes:

@@ -7,13 +7,17 @@ from typing import ClassVar
 from yolo_plugins.errors import UsageError
 from yolo_plugins.registry import DATASETS
 
+from .annotation import reporting
 from .detection_dataset import DetectionDataset, Picture
-from .voc import VOC_CLASSES, PictureFolder, annotation_path, parse_split, read_annotation, read_split
+from .voc import VOC_CLASSES, read_annotation, split_files
 
 
 @DATASETS.register_module()
 class VOCDataset(DetectionDataset):
-    """Splits of a VOCdevkit folder, as "VOC2007/train"; everything else is said at `DetectionDataset`."""
+    """Splits of a VOCdevkit folder, as "VOC2007/train"; everything else is said at `DetectionDataset`.
+
+    A split without a slash is a folder of XML files beside their pictures.
+    """
 
     METAINFO: ClassVar[dict] = {"classes": VOC_CLASSES}
 
@@ -24,14 +28,15 @@ class VOCDataset(DetectionDataset):
                 f"{self.data_root}: no such VOCdevkit folder; "
                 "run yolo-plugins download-voc or pass --cfg-options data_root=DIR"
             )
-        rules = self.metainfo["classes"], self.others, self.clip
-        for sub, split in map(parse_split, self.splits):
-            pictures = PictureFolder(self.data_root, sub)
-            for image_id in read_split(self.data_root, sub, split):
-                xml_path = annotation_path(self.data_root, sub, image_id)
-                yield Picture(
-                    img_id=f"{sub}/{image_id}",
-                    img_path=str(pictures.path(image_id)),
-                    ann_path=str(xml_path),
-                    annotation=read_annotation(xml_path, *rules),
-                )
+        rules = self.metainfo["classes"], self.others, self.clip, self.report
+        for entry in self.splits:
+            with reporting(self.report):
+                pictures, annotations = split_files(self.data_root, entry)
+                for name, xml_path in annotations:
+                    annotation = img_path = None
+                    with reporting(self.report):
+                        annotation = read_annotation(xml_path, *rules)
+                    with reporting(self.report):
+                        img_path = str(pictures.path(name))
+                    if annotation and img_path:
+                        yield Picture(f"{entry.partition('/')[0]}/{name}", img_path, str(xml_path), annotation)

@@ -6,6 +6,7 @@ import gc
 import logging
 import os
 import sys
+from collections.abc import Callable
 from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any
@@ -26,13 +27,17 @@ from torch.utils.data import DataLoader
 from yolo_plugins.config import mask_config
 from yolo_plugins.datasets.detection_dataset import DetectionDataset
 from yolo_plugins.engine.checkpoint_runner import SMALLER_STEPS, CheckpointRunner
+from yolo_plugins.engine.class_weights_hook import ClassWeightsHook
 from yolo_plugins.engine.loggers import visualizer_config
 from yolo_plugins.engine.memory import keep_freed_memory
+from yolo_plugins.engine.multi_scale_hook import MultiScaleHook
 from yolo_plugins.engine.work_dir import claimed
 from yolo_plugins.errors import UsageError
 from yolo_plugins.faults import first_line, suggest
 from yolo_plugins.registry import DATASETS, MODELS, RUNNERS
 from yolo_plugins.signals import raise_if_asked, stops_ignored
+
+_HOOKS_OF_KEYS: dict[str, Callable[[Any], Hook]] = {"class_weights": ClassWeightsHook, "multi_scale": MultiScaleHook}
 
 
 @RUNNERS.register_module()
@@ -156,6 +161,13 @@ class YOLORunner(CheckpointRunner):
             if isinstance(hook, dict) and "type" not in hook:
                 raise UsageError(f"default_hooks.{name} states no type; {suggest(name, hooks.keys() - {name})}")
         super().register_default_hooks({name: Hook() if _is_off(name, hook) else hook for name, hook in hooks.items()})
+
+    def register_hooks(self, default_hooks: dict | None = None, custom_hooks: list | None = None) -> None:
+        """MMEngine's, and those that a key of the config stands for."""
+        super().register_hooks(default_hooks, custom_hooks)
+        for key, hook in _HOOKS_OF_KEYS.items():
+            if self.cfg.get(key):
+                self.register_hook(hook(self.cfg[key]))
 
     def register_hook(self, hook: Hook | dict, priority: str | int | Priority | None = None) -> None:
         """MMEngine's.
