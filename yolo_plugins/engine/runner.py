@@ -5,8 +5,10 @@ import contextlib
 import gc
 import logging
 import os
+import shutil
 import sys
-from collections.abc import Callable
+import sysconfig
+from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any
@@ -52,7 +54,8 @@ class YOLORunner(CheckpointRunner):
     def __init__(self, *args: Any, cfg: Config | dict | None = None, **kwargs: Any) -> None:
         """MMEngine's, whose `cfg` is only described, never built from: here, without secrets."""
         self._vis_backends = (cfg or {}).get("vis_backends")
-        super().__init__(*args, cfg=mask_config(cfg), **kwargs)
+        with _no_word_of_a_missing_compiler():
+            super().__init__(*args, cfg=mask_config(cfg), **kwargs)
 
     def setup_env(self, env_cfg: dict) -> None:
         """MMEngine's set-up; processes without a GPU keep their memory and talk by gloo, whatever the config names.
@@ -273,6 +276,24 @@ def _check_epoch(loader: Any, num_processes: int) -> None:
             f"{pictures} pictures make no batch of {loader.batch_size}{on} (drop_last=True): lower "
             "train_dataloader.batch_size or set train_dataloader.drop_last=False"
         )
+
+
+@contextlib.contextmanager
+def _no_word_of_a_missing_compiler() -> Iterator[None]:
+    """MMEngine asks the compiler that built Python for its version, by a shell that complains where there is none.
+
+    `false` fails in silence, and MMEngine's log says "n/a".
+    """
+    variables = sysconfig.get_config_vars()
+    compiler = variables.get("CC")
+    missing = compiler and not shutil.which(compiler.split()[0])
+    if missing:
+        variables["CC"] = "false"
+    try:
+        yield
+    finally:
+        if missing:
+            variables["CC"] = compiler
 
 
 def _is_off(name: str, hook: Hook | dict | None) -> bool:
