@@ -40,6 +40,15 @@ def voc_root() -> Path:
     return Path(root)
 
 
+@pytest.fixture(scope="session")
+def real_weights() -> Path:
+    """A folder of real official files."""
+    root = os.environ.get("YOLO_PLUGINS_WEIGHTS")
+    if not root or not Path(root).is_dir():
+        pytest.skip("YOLO_PLUGINS_WEIGHTS does not name a folder of official weights")
+    return Path(root)
+
+
 @pytest.fixture(scope="session", autouse=True)
 def _cache_of_tests(tmp_path_factory: pytest.TempPathFactory):
     """Image caches of the tests stay out of the user's cache folder."""

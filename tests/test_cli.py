@@ -2,12 +2,15 @@
 
 import argparse
 import os
+import re
 from pathlib import Path
 
 import pytest
 import torch
 
 from yolo_plugins import cli
+from yolo_plugins.cli import read_models
+from yolo_plugins.errors import UsageError
 
 
 @pytest.mark.parametrize(
@@ -104,3 +107,39 @@ def test_options_given_in_two_places_are_all_taken():
     parser = argparse.ArgumentParser()
     cli.add_config_options(parser)
     assert parser.parse_args(["--cfg-options", "a=1", "--cfg-options", "b=2"]).cfg_options == ["a=1", "b=2"]
+
+
+@pytest.mark.parametrize(
+    ("names", "weights", "models"),
+    [
+        (["yolov5_n_voc", "a.pth"], None, [("yolov5_n_voc", "a.pth")]),
+        (["a.pth"], None, [(None, "a.pth")]),
+        (["my.model"], "w.pt", [("my.model", "w.pt")]),
+        (["a.pth", "b.pt"], None, [(None, "a.pth"), (None, "b.pt")]),
+        (["c.py", "a.pth", "b.pth"], None, [("c.py", "a.pth"), ("c.py", "b.pth")]),
+        (["c.py", "a.pth", "d.py", "b.pth"], None, [("c.py", "a.pth"), ("d.py", "b.pth")]),
+    ],
+)
+def test_models_are_checkpoints_each_with_the_config_before_it(names, weights, models):
+    assert read_models(names, weights) == models
+
+
+@pytest.mark.parametrize(
+    ("names", "weights", "told"),
+    [
+        ([], None, "no model: give a checkpoint"),
+        (["c.py"], None, "c.py: give a checkpoint after a config, or --weights FILE"),
+        (["a.pth", "c.py"], None, "c.py: give a checkpoint after a config"),
+        (["a.pth", "b.pth", "c.pth"], None, "c.pth: a third checkpoint"),
+        (["c.py", "a.pth"], "w.pt", "--weights w.pt: give one config with it"),
+        ([], "w.pt", "--weights w.pt: give one config with it"),
+    ],
+)
+def test_models_that_do_not_go_together_are_one_line(names, weights, told):
+    with pytest.raises(UsageError, match=re.escape(told)):
+        read_models(names, weights)
+
+
+def test_a_file_that_is_no_python_is_a_checkpoint_whatever_its_name(tmp_path):
+    (tmp_path / "best").touch()
+    assert read_models([str(tmp_path / "best")], None) == [(None, str(tmp_path / "best"))]

@@ -76,6 +76,11 @@ _texts = _list_of(_text, "a list of texts, in brackets")
 _side = _whole(1, LARGEST_SIDE)
 _size = _side | _list_of(_side, "(height, width)", 2) | _none
 _share = _number(0, 1)
+_weight = _number(0)
+_weights = _list_of(_weight, "a list of numbers, one for each class") | Rule(
+    "a dict of numbers by the names of classes",
+    lambda value: isinstance(value, dict) and all(map(_weight.holds, value.values())),
+)
 _count = _whole(1)
 
 
@@ -126,6 +131,10 @@ _RULES: dict[str, Rule] = {
     "optim_wrapper.optimizer.momentum": _number(0, 1, below=True),
     "optim_wrapper.optimizer.weight_decay": _share,
     "optim_wrapper.clip_grad.max_norm": _number(0, above=True),
+    "class_weights": _one_of("balanced") | _weights | _none,
+    "multi_scale": _number(0, 1, below=True) | _none,
+    "model.freeze": _whole(0) | _one_of("backbone") | _none,
+    "model.norm_eval": _switch,
     **_for_all(_number(0, 16, above=True), "model.*.widen_factor", "model.*.deepen_factor"),
     "model.bbox_head.num_classes": _whole(1, 100_000),
     **_for_all(_share, "model.test_cfg.score_thr", "model.test_cfg.iou_threshold", "model.test_cfg.nms.iou_threshold"),
@@ -163,7 +172,7 @@ KNOWN_KEYS = _names(
     "optim_wrapper param_scheduler val_evaluator test_evaluator default_hooks custom_hooks data_preprocessor load_from "
     "resume launcher env_cfg log_processor log_level visualizer default_scope randomness experiment_name "
     "custom_imports runner_type vis_backends data_root img_size metainfo sync_bn find_unused_parameters "
-    "model_wrapper_cfg compile activation_checkpointing efficient_conv_bn_eval"
+    "multi_scale class_weights model_wrapper_cfg compile activation_checkpointing efficient_conv_bn_eval"
 )
 _HOOKS = _names(
     "param_scheduler checkpoint runtime_info timer logger sampler_seed epoch_seed class_check ema finite_loss record "

@@ -24,7 +24,7 @@ _MISSING = "(missing)"
 _READ = (
     *("train_dataloader", "train_cfg", "optim_wrapper", "param_scheduler", "auto_scale_lr", "default_hooks"),
     *("custom_hooks", "randomness", "sync_bn", "model_wrapper_cfg", "activation_checkpointing"),
-    *("efficient_conv_bn_eval", "compile", "val_dataloader", "val_evaluator", "model"),
+    *("efficient_conv_bn_eval", "compile", "multi_scale", "class_weights", "val_dataloader", "val_evaluator", "model"),
 )
 # Hooks, by their names, that watch and write and leave the weights alone.
 _WATCHING = {
@@ -83,15 +83,17 @@ def continued(earlier: Recipe, now: Recipe, epoch: int) -> tuple[Recipe, list[st
     return recipe, changes
 
 
-def loss_name(model: Mapping[str, Any]) -> str:
+def loss_name(config: Mapping[str, Any]) -> str:
     """A name that is equal for equal losses: the types of the heads, and a hash of all on which their loss depends.
 
     Args:
-        model: Config of a detector.
+        config: Its `model`, a detector, and what it says of `class_weights`.
     """
+    model = config["model"]
     heads = {name: head for name, head in model.items() if name.endswith("head") and isinstance(head, Mapping)}
     types = " + ".join(str(head.get("type")) for head in heads.values()) or str(model.get("type"))
-    told = {"types": types} | {
+    weights = {"class_weights": config["class_weights"]} if config.get("class_weights") else {}
+    told = {"types": types, **weights} | {
         key: value for key, value in _flatten({**heads, "train_cfg": model.get("train_cfg")}) if _is_of_loss(key)
     }
     return f"{types} {sha256_of(told)[:8]}"

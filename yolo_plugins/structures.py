@@ -50,6 +50,11 @@ class TrainingSamples(Sequence[DetDataSample]):
         rows = self.rows.to(device, non_blocking=True)
         return TrainingSamples.from_rows(rows, ({**info, **metainfo} for info in self._infos))
 
+    def scaled(self, scale_w: float, scale_h: float) -> "TrainingSamples":
+        """The same boxes on pictures that were scaled so."""
+        factors = self.rows.new_tensor([1, 1, scale_w, scale_h, scale_w, scale_h])
+        return TrainingSamples.from_rows(self.rows * factors, self._infos)
+
     def pin_memory(self) -> "TrainingSamples":
         """The same boxes in memory from which a GPU copies; the data loader calls it."""
         return TrainingSamples.from_rows(self.rows.pin_memory(), self._infos)

@@ -14,6 +14,7 @@ from mmengine.config import Config
 from yolo_plugins.checkpoints.darknet import load_darknet
 from yolo_plugins.checkpoints.read import load_checkpoint
 from yolo_plugins.checkpoints.scaled_yolov4 import convert_state_dict
+from yolo_plugins.checkpoints.weights import load_any_weights
 from yolo_plugins.errors import UsageError
 from yolo_plugins.registry import MODELS
 
@@ -285,6 +286,18 @@ def test_missing_file_is_named(tiny):
 def run_tool(*arguments, cwd):
     command = [sys.executable, REPO / "tools" / "convert_weights.py", *arguments]
     return subprocess.run(command, cwd=cwd, capture_output=True, text=True, timeout=120)
+
+
+@pytest.mark.parametrize("name", ["tiny.weights", "tiny.pt"])
+def test_a_darknet_file_is_known_by_its_content_and_read_with_the_cfg_beside_it(tiny, name):
+    path = tiny.weights.rename(tiny.weights.with_name(name))
+    found = load_any_weights(path)
+    assert found["state_dict"].keys() == convert_state_dict(tiny.state_dict).keys()
+    assert (found["meta"]["family"], found["meta"]["model"]) == ("darknet", "yolov4_tiny")
+    assert found["meta"]["norm_eps"] == 1e-5
+    path.write_bytes(path.read_bytes()[:-4])
+    with pytest.raises(UsageError, match=rf"{name}: tiny\.cfg expects .* 4 bytes short"):
+        load_any_weights(path)
 
 
 def test_command_converts_darknet_files(tiny):

@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 import torch
 from mmengine.logging import HistoryBuffer, MessageHub
+from official_files import nested_module
 from torch import nn
 
 from yolo_plugins.checkpoints.official import read_official
@@ -319,20 +320,6 @@ def test_checkpoint_that_is_no_dict_is_refused(tmp_path):
     torch.save(torch.zeros(3), path)
     with pytest.raises(UsageError, match="holds a Tensor"):
         load_checkpoint(path)
-
-
-def nested_module(state_dict):
-    """A module tree with the given parameters and buffers, whatever their names."""
-    root = nn.Module()
-    for key, value in state_dict.items():
-        *parents, name = key.split(".")
-        module = root
-        for parent in parents:
-            if parent not in module._modules:
-                module.add_module(parent, nn.Module())
-            module = module._modules[parent]
-        module.register_buffer(name, value)
-    return root
 
 
 def test_checksum_of_weights_is_that_of_names_types_shapes_and_values_in_any_order():

@@ -153,7 +153,7 @@ def test_rules_for_boxes_and_classes_are_those_of_all_layouts(tmp_path):
     assert read(tmp_path, "1 .5 .5 0 .2").without_area == 1
     assert read(tmp_path, "1 .1 .5 .209 .2").bboxes[0, 0] == 0  # nine tenths of a pixel over the border
     with pytest.raises(
-        UsageError, match=r"line 1: box '1 .1 .5 .3 .2' is outside the 200x100 picture by more than a pixel"
+        UsageError, match=r"line 1: box '1 \.1 \.5 \.3 \.2' is outside the 200x100 picture by more than a pixel"
     ):
         read(tmp_path, "1 .1 .5 .3 .2")
     assert read(tmp_path, "1 .1 .5 .3 .2", clip=True).bboxes[0, 0] == 0

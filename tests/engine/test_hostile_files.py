@@ -37,6 +37,7 @@ from toy_training import toy_config
 
 from yolo_plugins.checkpoints.darknet import load_darknet
 from yolo_plugins.checkpoints.read import load_checkpoint
+from yolo_plugins.checkpoints.weights import load_any_weights
 from yolo_plugins.config import load_config
 from yolo_plugins.engine import YOLORunner
 from yolo_plugins.errors import UsageError
@@ -273,9 +274,14 @@ def infer(path: Path) -> None:
     tool("infer", str(picture), "--config", "yolov5_pico_demo", "--weights", str(path), "--out", out)
 
 
+def official(path: Path) -> None:
+    load_any_weights(copied(path, ".pt"))
+
+
 RESNET = dict(type="mmdet.ResNet", depth=18)
 DOORS: dict[str, Callable[[Path], object]] = {
     "our reader": load_checkpoint,
+    "--weights": official,
     "infer.py": infer,
     "convert_weights.py": convert,
     "test.py --deploy": lambda path: load_detector(load_config("yolov5_pico_demo"), path),
@@ -408,6 +414,9 @@ def test_a_sentence_names_what_would_run(hostile, name, program):
     [
         ("train", "--resume", "{}"),
         ("train", "--cfg-options", "load_from={}"),
+        ("train", "--weights", "{}"),
+        ("test", "--weights", "{}"),
+        ("test", "--weights", "{}", "--deploy"),
         ("train", "--cfg-options", "model.backbone.init_cfg.type=Pretrained", "model.backbone.init_cfg.checkpoint={}"),
         ("test", "{}"),
         ("test", "{}", "--deploy"),

@@ -46,7 +46,7 @@ def check_class_names(checkpoint: Mapping[str, Any], classes: Sequence[str] | No
     if names is not None and classes is not None and names != tuple(classes):
         raise UsageError(
             f"{filename}: {_difference(names, classes)}; give the config that it was trained with, or "
-            "train on from it by load_from"
+            "start from it by --weights"
         )
 
 

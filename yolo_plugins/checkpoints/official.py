@@ -46,13 +46,13 @@ class OfficialWeights(NamedTuple):
 
     Attributes:
         state_dict: Parameters and persistent buffers under the official names; floating-point tensors as float32.
-        classes: Their names in the order of their numbers; None where the file does not say.
+        classes: What the file states as their names, a list in their order if it is sound; None where it does not say.
         norm_eps: What its norms add to the variance; None where the file does not say, or they differ.
         is_module: Whether they came out of a pickled module, and not out of a plain state dict.
     """
 
     state_dict: "OrderedDict[str, Tensor]"
-    classes: tuple[str, ...] | None = None
+    classes: Any = None
     norm_eps: float | None = None
     is_module: bool = False
 
@@ -65,14 +65,13 @@ def read_official(path: str | Path) -> OfficialWeights:
             state dict; or a state dict, alone or under `state_dict`. `ema` is preferred where it is there.
 
     Raises:
-        UsageError: no such file, an older format, TorchScript, truncated, without weights, or with names of classes
-            that are none.
+        UsageError: no such file, an older format, TorchScript, truncated, or without weights.
     """
     path = existing(path)
     try:
         content = _read_inert(path)
         place, state_dict = _find_state_dict(content)
-        classes, eps = _class_names(place, path), {norm.state["eps"] for norm in _norms(place)}
+        classes, eps = _class_names(place), {norm.state["eps"] for norm in _norms(place)}
     except UsageError:
         raise
     except Exception as error:  # a faulty file can raise anything
@@ -178,17 +177,13 @@ def _find_state_dict(content: Any) -> tuple[Any, dict[str, Tensor]]:
     return None, {}
 
 
-def _class_names(place: Any, path: Path) -> tuple[str, ...] | None:
-    """The `names` of a module, a list or a dict by number, as plain texts; None where it has none."""
+def _class_names(place: Any) -> Any:
+    """The `names` of a module, in the order of their numbers where they go by them; None where it has none."""
     state = place.state if isinstance(place, _Inert) else None
     names = state.get("names") if isinstance(state, dict) else None
-    if not names:
-        return None
     if isinstance(names, dict) and names.keys() == set(range(len(names))):
-        names = [names[number] for number in range(len(names))]
-    if not isinstance(names, (list, tuple)) or not all(type(name) is str for name in names):
-        raise UsageError(f"{path}: its classes are {names!r:.80}, no list of names; give another file")
-    return tuple(names)
+        return tuple(names[number] for number in range(len(names)))
+    return names
 
 
 def _is_state_dict(content: dict) -> bool:

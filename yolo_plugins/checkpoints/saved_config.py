@@ -23,14 +23,20 @@ from yolo_plugins.config import complete_config
 from yolo_plugins.errors import UsageError
 from yolo_plugins.faults import some
 from yolo_plugins.options import literal
-from yolo_plugins.registry import DATASETS, METRICS, MODELS, REGISTRIES, TRANSFORMS
+from yolo_plugins.registry import DATASETS, METRICS, MODELS, REGISTRIES, TASK_UTILS, TRANSFORMS
 
 _REMEDY = "give the config that it was trained with"
 # What detection and evaluation read; hooks, loggers and optimisers stay unread.
 _KEPT = (
     *("model", "data_preprocessor", "test_dataloader", "test_cfg", "test_evaluator", "default_scope"),
-    *("data_root", "img_size", "metainfo", "work_dir", "env_cfg"),
+    *("data_root", "img_size", "metainfo", "env_cfg"),
 )
+_KINDS = {  # of what may stand in a part, beside what takes no scope
+    **dict.fromkeys(("model", "data_preprocessor"), (MODELS, TASK_UTILS)),
+    "test_dataloader": (DATASETS, TRANSFORMS),
+    "test_evaluator": (METRICS,),
+}
+_READING = {"mmdet.LoadAnnotations"}  # in every config of ours, for MMDetection's own tools; it is not worth loading it
 # Packages that may be asked for what they register, and where in them nothing evaluates a text of the config.
 _KNOWN = ("yolo_plugins", "mmengine", "mmcv", "mmdet", "mmpretrain")
 _SOUND = re.compile(
@@ -79,7 +85,7 @@ def config_for_test(filename: str, options: Iterable[str] = ()) -> Config:
         UsageError: As `load_weights` and `config_from_checkpoint`.
     """
     config = config_from_checkpoint(load_weights(filename), filename, options)
-    config.work_dir = config.get("work_dir") or str(Path(filename).parent)
+    config.work_dir = str(Path(filename).parent)
     config.default_hooks = {"class_check": {"type": "ClassCheckHook"}, "console": {"type": "ConsoleHook"}}
     return config
 
@@ -116,16 +122,17 @@ def _check_imports(custom: Any, filename: str) -> None:
         )
 
 
-def _check_types(config: Any, filename: str) -> None:
+def _check_types(config: Mapping[str, Any], filename: str) -> None:
     """Refuses what is registered elsewhere than among networks, data sets and transforms."""
-    names = set(_types(config))
-    for name in sorted(names, key=lambda name: "." not in name):  # the scoped ones load their package
-        for known in _registered(name):
-            if not _is_sound(known):
-                raise UsageError(
-                    f"{filename}: its config names type={name!r} ({known.__module__}), which no file may choose; "
-                    f"{_REMEDY}"
-                )
+    for key, value in config.items():
+        names = set(_types(value)) - _READING
+        for name in sorted(names, key=lambda name: "." not in name):  # the scoped ones load their package
+            for known in _registered(name, _KINDS.get(key, ())):
+                if not _is_sound(known):
+                    raise UsageError(
+                        f"{filename}: its config names type={name!r} ({known.__module__}), which no file may choose; "
+                        f"{_REMEDY}"
+                    )
 
 
 def _types(value: Any) -> Iterator[str]:
@@ -139,15 +146,14 @@ def _types(value: Any) -> Iterator[str]:
         yield from _types(item)
 
 
-def _registered(name: str) -> Iterator[Any]:
+def _registered(name: str, kinds: Iterable[Registry]) -> Iterator[Any]:
     """All that are registered under a name: of its scope, or, as it may stand within any part, of every scope."""
     scope, _, own_name = name.rpartition(".")
     if scope:
-        for registry in (MODELS, DATASETS, TRANSFORMS, METRICS):
+        for registry in kinds:
             registry.get(name)  # imports the package's
     for child in REGISTRIES:
-        family: tuple[Registry, ...] = (child.parent, *child.parent.children.values())
-        for registry in family:
+        for registry in (child.parent, *child.parent.children.values()):
             if own_name in registry.module_dict and scope in ("", registry.scope):
                 yield registry.module_dict[own_name]
 

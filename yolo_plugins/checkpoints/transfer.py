@@ -165,7 +165,8 @@ def _told(names: Sequence[str] | None, classes: Sequence[str], places: Places, a
         if number is None or names is None:
             new.append(label)
         else:
-            taken.append(label if label == names[number] else f"{label} ({names[number]})")
+            name = names[number] if names[number].isprintable() else repr(names[number])
+            taken.append(label if label == name else f"{label} ({name})")
     parts = [] if names else ["it has another number of classes and names none"]
     parts += [f"classes taken by name: {', '.join(taken)}"] if taken else []
     parts += [f"classes that start anew: {', '.join(new)}"] if new else []

@@ -11,6 +11,7 @@ from torch import Tensor
 
 import yolo_plugins
 from yolo_plugins.checkpoints import scaled_yolov4, yolov5
+from yolo_plugins.checkpoints.classes import class_names
 from yolo_plugins.checkpoints.darknet import is_darknet, load_darknet
 from yolo_plugins.checkpoints.official import OfficialWeights, read_official
 from yolo_plugins.checkpoints.read import existing, load_weights
@@ -60,7 +61,7 @@ def converted(path: Path, official: OfficialWeights, family: Family) -> dict[str
     """A checkpoint of ours that holds official weights.
 
     Raises:
-        UsageError: They are of another network than those of the family, or not finite.
+        UsageError: They are of another network than those of the family, or not finite; or their classes have no names.
     """
     try:
         state_dict = _CONVERTERS[family].convert_state_dict(official.state_dict)
@@ -78,7 +79,9 @@ def converted(path: Path, official: OfficialWeights, family: Family) -> dict[str
     }
     if official.classes:
         meta["dataset_meta"] = {"classes": official.classes}
-    return {"state_dict": state_dict, "meta": meta}
+    checkpoint = {"state_dict": state_dict, "meta": meta}
+    class_names(checkpoint, str(path))
+    return checkpoint
 
 
 def _family(state_dict: Mapping[str, Tensor]) -> Family | None:

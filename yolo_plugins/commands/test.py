@@ -7,6 +7,7 @@ python tools/test.py work_dirs/a/epoch_200.pth work_dirs/b/epoch_200.pth --repor
 """
 
 import argparse
+import contextlib
 import shlex
 import sys
 from pathlib import Path
@@ -14,7 +15,7 @@ from typing import Any
 
 from yolo_plugins.cli import (
     add_run_options,
-    add_weights_options,
+    add_weights_option,
     any_path,
     one_line_errors,
     read_models,
@@ -33,11 +34,11 @@ def parse_args() -> argparse.Namespace:
     told = "a checkpoint, after its config unless that is the one it was trained with; or two of them"
     parser.add_argument("models", nargs="*", metavar="MODEL", help=told)
     add_run_options(parser)
-    add_weights_options(parser)
+    add_weights_option(parser)
     parser.add_argument("--deploy", action="store_true", help="evaluate the deploy form; what was fused goes to stderr")
     parser.add_argument("--out", help="write the metrics to this JSON file as well")
     parser.add_argument("--report", type=any_path, metavar="DIR", help="write a page of results, and the detections")
-    return parser.parse_args()
+    return parser.parse_intermixed_args()  # models may stand before and after options
 
 
 def main() -> None:
@@ -48,7 +49,8 @@ def main() -> None:
         if len(models) == 2 and not args.report:
             raise UsageError(f"{models[1][1]}: a second checkpoint; say where the two are compared, by --report DIR")
         write = _report_writer(args.report) if args.report else None
-        outcomes = [_test(args, *model) for model in models]
+        with contextlib.redirect_stdout(sys.stderr):  # some packages print when they are imported
+            outcomes = [_test(args, *model) for model in models]
         metrics, tested = zip(*outcomes, strict=True)
         if metrics[0] is None:
             return
@@ -66,7 +68,7 @@ def _report_writer(folder: Path) -> Any:
     """What writes the report of one or two tests; the folder is made, so that a fault shows before the test."""
     folder.mkdir(parents=True, exist_ok=True)
     try:
-        from yolo_plugins.results.page import write_results
+        from yolo_plugins.results.report import write_results
     except ImportError as error:
         raise UsageError(f"--report: {error}: pip install 'yolo_plugins[analysis]'") from error
     return write_results
@@ -84,7 +86,7 @@ def _test(args: argparse.Namespace, name: str | None, checkpoint: str) -> tuple[
     require(config, "test_dataloader")
     say(use_data(config, args.data, args.classes, ["test_dataloader"]))
     config.work_dir, config.launcher, config.load_from = args.work_dir or config.work_dir, args.launcher, checkpoint
-    take_weights(config, args)
+    take_weights(config, args.weights)
     if args.deploy:
         config.load_from = None  # the deploy form takes them
     runner = YOLORunner.from_cfg(config)

@@ -215,7 +215,7 @@ def _describe(runner: Runner, device: torch.device) -> Record:
         **describe_config(runner.cfg),
         "protocol": protocol,
         "protocol_sha256": sha256_of(protocol),
-        "loss": loss_name(runner.cfg.model.to_dict()),
+        "loss": loss_name(runner.cfg.to_dict()),
         "command": f"{sys.argv[0]} {shlex.join(mask_arguments(sys.argv[1:]))}".strip(),
         "started": datetime.now(UTC).isoformat(timespec="seconds"),
         "resumed_after": [],

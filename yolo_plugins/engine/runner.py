@@ -5,7 +5,10 @@ import contextlib
 import gc
 import logging
 import os
+import shutil
 import sys
+import sysconfig
+from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any
@@ -26,13 +29,17 @@ from torch.utils.data import DataLoader
 from yolo_plugins.config import mask_config
 from yolo_plugins.datasets.detection_dataset import DetectionDataset
 from yolo_plugins.engine.checkpoint_runner import SMALLER_STEPS, CheckpointRunner
+from yolo_plugins.engine.class_weights_hook import ClassWeightsHook
 from yolo_plugins.engine.loggers import visualizer_config
 from yolo_plugins.engine.memory import keep_freed_memory
+from yolo_plugins.engine.multi_scale_hook import MultiScaleHook
 from yolo_plugins.engine.work_dir import claimed
 from yolo_plugins.errors import UsageError
 from yolo_plugins.faults import first_line, suggest
 from yolo_plugins.registry import DATASETS, MODELS, RUNNERS
 from yolo_plugins.signals import raise_if_asked, stops_ignored
+
+_HOOKS_OF_KEYS: dict[str, Callable[[Any], Hook]] = {"class_weights": ClassWeightsHook, "multi_scale": MultiScaleHook}
 
 
 @RUNNERS.register_module()
@@ -47,10 +54,14 @@ class YOLORunner(CheckpointRunner):
     def __init__(self, *args: Any, cfg: Config | dict | None = None, **kwargs: Any) -> None:
         """MMEngine's, whose `cfg` is only described, never built from: here, without secrets."""
         self._vis_backends = (cfg or {}).get("vis_backends")
-        super().__init__(*args, cfg=mask_config(cfg), **kwargs)
+        with _no_word_of_a_missing_compiler():
+            super().__init__(*args, cfg=mask_config(cfg), **kwargs)
 
     def setup_env(self, env_cfg: dict) -> None:
         """MMEngine's set-up; processes without a GPU keep their memory and talk by gloo, whatever the config names.
+
+        Workers are forked on Linux and spawned elsewhere, where a fork may hang or does not exist, unless
+        `mp_cfg.mp_start_method` says it.
 
         Raises:
             UsageError: A launcher that needs GPUs, where there is none.
@@ -65,7 +76,8 @@ class YOLORunner(CheckpointRunner):
         if self.launcher == "pytorch" and not torch.cuda.is_available() and not is_distributed():
             torch.distributed.init_process_group("gloo")
             atexit.register(_close_process_group)
-        super().setup_env(env_cfg)
+        mp_cfg = {"mp_start_method": "fork" if sys.platform == "linux" else "spawn", **env_cfg.get("mp_cfg", {})}
+        super().setup_env({**env_cfg, "mp_cfg": mp_cfg})
 
     def build_model(self, model: nn.Module | dict) -> nn.Module:
         """Builds the model in the scope of its type, so that whole detectors of MMDetection find their parts."""
@@ -156,6 +168,13 @@ class YOLORunner(CheckpointRunner):
             if isinstance(hook, dict) and "type" not in hook:
                 raise UsageError(f"default_hooks.{name} states no type; {suggest(name, hooks.keys() - {name})}")
         super().register_default_hooks({name: Hook() if _is_off(name, hook) else hook for name, hook in hooks.items()})
+
+    def register_hooks(self, default_hooks: dict | None = None, custom_hooks: list | None = None) -> None:
+        """MMEngine's, and those that a key of the config stands for."""
+        super().register_hooks(default_hooks, custom_hooks)
+        for key, hook in _HOOKS_OF_KEYS.items():
+            if self.cfg.get(key):
+                self.register_hook(hook(self.cfg[key]))
 
     def register_hook(self, hook: Hook | dict, priority: str | int | Priority | None = None) -> None:
         """MMEngine's.
@@ -257,6 +276,24 @@ def _check_epoch(loader: Any, num_processes: int) -> None:
             f"{pictures} pictures make no batch of {loader.batch_size}{on} (drop_last=True): lower "
             "train_dataloader.batch_size or set train_dataloader.drop_last=False"
         )
+
+
+@contextlib.contextmanager
+def _no_word_of_a_missing_compiler() -> Iterator[None]:
+    """MMEngine asks the compiler that built Python for its version, by a shell that complains where there is none.
+
+    `false` fails in silence, and MMEngine's log says "n/a".
+    """
+    variables = sysconfig.get_config_vars()
+    compiler = variables.get("CC")
+    missing = compiler and not shutil.which(compiler.split()[0])
+    if missing:
+        variables["CC"] = "false"
+    try:
+        yield
+    finally:
+        if missing:
+            variables["CC"] = compiler
 
 
 def _is_off(name: str, hook: Hook | dict | None) -> bool:

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from http.client import HTTPException
 from pathlib import Path, PurePosixPath
-from urllib.parse import unquote, urlsplit
+from urllib.parse import unquote
 from urllib.request import (
     HTTPDefaultErrorHandler,
     HTTPErrorProcessor,
@@ -35,12 +35,13 @@ _HANDLERS = (
 
 def is_address(text: str) -> bool:
     """Whether a text is an http address."""
-    return re.match(r"https?://", text, re.IGNORECASE) is not None
+    return re.fullmatch(r"https?://\S+", text, re.IGNORECASE) is not None
 
 
 def name_of(address: str) -> str:
     """A file name for what an address stands for, of letters, digits, dots, dashes and underscores."""
-    last = PurePosixPath(unquote(urlsplit(address).path)).name
+    path = re.sub(r"[?#].*", "", address.partition("://")[2]).partition("/")[2]
+    last = PurePosixPath(unquote(path)).name
     return re.sub(r"[^\w.-]+", "_", last).strip(".")[-100:] or "picture"
 
 

@@ -73,7 +73,8 @@ class Gallery:
     def _draw_objects(self, image: Image.Image, index: int, factor: float) -> str:
         tested = self._models[0][0]
         bboxes, labels, difficult, *_ = tested.images[index]
-        return _drawn(image, bboxes * factor, labels, [tested.classes[label] for label in labels], difficult.tolist())
+        names = [tested.classes[label] for label in labels]
+        return _drawn(image, bboxes * factor, labels, names, difficult.tolist())
 
     def _draw_found(self, image: Image.Image, model: int, index: int, factor: float) -> str:
         tested, verdicts = self._models[model]

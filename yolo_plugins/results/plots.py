@@ -15,21 +15,25 @@ _MOST_POINTS = 300  # of a curve
 
 
 def draw_precision_recall(tested: Tested) -> dict[str, Any]:
-    """Precision by recall at IoU 0.5, a line for each class with objects; as AP sees it, that is, never rising.
+    """Precision by recall at IoU 0.5, never rising, as AP sees it: a line for each class with objects, most first.
 
     Returns:
         A plotly figure.
     """
     n_gt = tested.matches.n_gt
-    shown = set(np.argsort(-n_gt, kind="stable")[:_SHOWN].tolist())
     traces = []
-    for k in np.flatnonzero(n_gt).tolist():
+    for place, k in enumerate(np.argsort(-n_gt, kind="stable")[: np.count_nonzero(n_gt)].tolist()):
         recall, precision = precision_recall(tested, k)
         name = html.escape(f"{tested.classes[k]} {tested.scores.ap50_per_class[k]:.3f}", quote=False)
-        style = {"color": COLORS[k % len(COLORS)], "dash": _DASHES[k // len(COLORS) % len(_DASHES)]}
+        style = {"color": COLORS[place % len(COLORS)], "dash": _DASHES[place // len(COLORS) % len(_DASHES)]}
         traces.append(
             {
-                **{"type": "scatter", "mode": "lines", "name": name, "visible": True if k in shown else "legendonly"},
+                **{
+                    "type": "scatter",
+                    "mode": "lines",
+                    "name": name,
+                    "visible": True if place < _SHOWN else "legendonly",
+                },
                 **{"x": recall.tolist(), "y": precision.tolist(), "line": {**style, "width": 2, "shape": "vh"}},
                 "hovertemplate": f"{name}<br>recall %{{x:.3f}}, precision %{{y:.3f}}<extra></extra>",
             }

@@ -174,7 +174,7 @@ def _count(config_name: str, fitted: Fitted) -> tuple[Candidate, str]:
         raise UsageError(f"{config_name}: its {fitted.x} cannot be counted: give {_counted_options()}")
     path = find_config(config_name)
     config = load_config(str(path))
-    _refuse_other_loss(str(path), loss_name(config.model.to_dict()), fitted)
+    _refuse_other_loss(str(path), loss_name(config.to_dict()), fitted)
     caveats = _compare_recipes(path, config, fitted)
     sizes = fitted.models[["input_h", "input_w"]].drop_duplicates().to_numpy().tolist()
     height, width = sizes[0] if len(sizes) == 1 else input_hw(config)

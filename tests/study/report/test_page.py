@@ -3,42 +3,17 @@
 import base64
 import dataclasses
 import json
-from html.parser import HTMLParser
 from pathlib import Path
 
 import pandas as pd
 import pytest
+from html_page import Page
 
 from yolo_plugins.study.report import interactive
 from yolo_plugins.study.report.page import Report, write_report
 from yolo_plugins.study.tables.csv_table import read_table, write_table
 from yolo_plugins.study.tables.quantities import QUANTITIES, curves
 from yolo_plugins.study.tables.schema import FITS
-
-
-class Page(HTMLParser):
-    """Elements of a page in order: tag, attributes, the text directly within."""
-
-    def __init__(self, text: str) -> None:
-        super().__init__()
-        self.elements: list[tuple[str, dict[str, str | None], list[str]]] = []
-        self._open: list[list[str]] = []
-        self.feed(text)
-
-    def handle_starttag(self, tag, attrs):
-        self.elements.append((tag, dict(attrs), []))
-        if tag not in ("meta", "link", "img"):
-            self._open.append(self.elements[-1][2])
-
-    def handle_endtag(self, tag):
-        self._open.pop()
-
-    def handle_data(self, data):
-        if self._open:
-            self._open[-1].append(data)
-
-    def all(self, tag: str) -> list[tuple[dict[str, str | None], str]]:
-        return [(attributes, "".join(text)) for name, attributes, text in self.elements if name == tag]
 
 
 @pytest.fixture(scope="module")
@@ -51,10 +26,6 @@ def text(report: Report, tmp_path_factory: pytest.TempPathFactory) -> str:
 @pytest.fixture(scope="module")
 def page(text: str) -> Page:
     return Page(text)
-
-
-def words(page: Page) -> str:
-    return " ".join("".join(text) for tag, _, text in page.elements if tag not in ("script", "style"))
 
 
 def test_page_asks_no_network(page):
@@ -122,7 +93,7 @@ def test_every_law_of_the_headline_has_its_caveats(page):
     assert [title for _, title in page.all("h3")][:3] == [
         f"Law of {group}" for group in ("all models", "other models", "YOLOv5")
     ]
-    assert "t(0.975) = 12.7" in words(page)
+    assert "t(0.975) = 12.7" in page.words()
 
 
 def test_plots_cover_every_cost_and_performance_that_models_have(text, report):
@@ -133,7 +104,7 @@ def test_plots_cover_every_cost_and_performance_that_models_have(text, report):
 
 
 def test_commands_and_environment_are_told(page, report):
-    assert report.commands[0] in words(page)
+    assert report.commands[0] in page.words()
     assert [value for _, value in page.all("dd")] == list(report.environment.values())
 
 
@@ -196,12 +167,12 @@ def test_names_on_the_front_keep_their_distance(report):
 
 
 def test_runs_on_a_device_of_known_peak_tell_how_much_of_it_they_use(report, page, tmp_path):
-    assert "% of the device's peak" in words(page)
+    assert "% of the device's peak" in page.words()
     macs = report.models.set_index("model")["macs"].iloc[0]
-    assert f"{100 * 100.0 * 2 * macs / 312e12:.2f}" in words(page)  # 100 images a second on an A100
+    assert f"{100 * 100.0 * 2 * macs / 312e12:.2f}" in page.words()  # 100 images a second on an A100
     unknown = dataclasses.replace(report, runs=report.runs.assign(device="AMD EPYC"))
     write_report(tmp_path / "report.html", unknown)
-    assert "% of the device's peak" not in words(Page((tmp_path / "report.html").read_text(encoding="utf-8")))
+    assert "% of the device's peak" not in Page((tmp_path / "report.html").read_text(encoding="utf-8")).words()
 
 
 @pytest.mark.parametrize("y", ["ap50", "ap50_95", "train_loss"])  # the headline's and others

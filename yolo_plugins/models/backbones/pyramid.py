@@ -16,14 +16,14 @@ from yolo_plugins.errors import UsageError
 from yolo_plugins.models.backbones.build import build_net, describe, trial_sizes
 from yolo_plugins.models.backbones.levels import Level, choose_levels, needed_parameters, prune, trace_levels
 from yolo_plugins.models.backbones.pretrained import read_pretrained
+from yolo_plugins.models.layers import Freezable
 from yolo_plugins.registry import MODELS
 
-_BATCH_NORMS = (nn.BatchNorm1d, nn.BatchNorm2d, nn.BatchNorm3d, nn.SyncBatchNorm)
 IMAGENET_MEAN, IMAGENET_STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)  # of RGB in 0..1
 
 
 @MODELS.register_module()
-class PyramidBackbone(BaseModule):
+class PyramidBackbone(Freezable, BaseModule):
     """Wraps a network so that it returns the maps of the asked strides and nothing else.
 
     Images are normalised as the network's published weights expect, whether such weights are loaded or not, so that
@@ -84,16 +84,6 @@ class PyramidBackbone(BaseModule):
         """(N, 3, H, W) in 0..1 -> maps (N, C_i, H / stride_i, W / stride_i), fine to coarse."""
         maps = self.net((x - self.mean) / self.std)
         return tuple(maps[index] for index in self._indices)
-
-    def train(self, mode: bool = True) -> "PyramidBackbone":
-        """Training mode for all but frozen modules and, with `norm_eval`, norm layers."""
-        super().train(mode)
-        for module in self.net.modules():
-            own = list(module.parameters())
-            frozen = bool(own) and not any(parameter.requires_grad for parameter in own)
-            if frozen or (self.norm_eval and isinstance(module, _BATCH_NORMS)):
-                module.eval()
-        return self
 
     def init_weights(self) -> None:
         """The network's own initialisation, then the published weights that the config asks for.

@@ -17,6 +17,8 @@ from yolo_plugins.models.layers import (
     Bottleneck,
     BottleneckCSP,
     ConvBNAct,
+    Freezable,
+    freeze_stages,
     scale_channels,
     scale_depth,
 )
@@ -29,7 +31,7 @@ _P5 = (1, 3, 15, 15, 7)
 
 
 @MODELS.register_module()
-class YOLOv4CSP(BaseModule):
+class YOLOv4CSP(Freezable, BaseModule):
     """Backbone of Scaled-YOLOv4: 3x3 stem, then stages of a 3x3/2 convolution and a CSP block.
 
     Args:
@@ -39,6 +41,7 @@ class YOLOv4CSP(BaseModule):
         widen_factor: Multiplies the channels (P7 1.25, the others 1).
         plain_first: Whether the first stage is a plain residual bottleneck, without CSP, as in YOLOv4-CSP.
         channel_divisor: Channels are rounded up to a multiple of this.
+        frozen_stages: k freezes all that the map of stride 2 ** (k + 1) depends on; -1 freezes nothing.
         norm_cfg: Config of an MMCV norm layer.
         act_cfg: Config of an MMCV activation layer.
         init_cfg: MMEngine initialisation config, for example a checkpoint.
@@ -58,6 +61,7 @@ class YOLOv4CSP(BaseModule):
         widen_factor: float = 1.0,
         plain_first: bool = False,
         channel_divisor: int = 8,
+        frozen_stages: int = -1,
         norm_cfg: dict = YOLO_NORM,
         act_cfg: dict = MISH,
         init_cfg: dict | None = None,
@@ -79,6 +83,8 @@ class YOLOv4CSP(BaseModule):
             nn.Sequential(ConvBNAct(narrow, wide, 3, stride=2, **layer), block)
             for (narrow, wide), block in zip(pairwise(widths), blocks, strict=True)
         )
+
+        freeze_stages([[self.stem, self.stages[0]], *zip(self.stages[1:])], frozen_stages, "YOLOv4CSP")
         self.out_channels = widths[1 + _FIRST_RETURNED :]
         self.out_strides = [2 ** (stage + 1) for stage in range(_FIRST_RETURNED, len(repeats))]
 

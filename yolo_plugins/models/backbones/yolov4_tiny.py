@@ -9,19 +9,28 @@ from typing import Any
 from mmengine.model import BaseModule
 from torch import Tensor, nn
 
-from yolo_plugins.models.layers import CSPOSA, DARKNET_NORM, LEAKY_RELU, ConvBNAct, scale_channels
+from yolo_plugins.models.layers import (
+    CSPOSA,
+    DARKNET_NORM,
+    LEAKY_RELU,
+    ConvBNAct,
+    Freezable,
+    freeze_stages,
+    scale_channels,
+)
 from yolo_plugins.registry import MODELS
 
 _STEM, _BLOCKS, _LAST = (32, 64), (64, 128, 256), 512  # channels at width 1
 
 
 @MODELS.register_module()
-class YOLOv4Tiny(BaseModule):
+class YOLOv4Tiny(Freezable, BaseModule):
     """Two 3x3/2 convolutions, three CSPOSA blocks with a max-pool after each, a 3x3 convolution.
 
     Args:
         widen_factor: Multiplies the channels.
         channel_divisor: Channels are rounded up to a multiple of this.
+        frozen_stages: k freezes all that the map of stride 2 ** (k + 1) depends on; -1 freezes nothing.
         norm_cfg: Config of an MMCV norm layer.
         act_cfg: Config of an MMCV activation layer.
         init_cfg: MMEngine initialisation config, for example a checkpoint.
@@ -35,6 +44,7 @@ class YOLOv4Tiny(BaseModule):
         self,
         widen_factor: float = 1.0,
         channel_divisor: int = 8,
+        frozen_stages: int = -1,
         norm_cfg: dict = DARKNET_NORM,
         act_cfg: dict = LEAKY_RELU,
         init_cfg: dict | None = None,
@@ -49,6 +59,8 @@ class YOLOv4Tiny(BaseModule):
         self.blocks = nn.ModuleList(CSPOSA(channels, **layer) for channels in blocks)
         self.pool = nn.MaxPool2d(2)
         self.last = ConvBNAct(2 * blocks[-1], 2 * blocks[-1], 3, **layer)
+        stages = [[self.stem[0]], [self.stem[1], self.blocks[0]], [self.blocks[1]], [self.blocks[2]], [self.last]]
+        freeze_stages(stages, frozen_stages, "YOLOv4Tiny")
         self.out_channels = [blocks[-1], 2 * blocks[-1]]
         self.out_strides = [16, 32]
 

@@ -9,7 +9,17 @@ from typing import Any
 from mmengine.model import BaseModule
 from torch import Tensor, nn
 
-from yolo_plugins.models.layers import C3, SILU, SPPF, YOLO_NORM, ConvBNAct, scale_channels, scale_depth
+from yolo_plugins.models.layers import (
+    C3,
+    SILU,
+    SPPF,
+    YOLO_NORM,
+    ConvBNAct,
+    Freezable,
+    freeze_stages,
+    scale_channels,
+    scale_depth,
+)
 from yolo_plugins.registry import MODELS
 
 _STEM = 64  # channels at width 1
@@ -17,12 +27,13 @@ _STAGES = {128: 3, 256: 6, 512: 9, 1024: 3}  # channels at width 1: C3 repeats a
 
 
 @MODELS.register_module()
-class YOLOv5CSP(BaseModule):
+class YOLOv5CSP(Freezable, BaseModule):
     """Backbone of YOLOv5: 6x6 stem, four down-sampling C3 stages, SPPF.
 
     Args:
         deepen_factor: Multiplies the C3 repeats (n, s .33; m .67; l 1; x 1.33).
         widen_factor: Multiplies the channels (n .25; s .5; m .75; l 1; x 1.25).
+        frozen_stages: k freezes all that the map of stride 2 ** (k + 1) depends on; -1 freezes nothing.
         norm_cfg: Config of an MMCV norm layer.
         act_cfg: Config of an MMCV activation layer.
         init_cfg: MMEngine initialisation config, for example a checkpoint.
@@ -36,6 +47,7 @@ class YOLOv5CSP(BaseModule):
         self,
         deepen_factor: float = 1.0,
         widen_factor: float = 1.0,
+        frozen_stages: int = -1,
         norm_cfg: dict = YOLO_NORM,
         act_cfg: dict = SILU,
         init_cfg: dict | None = None,
@@ -51,6 +63,7 @@ class YOLOv5CSP(BaseModule):
         ]
         stages[-1].append(SPPF(widths[-1], widths[-1], **layer))
         self.stages = nn.ModuleList(nn.Sequential(*stage) for stage in stages)
+        freeze_stages([[self.stem], *zip(self.stages)], frozen_stages, "YOLOv5CSP")
         self.out_channels = widths[2:]
         self.out_strides = [8, 16, 32]
 

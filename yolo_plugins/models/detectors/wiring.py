@@ -19,6 +19,26 @@ _GRIDS = ("anchor_generator", "prior_generator", "bbox_coder")  # arguments of M
 _TRIAL_CELLS = 4  # of the coarsest map's sides
 
 
+def build_backbone(cfg: dict, freeze: int | str | None) -> nn.Module:
+    """Builds a backbone of which training leaves a part as it is.
+
+    Args:
+        cfg: Config of the backbone.
+        freeze: "backbone" for all of it; a number for its option `frozen_stages`; None for nothing.
+
+    Raises:
+        UsageError: It is none of these, or this backbone cannot freeze some of its stages.
+    """
+    if isinstance(freeze, int) and not isinstance(freeze, bool):
+        if "frozen_stages" not in inspect.signature(MODELS.get(cfg["type"])).parameters:
+            raise UsageError(f"model.freeze={freeze}: {cfg['type']} takes no frozen_stages; give freeze='backbone'")
+        return MODELS.build({**cfg, "frozen_stages": freeze})
+    if freeze not in (None, "backbone"):
+        raise UsageError(f"model.freeze={freeze!r}: give a number of stages, 'backbone', or None")
+    backbone = MODELS.build(cfg)
+    return backbone.requires_grad_(False) if freeze else backbone
+
+
 def build_neck(
     cfg: dict | Sequence[dict] | None, channels: Sequence[int], strides: Sequence[int]
 ) -> tuple[nn.Module, list[int], list[int]]:

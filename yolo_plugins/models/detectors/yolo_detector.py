@@ -14,7 +14,8 @@ from torch import Tensor
 
 from yolo_plugins.errors import UsageError
 from yolo_plugins.models.detectors.onednn_guard import guard_strided_1x1
-from yolo_plugins.models.detectors.wiring import build_head, build_neck, is_mmdet_head
+from yolo_plugins.models.detectors.wiring import build_backbone, build_head, build_neck, is_mmdet_head
+from yolo_plugins.models.layers import Freezable
 from yolo_plugins.registry import MODELS
 from yolo_plugins.structures import stack_targets
 
@@ -22,7 +23,7 @@ _PREPROCESSOR = dict(type="YOLODataPreprocessor")
 
 
 @MODELS.register_module(name=["YOLODetector", "SingleStageDetector"])
-class YOLODetector(BaseModel):
+class YOLODetector(Freezable, BaseModel):
     """Backbone -> neck -> head, each ours or MMDetection's (`mmdet.FPN`, `mmdet.YOLOXHead`).
 
     It speaks as MMDetection's detectors do, but does not extend their base class: that would load all of its models.
@@ -31,6 +32,9 @@ class YOLODetector(BaseModel):
         backbone: Config of a backbone that states `out_channels` and `out_strides`.
         neck: Config of a neck, without `in_channels`; None for a head right on the backbone's maps.
         bbox_head: Config of a head, without `in_channels` and `strides`.
+        freeze: What of the backbone stays as it is: "backbone" all of it, a number as many of its first stages and what
+            comes before them (`frozen_stages` of the backbone), None nothing.
+        norm_eval: Whether all batch norms keep their running statistics in training.
         data_preprocessor: Config of the data preprocessor.
         train_cfg: What MMDetection's heads want for training: the assigner.
         test_cfg: Arguments of the selection of detections, given to the head.
@@ -48,6 +52,8 @@ class YOLODetector(BaseModel):
         backbone: dict,
         neck: dict | Sequence[dict] | None = None,
         bbox_head: dict | None = None,
+        freeze: int | str | None = None,
+        norm_eval: bool = False,
         data_preprocessor: dict = _PREPROCESSOR,
         train_cfg: dict | None = None,
         test_cfg: dict | None = None,
@@ -56,7 +62,8 @@ class YOLODetector(BaseModel):
         super().__init__(MODELS.build(data_preprocessor), init_cfg)
         if bbox_head is None:
             raise UsageError("model.bbox_head is missing; write for example bbox_head=dict(type='YOLOAnchorHead', ...)")
-        self.backbone: Any = MODELS.build(backbone)
+        self.backbone: Any = build_backbone(backbone, freeze)
+        self.norm_eval = norm_eval
         self.neck, channels, self.strides = build_neck(neck, self.backbone.out_channels, self.backbone.out_strides)
         self.bbox_head: Any = build_head(bbox_head, channels, self.strides, train_cfg, test_cfg)
         guard_strided_1x1(self)

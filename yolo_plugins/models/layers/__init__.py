@@ -2,6 +2,7 @@
 
 from yolo_plugins.models.layers.conv import DARKNET_NORM, LEAKY_RELU, MISH, SILU, YOLO_NORM, ConvBNAct, NormAct, concat
 from yolo_plugins.models.layers.csp import C3, CSP2, Bottleneck, BottleneckCSP
+from yolo_plugins.models.layers.freezing import Freezable, freeze_stages
 from yolo_plugins.models.layers.osa import CSPOSA
 from yolo_plugins.models.layers.scaling import scale_channels, scale_depth
 from yolo_plugins.models.layers.spp import SPPCSP, SPPF
@@ -20,8 +21,10 @@ __all__ = [
     "Bottleneck",
     "BottleneckCSP",
     "ConvBNAct",
+    "Freezable",
     "NormAct",
     "concat",
+    "freeze_stages",
     "scale_channels",
     "scale_depth",
 ]

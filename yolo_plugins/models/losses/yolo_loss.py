@@ -42,6 +42,10 @@ class YOLOLoss(nn.Module):
         reference_size: Objectness is scaled by (long input side / this) squared; `None` leaves it alone
             (Scaled-YOLOv4). Pixels.
 
+    Attributes:
+        class_weights: (K,) how much an object of each class counts in the class term, on the device of the logits;
+            None for all alike. `ClassWeightsHook` sets it.
+
     Raises:
         UsageError: An option that a term does not know, or a value out of its range.
     """
@@ -58,6 +62,7 @@ class YOLOLoss(nn.Module):
         reference_size: int | None = 640,
     ) -> None:
         super().__init__()
+        self.class_weights: Tensor | None = None  # no buffer: the moving average has no copy of it
         self.box = build_term(BoxTerm, "loss_box", loss_box)
         self.obj = build_term(ObjTerm, "loss_obj", loss_obj)
         self.cls = build_term(ClsTerm, "loss_cls", loss_cls)
@@ -128,4 +133,6 @@ class YOLOLoss(nn.Module):
         num_classes = logits.shape[1]
         if num_classes == 1:
             return logits.sum() * 0
+        if self.class_weights is not None:
+            row_weight = row_weight * self.class_weights[inputs.labels]
         return self.cls.weighted_sum(logits, self.cls.target(inputs.labels, logits), row_weight[:, None] / num_classes)

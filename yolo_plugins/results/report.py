@@ -29,13 +29,15 @@ from yolo_plugins.results.summary import (
 PAGE, FIGURES = "report.html", "report.json"
 _TEMPLATES = Path(__file__).parent / "templates"
 _WORST, _BEHIND = 20, 10  # pictures shown of one model, and of each side of a comparison
-_WIDE = 20  # classes from which on the confusion matrix is folded
+_WIDE = 25  # classes beyond which the confusion matrix is folded
 _KINDS = {
-    "missed": "an object that no detection met",
-    "background": "a detection where there is no such object",
-    "class": "on an object of another class",
-    "place": "near an object of its class, but not on it",
-    "twice": "on an object that a surer detection has",
+    "objects": "what there is to find",
+    "found": "objects that a detection is right about",
+    "missed": "objects that no detection is right about, or wrong in class or place only",
+    "background": "detections where there is no such object",
+    "class": "detections on an object of another class",
+    "place": "detections near an object of their class, but not on it",
+    "twice": "detections on an object that a surer one has",
 }
 
 
@@ -75,7 +77,7 @@ def write_report(tested: Tested, folder: Path, command: str) -> None:
         scores_table=_scores_table(figures),
         errors_table=_errors_table(figures),
         confusion=_shaded(figures["confusion"]),
-        wide=len(tested.classes) >= _WIDE,
+        wide=len(tested.classes) > _WIDE,
         shown=shown,
         command=command,
         downloads=_downloads(figures),
@@ -189,7 +191,7 @@ def _summary(figures: dict[str, Any]) -> list[str]:
 def _from(figures: dict[str, Any]) -> str:
     if np.isnan(figures["confidence"]):
         return "Of all detections, whatever their confidence"
-    return f"From confidence {figures['confidence']:.3f} on, where precision and recall are best balanced"
+    return f"From confidence {figures['confidence']:.3f} on, where the mean F1 of the classes is largest"
 
 
 def _speed(figures: dict[str, Any]) -> str:
@@ -239,8 +241,8 @@ def _scores_table(figures: dict[str, Any]) -> PageTable:
 
     columns = [
         ("class", False, lambda row: word(row[0])),
-        *(counted("objects", "objects"), counted("pictures", "pictures with them"), counted("found", "detections")),
         *(scored("ap50", "AP50"), bounded("ap50"), scored("ap50_95", "AP50-95"), bounded("ap50_95")),
+        *(counted("objects", "objects"), counted("pictures", "pictures"), counted("found", "detections")),
         *(scored("precision", "precision"), scored("recall", "recall"), scored("recall_max", "highest recall")),
     ]
     return page_table("Scores of each class", columns, rows)
@@ -255,13 +257,12 @@ def _errors_table(figures: dict[str, Any]) -> PageTable:
         return SIZES[place], True, lambda row: number(figures["errors"][row[0]][place], "d")
 
     columns = [
-        ("", False, lambda row: word(row[0])),
-        ("what it is", False, lambda row: word(row[1])),
+        ("kind", False, lambda row: word(row[0])),
         ("all", True, lambda row: number(sum(figures["errors"][row[0]]), "d")),
         *(of_size(place) for place in range(len(SIZES))),
+        ("what it is", False, lambda row: word(row[1])),
     ]
-    words = {"objects": "that are to be found", "found": "of them", **_KINDS}
-    return page_table("Errors by kind and size", columns, list(words.items()))
+    return page_table("Errors by kind and size", columns, list(_KINDS.items()))
 
 
 def _compared_table(figures: dict[str, Any], score: str) -> PageTable:
@@ -271,12 +272,12 @@ def _compared_table(figures: dict[str, Any], score: str) -> PageTable:
     rows += [(name, figures["a"]["classes"][name]["objects"], row) for name, row in outcome["classes"].items()]
     columns: list[Column[tuple[str, int, dict[str, float]]]] = [
         ("class", False, lambda row: word(row[0])),
-        ("objects", True, lambda row: number(row[1], "d")),
         (f"{title} of A", True, lambda row: number(row[2]["first"], ".4f")),
         (f"{title} of B", True, lambda row: number(row[2]["second"], ".4f")),
         ("A minus B", True, lambda row: number(row[2]["difference"], "+.4f")),
         ("95 % interval", True, lambda row: _span(row[2]["low"], row[2]["high"], "+.4f")),
         ("probability that A is better", True, lambda row: number(row[2]["probability"], ".3f")),
+        ("objects", True, lambda row: number(row[1], "d")),
     ]
     return page_table(f"{title} of both models", columns, rows)
 
@@ -286,13 +287,11 @@ def _compared_errors(figures: dict[str, Any]) -> PageTable:
         return name.upper(), True, lambda row: number(sum(figures[name]["errors"][row[0]]), "d")
 
     columns = [
-        ("", False, lambda row: word(row[0])),
+        ("kind", False, lambda row: word(row[0])),
+        *(of_model(name) for name in "ab"),
         ("what it is", False, lambda row: word(row[1])),
-        of_model("a"),
-        of_model("b"),
     ]
-    words = {"objects": "that are to be found", "found": "of them", **_KINDS}
-    return page_table("Errors by kind", columns, list(words.items()))
+    return page_table("Errors by kind", columns, list(_KINDS.items()))
 
 
 def _shaded(confusion: Sequence[Sequence[int]]) -> list[list[tuple[int, float]]]:
