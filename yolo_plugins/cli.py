@@ -224,6 +224,7 @@ def add_data_options(parser: argparse.ArgumentParser) -> None:
     """The options of every command that works on pictures: whose they are, and which of their classes count."""
     parser.add_argument(
         "--data",
+        type=any_path,
         metavar="PATH",
         help="own pictures: a YOLO data.yaml, a COCO folder or annotation file, or a VOC folder",
     )

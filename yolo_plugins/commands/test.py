@@ -24,7 +24,6 @@ from yolo_plugins.cli import (
 )
 from yolo_plugins.config import load_config
 from yolo_plugins.config_check import require
-from yolo_plugins.datasets.layouts import use_data
 from yolo_plugins.errors import UsageError
 from yolo_plugins.masking import mask_arguments
 
@@ -78,6 +77,7 @@ def _report_writer(folder: Path) -> Any:
 def _test(args: argparse.Namespace, name: str | None, checkpoint: str) -> tuple[dict[str, Any] | None, Any]:
     """What the test of one model says, and for a report what it found; None on ranks other than 0."""
     from yolo_plugins.checkpoints.saved_config import config_for_test
+    from yolo_plugins.datasets.layouts import use_data
     from yolo_plugins.engine import YOLORunner
     from yolo_plugins.inference import load_detector
     from yolo_plugins.results.collect import scores_per_class, test_and_keep

@@ -8,7 +8,6 @@ import argparse
 from yolo_plugins.cli import add_run_options, add_weights_option, one_line_errors, say, seed, take_weights
 from yolo_plugins.config import load_config
 from yolo_plugins.config_check import require
-from yolo_plugins.datasets.layouts import use_data
 
 LOGGERS = {"tensorboard": "TensorboardVisBackend", "wandb": "WandbVisBackend", "mlflow": "MLflowVisBackend"}
 
@@ -46,6 +45,8 @@ def main() -> None:
     """Builds the runner and trains."""
     args = parse_args()
     with one_line_errors():
+        from yolo_plugins.datasets.layouts import use_data
+
         config = load_config(args.config, args.cfg_options, args.work_dir)
         require(config, "train_dataloader")
         say(use_data(config, args.data, args.classes, ["train_dataloader", "val_dataloader"]))
