@@ -127,7 +127,7 @@ def test_comparison_pairs_the_resamples(tested, better, tmp_path):
     assert row["probability"] == 1
     assert figures["comparison"]["ap50"]["classes"]["unseen"]["probability"] is None
     shown = rows(Page((tmp_path / "report.html").read_text(encoding="utf-8")))["mean"]
-    assert shown[1:4] == [f"{row['first']:.4f}", f"{row['second']:.4f}", f"{row['difference']:+.4f}"]
+    assert shown[:3] == [f"{row['first']:.4f}", f"{row['second']:.4f}", f"{row['difference']:+.4f}"]
     first = figures["pictures"]["a_better"][0]
     assert sum(first["a"].values()) < sum(first["b"].values())
     assert len(json.loads((tmp_path / "detections_b.json").read_text())) == sum(
