@@ -123,7 +123,8 @@ def test_a_file_does_not_choose_a_config_that_is_not_ours(make_checkpoint, tmp_p
     monkeypatch.chdir(tmp_path)
     (tmp_path / "evil_coco.py").write_text("raise SystemExit('ran')")
     for name in ("evil", str(tmp_path / "evil")):
-        assert Detector(make_checkpoint(model=name)).names == ("screw", "nut")
+        with pytest.raises(UsageError, match="holds no config"):
+            Detector(make_checkpoint(cfg=None, model=name))
 
 
 def test_a_bad_picture_among_others_is_a_warning_and_alone_an_error(detector, tmp_path):
