@@ -112,7 +112,7 @@ def open_data(data: str) -> Source:
     """
     (dataset,) = find_datasets(None, data=data, loaders=["test_dataloader"])
     paths = [Path(picture.img_path) for picture in dataset.read_pictures()]
-    root = Path(os.path.commonpath([path.parent for path in paths] or [data]))
+    root = Path(os.path.commonpath([str(path.parent) for path in paths] or [data]))
     return _of_files(paths, root, f"{data}: no picture found")
 
 
