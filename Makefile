@@ -10,7 +10,7 @@ help:  ## this list
 
 setup:  ## .venv with the proven versions (constraints.txt); about two minutes and the downloads, once
 	@command -v $(PYTHON) >/dev/null || { echo "error: no command $(PYTHON): install Python 3.11, or name one: make setup PYTHON=/path/to/python3.11" >&2; exit 1; }
-	@OPS=$(OPS) $(PYTHON) -SE requirements/setup_env.py
+	@$(PYTHON) -SE requirements/setup_env.py
 
 test: setup  ## the test suite (ARGS="-k loss" to choose)
 	OMP_NUM_THREADS=1 $(RUN) -m pytest --numprocesses auto --dist loadfile $(ARGS)

@@ -1,12 +1,15 @@
 """Repeating, resuming and loading."""
 
 import random
+import sysconfig
 from pathlib import Path
 
+import mmengine.runner.runner
 import numpy as np
 import pytest
 import torch
 from mmengine.hooks import Hook
+from mmengine.utils.dl_utils import collect_env
 from toy_training import toy_config
 
 from yolo_plugins.checkpoints.read import check_fits
@@ -260,6 +263,16 @@ def test_warnings_leave_standard_output_to_the_results(make_runner, capfd):
     printed = capfd.readouterr()
     assert "look here" in printed.err
     assert "look here" not in printed.out
+
+
+def test_a_machine_without_the_compiler_that_built_python_hears_nothing_of_it(make_runner, monkeypatch, capfd):
+    monkeypatch.setattr(mmengine.runner.runner, "collect_env", collect_env)  # make_runner put another in its place
+    monkeypatch.setitem(sysconfig.get_config_vars(), "CC", "no-such-compiler -pthread")
+    runner = make_runner(max_epochs=1)
+    assert "no-such-compiler" not in capfd.readouterr().err
+    (log,) = Path(runner.work_dir).glob("*/*.log")
+    assert "GCC: n/a" in log.read_text()
+    assert sysconfig.get_config_var("CC") == "no-such-compiler -pthread"
 
 
 class SeesWorkers(Hook):

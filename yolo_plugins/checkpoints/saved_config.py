@@ -29,7 +29,7 @@ _REMEDY = "give the config that it was trained with"
 # What detection and evaluation read; hooks, loggers and optimisers stay unread.
 _KEPT = (
     *("model", "data_preprocessor", "test_dataloader", "test_cfg", "test_evaluator", "default_scope"),
-    *("data_root", "img_size", "metainfo", "work_dir", "env_cfg"),
+    *("data_root", "img_size", "metainfo", "env_cfg"),
 )
 _KINDS = {  # of what may stand in a part, beside what takes no scope
     **dict.fromkeys(("model", "data_preprocessor"), (MODELS, TASK_UTILS)),
@@ -85,7 +85,7 @@ def config_for_test(filename: str, options: Iterable[str] = ()) -> Config:
         UsageError: As `load_any_weights` and `config_from_checkpoint`.
     """
     config = config_from_checkpoint(load_any_weights(filename), filename, options)
-    config.work_dir = config.get("work_dir") or str(Path(filename).parent)
+    config.work_dir = str(Path(filename).parent)
     config.default_hooks = {"class_check": {"type": "ClassCheckHook"}, "console": {"type": "ConsoleHook"}}
     return config
 

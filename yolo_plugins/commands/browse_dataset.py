@@ -12,7 +12,6 @@ import argparse
 from yolo_plugins.cli import add_config_options, add_data_options, any_path, one_line_errors, say, seed
 from yolo_plugins.config import load_config
 from yolo_plugins.config_check import require
-from yolo_plugins.datasets.layouts import use_data
 
 
 def main() -> None:
@@ -26,6 +25,8 @@ def main() -> None:
     add_config_options(parser)
     args = parser.parse_args()
     with one_line_errors():
+        from yolo_plugins.datasets.layouts import use_data
+
         config = load_config(args.config, args.cfg_options)
         require(config, f"{args.split}_dataloader")
         say(use_data(config, args.data, args.classes, [f"{args.split}_dataloader"]))

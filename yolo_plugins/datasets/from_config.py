@@ -1,6 +1,7 @@
 """The data sets of a config, or of own pictures, for commands that look at files and train nothing."""
 
 from collections.abc import Sequence
+from pathlib import Path
 
 from mmengine.config import Config
 
@@ -15,7 +16,7 @@ from .layouts import LOADERS, use_data
 def find_datasets(
     name: str | None,
     options: Sequence[str] = (),
-    data: str | None = None,
+    data: str | Path | None = None,
     classes: Sequence[str] | None = None,
     loaders: Sequence[str] = (),
 ) -> list[DetectionDataset]:

@@ -106,7 +106,9 @@ def _role(split: str) -> str:
     return _ANY
 
 
-def use_data(config: "Config", data: str | None, classes: Sequence[str] | None, loaders: Sequence[str] = ()) -> str:
+def use_data(
+    config: "Config", data: str | Path | None, classes: Sequence[str] | None, loaders: Sequence[str] = ()
+) -> str:
     """Puts own pictures, or some of the classes, into a config: data sets, their classes, the model's number of them.
 
     Pipelines, sizes, samplers and evaluators stay as they are. Where the names found are those of the config, they stay
@@ -132,7 +134,7 @@ def use_data(config: "Config", data: str | None, classes: Sequence[str] | None, 
     found = layout.classes if layout else own
     names = own if own and set(found) == set(own) else found
     chosen = tuple(classes) if classes is not None else names
-    _check_chosen(chosen, names, layout, data or "the config's data")
+    _check_chosen(chosen, names, layout, str(data or "the config's data"))
     for loader in _TAKES:
         if config.get(loader) is not None:
             config[loader] = deepcopy(config[loader])  # that of validation may be that of the test

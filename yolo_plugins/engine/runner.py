@@ -5,8 +5,10 @@ import contextlib
 import gc
 import logging
 import os
+import shutil
 import sys
-from collections.abc import Callable
+import sysconfig
+from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any
@@ -52,10 +54,14 @@ class YOLORunner(CheckpointRunner):
     def __init__(self, *args: Any, cfg: Config | dict | None = None, **kwargs: Any) -> None:
         """MMEngine's, whose `cfg` is only described, never built from: here, without secrets."""
         self._vis_backends = (cfg or {}).get("vis_backends")
-        super().__init__(*args, cfg=mask_config(cfg), **kwargs)
+        with _no_word_of_a_missing_compiler():
+            super().__init__(*args, cfg=mask_config(cfg), **kwargs)
 
     def setup_env(self, env_cfg: dict) -> None:
         """MMEngine's set-up; processes without a GPU keep their memory and talk by gloo, whatever the config names.
+
+        Workers are forked on Linux and spawned elsewhere, where a fork may hang or does not exist, unless
+        `mp_cfg.mp_start_method` says it.
 
         Raises:
             UsageError: A launcher that needs GPUs, where there is none.
@@ -70,7 +76,8 @@ class YOLORunner(CheckpointRunner):
         if self.launcher == "pytorch" and not torch.cuda.is_available() and not is_distributed():
             torch.distributed.init_process_group("gloo")
             atexit.register(_close_process_group)
-        super().setup_env(env_cfg)
+        mp_cfg = {"mp_start_method": "fork" if sys.platform == "linux" else "spawn", **env_cfg.get("mp_cfg", {})}
+        super().setup_env({**env_cfg, "mp_cfg": mp_cfg})
 
     def build_model(self, model: nn.Module | dict) -> nn.Module:
         """Builds the model in the scope of its type, so that whole detectors of MMDetection find their parts."""
@@ -269,6 +276,24 @@ def _check_epoch(loader: Any, num_processes: int) -> None:
             f"{pictures} pictures make no batch of {loader.batch_size}{on} (drop_last=True): lower "
             "train_dataloader.batch_size or set train_dataloader.drop_last=False"
         )
+
+
+@contextlib.contextmanager
+def _no_word_of_a_missing_compiler() -> Iterator[None]:
+    """MMEngine asks the compiler that built Python for its version, by a shell that complains where there is none.
+
+    `false` fails in silence, and MMEngine's log says "n/a".
+    """
+    variables = sysconfig.get_config_vars()
+    compiler = variables.get("CC")
+    missing = compiler and not shutil.which(compiler.split()[0])
+    if missing:
+        variables["CC"] = "false"
+    try:
+        yield
+    finally:
+        if missing:
+            variables["CC"] = compiler
 
 
 def _is_off(name: str, hook: Hook | dict | None) -> bool:
