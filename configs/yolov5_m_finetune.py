@@ -2,7 +2,7 @@
 
 The recipe of yolov5_n_finetune, which was found with YOLOv5-n; not tried with this model.
 
-python tools/train.py yolov5_m_finetune --weights yolov5m.pt --cfg-options data_root=DIR
+yolo-plugins train yolov5_m_finetune --weights yolov5m.pt --data DIR
 """
 
 _base_ = [

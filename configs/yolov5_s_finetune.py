@@ -2,7 +2,7 @@
 
 The recipe of yolov5_n_finetune, which was found with YOLOv5-n; not tried with this model.
 
-python tools/train.py yolov5_s_finetune --weights yolov5s.pt --cfg-options data_root=DIR
+yolo-plugins train yolov5_s_finetune --weights yolov5s.pt --data DIR
 """
 
 _base_ = [
