@@ -22,7 +22,7 @@ from pathlib import Path
 from yolo_plugins.errors import UsageError
 from yolo_plugins.files import folder_lock
 try:
-    folder_lock(Path(sys.argv[1]), wait=bool(sys.argv[2]))
+    lock = folder_lock(Path(sys.argv[1]), wait=bool(sys.argv[2]))
 except UsageError as error:
     sys.exit(f"refused: {error}")
 print("locked", flush=True)
@@ -48,43 +48,43 @@ def test_one_process_has_the_lock_until_it_is_killed(tmp_path):
     first.kill()
     first.communicate()
     assert not is_locked(folder)
-    os.close(folder_lock(folder, wait=False))
+    folder_lock(folder, wait=False).release()
 
 
 def test_whoever_waits_gets_the_lock_when_it_is_free(tmp_path):
-    descriptor = folder_lock(tmp_path, wait=False)
+    lock = folder_lock(tmp_path, wait=False)
     second = start(tmp_path, wait=True)
     time.sleep(0.5)
     assert second.poll() is None
-    os.close(descriptor)
+    lock.release()
     assert second.stdout.readline() == "locked\n"
     second.communicate()
 
 
 @pytest.mark.parametrize("wait", [True, False])
 def test_a_child_that_was_handed_the_lock_neither_waits_nor_is_refused_and_keeps_it(tmp_path, wait):
-    descriptor = folder_lock(tmp_path, wait=False)
-    child = start(tmp_path, wait, held=tmp_path, pass_fds=[descriptor])
+    lock = folder_lock(tmp_path, wait=False)
+    child = start(tmp_path, wait, held=tmp_path, pass_fds=lock.descriptors)
     assert child.stdout.readline() == "locked\n"
-    os.close(descriptor)
+    lock.release()
     assert is_locked(tmp_path)  # by the child alone
     child.communicate()
     assert not is_locked(tmp_path)
 
 
 def test_a_grandchild_needs_no_descriptor(tmp_path):
-    descriptor = folder_lock(tmp_path, wait=False)
+    lock = folder_lock(tmp_path, wait=False)
     child = start(tmp_path, held=tmp_path)
     assert child.stdout.readline() == "locked\n"
     child.communicate()
-    os.close(descriptor)
+    lock.release()
 
 
 def test_the_lock_of_another_folder_and_a_lock_that_nobody_holds_say_nothing(tmp_path):
-    descriptor = folder_lock(tmp_path / "a", wait=False)
+    lock = folder_lock(tmp_path / "a", wait=False)
     child = start(tmp_path / "a", held=tmp_path / "b")
     assert child.communicate()[1].startswith("refused: ")
-    os.close(descriptor)
+    lock.release()
     child = start(tmp_path / "a", held=tmp_path / "a")
     assert child.stdout.readline() == "locked\n"
     assert is_locked(tmp_path / "a")

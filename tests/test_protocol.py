@@ -73,8 +73,14 @@ def test_a_continued_recipe_keeps_its_first_weights_and_remembers_every_change()
 def test_losses_are_equal_where_everything_that_they_depend_on_is():
     head = {"type": "YOLOAnchorHead", "num_classes": 20, "loss": {"type": "YOLOLoss"}}
     model = {"type": "YOLODetector", "backbone": {"type": "A"}, "bbox_head": head}
-    assert loss_name(model) == loss_name(model | {"backbone": {"type": "B"}, "neck": {"type": "C"}})
+
+    def name(model: dict, **keys) -> str:
+        return loss_name({"model": model, **keys})
+
+    assert name(model) == name(model | {"backbone": {"type": "B"}, "neck": {"type": "C"}})
+    assert name(model) == name(model, multi_scale=0.5)
     for change in ({"loss": {"type": "YOLOLoss", "balance": [1, 1, 1]}}, {"assigner": {"type": "X"}}, {"type": "Y"}):
-        assert loss_name(model | {"bbox_head": head | change}) != loss_name(model)
-    assert loss_name(model | {"train_cfg": {"assigner": {"type": "X"}}}) != loss_name(model)
-    assert loss_name(model).startswith("YOLOAnchorHead ")
+        assert name(model | {"bbox_head": head | change}) != name(model)
+    assert name(model | {"train_cfg": {"assigner": {"type": "X"}}}) != name(model)
+    assert name(model, class_weights="balanced") != name(model)
+    assert name(model).startswith("YOLOAnchorHead ")

@@ -204,33 +204,27 @@ def say(line: str) -> None:
         print(line, file=sys.stderr)
 
 
-def add_weights_options(parser: argparse.ArgumentParser) -> None:
-    """The options by which a model starts from a file whose classes, or backbone, may be others."""
+def add_weights_option(parser: argparse.ArgumentParser) -> None:
+    """The option by which a model starts from a file whose classes may be others."""
     parser.add_argument(
         "--weights",
         metavar="FILE",
         help="start from a checkpoint, an official YOLOv5 or Scaled-YOLOv4 .pt, or a Darknet .weights with its .cfg "
         "beside it; classes are found by their names",
     )
-    parser.add_argument("--partial", action="store_true", help="of --weights, take what fits; another backbone, say")
 
 
-def take_weights(config: "Config", args: argparse.Namespace) -> None:
-    """Says in a config from which file its model starts, and what may differ there.
-
-    Raises:
-        UsageError: `--partial` without `--weights`.
-    """
-    if args.partial and not args.weights:
-        raise UsageError("--partial says what is taken of --weights FILE: give both")
-    if args.weights:
-        config.load_from, config.by_name, config.partial = args.weights, True, args.partial
+def take_weights(config: "Config", weights: str | None, partial: bool = False) -> None:
+    """Says in a config from which file its model starts, where one is given, and that only a part of it may fit."""
+    if weights:
+        config.load_from, config.by_name, config.partial = weights, True, partial
 
 
 def add_data_options(parser: argparse.ArgumentParser) -> None:
     """The options of every command that works on pictures: whose they are, and which of their classes count."""
     parser.add_argument(
         "--data",
+        type=any_path,
         metavar="PATH",
         help="own pictures: a YOLO data.yaml, a COCO folder or annotation file, or a VOC folder",
     )

@@ -2,16 +2,23 @@
 
 import contextlib
 import errno
-import fcntl
 import itertools
 import json
 import math
 import os
 import re
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from yolo_plugins.errors import UsageError
+
+try:
+    import fcntl
+except ImportError:  # Windows has none
+    fcntl = None  # type: ignore[assignment]
 
 LOCKED_FOLDER = "YOLO_PLUGINS_LOCKED_FOLDER"  # environment: the folder that the starter of a process locked for it
 _HELD_BY_ANOTHER = {errno.EWOULDBLOCK, errno.EACCES}  # what flock says on local and on network file systems
@@ -59,51 +66,81 @@ def keep_aside(path: Path) -> Path:
     return path.rename(aside)
 
 
-def folder_lock(folder: Path, wait: bool) -> int:
-    """Locks a folder, by `flock` on its file `.lock`, until the descriptor is closed or the process ends, even by -9.
+@dataclass(frozen=True)
+class FolderLock:
+    """A lock as long as somebody keeps it: until `release`, or until the process ends, even by -9.
 
-    The lock belongs to the open file, not to the process: a child that gets the descriptor (`pass_fds`) holds it too,
-    and keeps it when its parent dies. A job hands the lock to its training that way, and says so by the environment
-    variable `LOCKED_FOLDER`, so that the training, which calls this function too, does not wait for its own starter. A
-    process for which the starter of its starter holds the lock (torchrun passes on the variable, but no descriptor)
-    goes on as well, without a hold of its own. Where nobody holds the lock the variable means nothing: it is taken.
+    Attributes:
+        release: Gives it up.
+        descriptors: For `pass_fds`: a child that gets them holds the lock too, and keeps it when its parent dies. None
+            on Windows, whose locks no other process can take over.
+    """
+
+    release: Callable[[], None] = lambda: None
+    descriptors: tuple[int, ...] = ()
+
+
+def folder_lock(folder: Path, wait: bool) -> FolderLock:
+    """Locks a folder by its file `.lock`.
+
+    A job hands the lock to its training by the descriptors, and says so by the environment variable `LOCKED_FOLDER`, so
+    that the training, which calls this function too, does not wait for its own starter. A process for which its
+    starter, or the starter of that, holds the lock (torchrun passes on the variable, but no descriptor) goes on as
+    well, without a hold of its own. Where nobody holds the lock the variable means nothing: it is taken.
 
     Args:
         folder: Made if it is not there.
         wait: Until the lock is free, however long that takes.
 
-    Returns:
-        The descriptor, for `pass_fds`; it may be dropped where no child needs it.
-
     Raises:
         UsageError: Another process holds the lock and `wait` is false, or the file system cannot lock.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    path = folder / ".lock"
-    descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o666)
     mine = os.environ.get(LOCKED_FOLDER) == str(folder.resolve())
+    lock = (_take_of_filelock if fcntl is None else _take_of_flock)(folder / ".lock", wait and not mine)
+    if lock is None and not mine:
+        raise UsageError(f"{folder}: another training is at work here: wait for its end, or choose another folder")
+    return lock or FolderLock()
+
+
+def _take_of_flock(path: Path, wait: bool) -> FolderLock | None:
+    """A lock that belongs to the open file, not to the process; None where another one holds it."""
+    descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o666)
     try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | (0 if wait and not mine else fcntl.LOCK_NB))
+        fcntl.flock(descriptor, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
     except OSError as error:
-        is_held = error.errno in _HELD_BY_ANOTHER
-        if is_held and mine:
-            return descriptor
         os.close(descriptor)
-        if is_held:
-            raise UsageError(
-                f"{folder}: another training is at work here: wait for its end, or choose another folder"
-            ) from error
+        if error.errno in _HELD_BY_ANOTHER:
+            return None
         raise UsageError(
             f"{path}: cannot be locked ({os.strerror(error.errno or 0)}): give its file system locks (NFS: the lock "
             "service, Lustre: mount it with flock), or choose a folder on another one"
         ) from error
-    return descriptor
+    return FolderLock(partial(os.close, descriptor), (descriptor,))
+
+
+def _take_of_filelock(path: Path, wait: bool) -> FolderLock | None:
+    """The lock that the package filelock has for this system; None where another process holds it."""
+    from filelock import FileLock, Timeout
+
+    lock = FileLock(path)
+    try:
+        lock.acquire(blocking=wait)
+    except Timeout:
+        return None
+    return FolderLock(lock.release)
 
 
 def is_locked(folder: Path) -> bool:
     """Whether a process holds the lock of a folder. Nothing is written, and nobody who waits is held up."""
+    path = folder / ".lock"
+    if fcntl is None:
+        lock = _take_of_filelock(path, wait=False) if path.exists() else FolderLock()
+        if lock is not None:
+            lock.release()
+        return lock is None
     try:
-        descriptor = os.open(folder / ".lock", os.O_RDONLY)
+        descriptor = os.open(path, os.O_RDONLY)
     except FileNotFoundError:
         return False
     try:

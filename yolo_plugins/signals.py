@@ -8,7 +8,9 @@ from contextlib import contextmanager
 from types import FrameType
 from typing import Any
 
-_STOPS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+_STOPS = [
+    signal.Signals[name] for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name)
+]  # not all on Windows
 _asked: list[int] = []  # the signals that came: a bare `except:` in the code of others may swallow the interrupt
 
 
@@ -31,7 +33,7 @@ def stops_interrupt() -> Iterator[None]:
 @contextmanager
 def stops_ignored() -> Iterator[None]:
     """Lets what is begun be finished: a terminal that closes, or a cluster, may send the same signal twice."""
-    with _handled(_ignore, list(_STOPS)):
+    with _handled(_ignore, _STOPS):
         yield
 
 
@@ -48,7 +50,8 @@ def exit_status(interrupt: KeyboardInterrupt) -> int:
 
 def _interrupt(number: int, frame: FrameType | None) -> None:
     _asked.append(number)
-    signal.signal(signal.SIGCHLD, _ignore)  # in place of torch's: workers that the same signal ended are no error
+    if hasattr(signal, "SIGCHLD"):
+        signal.signal(signal.SIGCHLD, _ignore)  # in place of torch's: workers that the same signal ended are no error
     raise KeyboardInterrupt(number)
 
 
@@ -88,4 +91,5 @@ def _let_sigterm_end_a_child() -> None:
     _let_sigterm()
 
 
-os.register_at_fork(before=_hold_sigterm, after_in_parent=_let_sigterm, after_in_child=_let_sigterm_end_a_child)
+if hasattr(os, "register_at_fork"):  # Windows does not fork
+    os.register_at_fork(before=_hold_sigterm, after_in_parent=_let_sigterm, after_in_child=_let_sigterm_end_a_child)

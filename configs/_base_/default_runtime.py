@@ -4,7 +4,7 @@ default_scope = "yolo_plugins"
 custom_imports = dict(imports=["yolo_plugins.registry"], allow_failed_imports=False)
 randomness = dict(seed=0)
 runner_type = "yolo_plugins.YOLORunner"  # for MMDetection's tools; ours take it anyway
-env_cfg = dict(mp_cfg=dict(mp_start_method="fork", opencv_num_threads=1), dist_cfg=dict(backend="nccl"))
+env_cfg = dict(mp_cfg=dict(opencv_num_threads=1), dist_cfg=dict(backend="nccl"))
 
 default_hooks = dict(
     checkpoint=dict(type="AtomicCheckpointHook", interval=1, max_keep_ckpts=2, save_best="ap50"),

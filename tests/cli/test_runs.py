@@ -64,7 +64,8 @@ def trained(synthetic_voc, tmp_path_factory) -> Path:
     work_dir = tmp_path_factory.mktemp("runs") / "trained"
     result = train(work_dir, synthetic_voc)
     assert result.returncode == 0, result.stderr
-    assert [line.split()[:2] for line in result.stdout.splitlines()] == [["epoch", "1/2"], ["epoch", "2/2"]]
+    epochs = [line.split()[:2] for line in result.stdout.splitlines() if line.startswith("epoch ")]
+    assert epochs == [["epoch", "1/2"], ["epoch", "2/2"]]
     return work_dir
 
 
@@ -133,6 +134,23 @@ def test_report_of_a_checkpoint_alone_says_what_the_console_says(trained, synthe
     assert figures["pictures"] == 8
     assert 0 < figures["detections"] == len(json.loads((tmp_path / "page" / "detections.json").read_text()))
     assert (tmp_path / "page" / "report.html").read_text().count("data:image/jpeg") == 2 * len(figures["worst"]) > 0
+
+
+def test_two_processes_report_what_one_does(trained, tmp_path):
+    arguments = [str(trained / "epoch_2.pth"), "--cfg-options", "model.test_cfg.score_thr=1e-5"]
+    arguments.append("test_dataloader.batch_size=3")  # of 8 pictures: both get whole batches, one of them a part
+    assert run("test.py", *arguments, "--report", "one", cwd=tmp_path).returncode == 0
+    command = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2"]
+    command += [str(REPO / "tools" / "test.py"), *arguments, "--report", "two", "--launcher", "pytorch"]
+    result = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=240, check=False)
+    assert result.returncode == 0, result.stderr
+    assert len(result.stdout.splitlines()) == 1
+    reports = [json.loads((tmp_path / name / "report.json").read_text()) for name in ("one", "two")]
+    for report in reports:
+        assert report.pop("speed")["milliseconds"] > 0
+    assert reports[0] == reports[1]
+    detections = [(tmp_path / name / "detections.json").read_text() for name in ("one", "two")]
+    assert detections[0] == detections[1]
 
 
 def test_two_checkpoints_are_compared(trained, tmp_path):
@@ -223,12 +241,12 @@ def test_infer_needs_nothing_but_weights_and_takes_folders_and_videos(trained, s
     assert result.stdout == "drawn: 5 picture(s) and detections.json\n"
     found = json.loads((tmp_path / "drawn" / "detections.json").read_text())
     assert sorted(found) == ["a.jpg", "clip.mp4", "sub/a.jpg"]
-    assert {box["label"] for boxes in found.values() for box in boxes} == {"person"}
+    assert {box["label"] for boxes in found.values() for box in boxes} <= {"person"}
     texts = sorted(path.relative_to(tmp_path / "drawn/labels").as_posix() for path in tmp_path.rglob("*.txt"))
     assert texts == ["a.txt", "clip_0.txt", "clip_1.txt", "clip_2.txt", "sub/a.txt"]
     rows = json.loads((tmp_path / "drawn" / "coco.json").read_text())
     assert len(rows) == sum(map(len, found.values()))
-    assert {row["category_id"] for row in rows} == {VOC_CLASSES.index("person") + 1}
+    assert {row["category_id"] for row in rows} <= {VOC_CLASSES.index("person") + 1}
 
 
 @pytest.mark.parametrize(
@@ -305,19 +323,22 @@ def test_a_training_starts_from_an_official_file_with_its_classes_and_anchors(sy
     taken = "348 tensors taken; classes taken by name: aeroplane (airplane), tvmonitor (tv); classes that start anew: "
     assert result.stderr.count(taken) == 1
     assert result.stderr.count("its anchors are taken, in place of the config's: model.bbox_head.anchors=[[(15.0") == 1
-    content = record(tmp_path / "tuned")
-    assert content["recipe"]["initial_weights"] == {"load_from": weights_sha256(yolov5.convert_state_dict(state))}
+    initial = {"load_from": weights_sha256(yolov5.convert_state_dict(state))}
     for path in (tmp_path / "tuned").glob("*.pth"):
         meta = load_checkpoint(path)["meta"]
         assert tuple(meta["dataset_meta"]["classes"]) == VOC_CLASSES
         assert meta["anchors"][0][0] == [15.0, 19.5]
-    checkpoint, scores = tmp_path / "tuned" / "epoch_1.pth", content["epochs"][0]["scores"]
+        assert meta["recipe"]["initial_weights"] == initial
+    resumed = train(tmp_path / "tuned", synthetic_voc, arguments=("--resume", "--allow-changes"))
+    assert resumed.returncode == 0, resumed.stderr
+    checkpoint, scores = tmp_path / "tuned" / "epoch_2.pth", record(tmp_path / "tuned")["epochs"][1]["scores"]
     options = ["--cfg-options", f"data_root={synthetic_voc}", *TINY]
     for arguments, tolerance in (([checkpoint], 1e-6), (["--weights", checkpoint, "--deploy"], 1e-3)):
         result = run("test.py", "yolov5_n_voc", *arguments, *options, cwd=tmp_path)
         assert result.returncode == 0, result.stderr
         assert result.stderr.count("its anchors are taken, in place of the config's") == 1
-        assert json.loads(result.stdout) == {key: pytest.approx(value, abs=tolerance) for key, value in scores.items()}
+        found = json.loads(result.stdout)
+        assert {key: found[key] for key in scores} == pytest.approx(scores, abs=tolerance)
     line = error_line(run("test.py", "yolov5_n_voc", official, *options, cwd=tmp_path))
     assert "official.pt: its 3 classes are not the 20 of the config" in line
 
@@ -326,13 +347,12 @@ def test_a_training_starts_from_an_official_file_with_its_classes_and_anchors(sy
     ("tool", "arguments"),
     [
         ("train.py", ("yolov5_n_voc", "--partial")),
-        ("test.py", ("yolov5_n_voc", "x.pth", "--partial")),
         ("test.py", ("yolov5_n_voc",)),
         ("test.py", ("yolov5_n_voc", "x.pth", "--weights", "y.pt")),
         ("infer.py", ("x.png", "--config", "yolov5_n_voc", "--out", "out")),
     ],
 )
-def test_weights_are_given_once_and_partial_is_said_of_them(tool, arguments, tmp_path):
+def test_weights_are_given_once_and_partial_goes_with_them(tool, arguments, tmp_path):
     result = run(tool, *arguments, cwd=tmp_path)
     assert result.returncode in (1, 2)
     assert "--weights" in result.stderr.splitlines()[-1]

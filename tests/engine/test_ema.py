@@ -3,12 +3,13 @@
 import copy
 import json
 import math
+from types import SimpleNamespace
 
 import pytest
 import torch
 from torch import nn
 
-from yolo_plugins.engine.ema import RampedEMA, ema_decay
+from yolo_plugins.engine.ema import RampedEMA, StepEMAHook, ema_decay
 from yolo_plugins.record import read_record
 
 
@@ -97,3 +98,12 @@ def test_checkpoint_holds_the_average_and_evaluation_uses_it(make_runner):
     tested = make_runner("test", load_from=f"{runner.work_dir}/epoch_2.pth")
     assert tested.val()["ap50"] == pytest.approx(scores[-1], rel=1e-6)
     assert tested.val()["ap50"] == pytest.approx(scores[-1], rel=1e-6)  # swapping back and forth loses nothing
+
+
+def test_buffers_that_no_checkpoint_holds_go_with_the_model_into_the_average():
+    model, hook = nn.BatchNorm1d(2), StepEMAHook()
+    model.register_buffer("anchors", torch.zeros(2), persistent=False)
+    hook.src_model, hook.ema_model = model, RampedEMA(model)
+    model.anchors += 1
+    hook.after_load_checkpoint(SimpleNamespace(_resume=False), {"state_dict": model.state_dict()})
+    assert torch.equal(hook.ema_model.module.anchors, torch.ones(2))

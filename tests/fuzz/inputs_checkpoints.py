@@ -17,12 +17,13 @@ DOORS: dict[str, tuple[str, tuple[str, ...]]] = {
     "test --deploy": ("test.py", ("own.py", "bad.pth", "--deploy")),
     "infer": ("infer.py", (_PICTURES, "--config", "own.py", "--weights", "bad.pth", "--out", "out")),
     "load_from": ("train.py", ("own.py", "--work-dir", "out", "--cfg-options", "load_from=bad.pth")),
+    "weights": ("train.py", ("own.py", "--work-dir", "out", "--weights", "bad.pth")),
     "resume": ("train.py", ("long.py", "--work-dir", "run", "--resume", "bad.pth")),
     "init_cfg": ("train.py", ("init.py", "--work-dir", "out")),
     "yolov5": ("convert_weights.py", ("yolov5", "bad.pth", "out.pth")),
     "scaled_yolov4": ("convert_weights.py", ("scaled_yolov4", "bad.pth", "out.pth")),
 }
-_OWN_DOORS = ("test", "test --deploy", "infer", "load_from", "resume", "init_cfg")
+_OWN_DOORS = ("test", "test --deploy", "infer", "load_from", "weights", "resume", "init_cfg")
 
 
 class _Bomb:
@@ -124,6 +125,9 @@ CHANGES: dict[str, Callable[[dict], object]] = {
     "other classes": lambda content: content["meta"]["dataset_meta"].update(classes=("screw", "nut")),
     "classes are a number": lambda content: content["meta"]["dataset_meta"].update(classes=3),
     "meta is a list": lambda content: content.update(meta=[1]),
+    "anchors are a text": lambda content: content["meta"].update(anchors="x"),
+    "anchors of one level": lambda content: content["meta"].update(anchors=[[[1.0, 2.0]]]),
+    "anchors below zero": lambda content: content["meta"].update(anchors=[[[-1.0, 2.0]] * 3] * 3),
 }
 
 
@@ -140,8 +144,10 @@ def inputs() -> Iterator[Input]:
     for name, change in CHANGES.items():
         for door in _OWN_DOORS:
             tool, arguments = DOORS[door]
-            soft = name in _SOFT or (door in ("load_from", "init_cfg") and "class" in name)
-            soft |= door == "init_cfg" and ("shape" in name or "one weight" in name)  # takes what fits
+            soft = name in _SOFT or (door in ("load_from", "weights", "init_cfg") and "class" in name)
+            soft |= door == "init_cfg" and (
+                "shape" in name or "one weight" in name or "anchors" in name
+            )  # takes what fits
             prepare = changed("run/epoch_2.pth", change)
             yield Input(tool, f"{door}: {name}", arguments, "either" if soft else "refused", prepare, needs=_NEEDS)
     for seed in range(24):
@@ -174,6 +180,7 @@ def inputs() -> Iterator[Input]:
     yield Input("convert_weights.py", "darknet with one file", ("darknet", "best.pth", "out.pth"), needs=_NEEDS)
 
 
+_FITS = ("shape", "one weight", "anchors")  # in the name of a change of which `init_cfg` takes what fits
 _SOFT = {"whole numbers", "meta is a list"}  # copied into the model as they are
 
 

@@ -12,7 +12,7 @@ _XML = "VOCdevkit/VOC2007/Annotations/000001.xml"
 _PICTURE = "VOCdevkit/VOC2007/JPEGImages/000001.jpg"
 _SPLIT = "VOCdevkit/VOC2007/ImageSets/Main/train.txt"
 _JSON = "coco/annotations/instances_train.json"
-VERIFY = ("VOCdevkit", "--classes", *CLASSES, "--sets", "VOC2007/train")
+VERIFY = ("--config", "own.py")
 _BOX = "<bndbox><xmin>{}</xmin><ymin>{}</ymin><xmax>{}</xmax><ymax>{}</ymax></bndbox>"
 _SOUND = _BOX.format(2, 2, 30, 30)
 _NAME = f"<name>{CLASSES[0]}</name>"
@@ -24,7 +24,7 @@ def _xml(*objects: str, size: str = "", extra: str = "") -> str:
     return f"<annotation>{extra}{size}{''.join(f'<object>{inner}</object>' for inner in objects)}</annotation>"
 
 
-# What training and verify_voc have to refuse.
+# What training and the check have to refuse.
 XMLS: dict[str, str | bytes] = {
     "empty": "",
     "text": "no xml",
@@ -158,7 +158,7 @@ def inputs() -> Iterator[Input]:
         yield Input(
             "train.py", f"xml: {name}", ("own.py", "--work-dir", "out"), prepare=_annotation(XMLS[name]), needs=_VOC
         )
-    anchors = ("--data-root", "VOCdevkit", "--sets", "VOC2007/train", "--img-size", "64", "--classes", *CLASSES)
+    anchors = ("--config", "own.py")
     for name in ("text", "box nan", "box outside", "unknown class", "size nan"):
         yield Input(
             "analysis/optimize_anchors.py", f"xml: {name}", anchors, prepare=_annotation(XMLS[name]), needs=_VOC
@@ -174,7 +174,7 @@ _VOC = ("VOCdevkit",)
 
 
 def _verify(name: str, prepare: Callable[[Path], object], expect: str = "refused") -> Input:
-    return Input("verify_voc.py", name, VERIFY, expect, prepare, needs=_VOC)
+    return Input("verify.py", name, VERIFY, expect, prepare, needs=_VOC)
 
 
 def _annotation(text: str | bytes) -> Callable[[Path], None]:
@@ -196,7 +196,6 @@ def _annotation(text: str | bytes) -> Callable[[Path], None]:
 
 
 def _splits() -> Iterator[Input]:
-    anchors = ("--data-root", "VOCdevkit", "--img-size", "64", "--classes", *CLASSES, "--sets")
     for name, content in SPLITS.items():
         yield _verify(f"split: {name}", _list(content))
         if name in ("missing", "empty", "latin-1", "a missing picture", "a path"):
@@ -213,8 +212,9 @@ def _splits() -> Iterator[Input]:
         "a/b/c",
         "../x/y",
     ):
-        yield Input("verify_voc.py", f"--sets {sets}", (*VERIFY[:-1], sets), needs=_VOC)
-        yield Input("analysis/optimize_anchors.py", f"--sets {sets}", (*anchors, sets), needs=_VOC)
+        options = ("--cfg-options", f"train_dataloader.dataset.splits=['{sets}']")
+        yield Input("verify.py", f"splits {sets}", (*VERIFY, *options), needs=_VOC)
+        yield Input("analysis/optimize_anchors.py", f"splits {sets}", (*VERIFY, *options), needs=_VOC)
     sound = {
         "no marks at the end": b"000001",
         "byte order mark": b"\xef\xbb\xbf000001\n",
@@ -222,25 +222,15 @@ def _splits() -> Iterator[Input]:
     }
     for name, content in sound.items():
         yield _verify(f"split: {name}", _list(content), "accepted")
+    yield Input("verify.py", "own classes", ("--data", "VOCdevkit", "--classes", *CLASSES), "accepted", needs=_VOC)
     yield Input(
-        "verify_voc.py",
-        "own classes",
-        (*VERIFY[:1], "--sets", "VOC2007/train", "--classes", *CLASSES),
-        "accepted",
-        needs=_VOC,
+        "verify.py", "a class too few", ("--data", "VOCdevkit", "--classes", CLASSES[0]), "accepted", needs=_VOC
     )
-    yield Input(
-        "verify_voc.py",
-        "a class too few",
-        ("VOCdevkit", "--sets", "VOC2007/train", "--classes", CLASSES[0]),
-        needs=_VOC,
-    )
-    yield Input("verify_voc.py", "no folder", ("nowhere",))
-    yield Input("verify_voc.py", "a file", ("own.py",))
-    yield Input("verify_voc.py", "--official", (*VERIFY, "--official"), needs=_VOC)
-    yield Input(
-        "verify_voc.py", "--classes of nothing", ("VOCdevkit", "--sets", "VOC2007/train", "--classes"), needs=_VOC
-    )
+    yield Input("verify.py", "no class of it", ("--data", "VOCdevkit", "--classes", "nothing"), needs=_VOC)
+    yield Input("verify.py", "no folder", ("--data", "nowhere"))
+    yield Input("verify.py", "a file", ("--data", "own.py"))
+    yield Input("verify.py", "--official", ("--data", "VOCdevkit", "--official"), needs=_VOC)
+    yield Input("verify.py", "--classes of nothing", ("--data", "VOCdevkit", "--classes"), needs=_VOC)
 
 
 def _list(content: bytes | None) -> Callable[[Path], None]:

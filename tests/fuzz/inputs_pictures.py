@@ -266,10 +266,8 @@ def _suffixes() -> Iterator[Input]:
         (".bmp", "BMP"),
     ):
         yield Input("train.py", f"voc pictures as {suffix}", train, "accepted", _renamed(suffix, kind), needs=_NEEDS)
-        yield Input(
-            "verify_voc.py", f"voc pictures as {suffix}", verify, "accepted", _renamed(suffix, kind), needs=_NEEDS
-        )
-    for tool, arguments in (("train.py", train), ("verify_voc.py", verify)):
+        yield Input("verify.py", f"voc pictures as {suffix}", verify, "accepted", _renamed(suffix, kind), needs=_NEEDS)
+    for tool, arguments in (("train.py", train), ("verify.py", verify)):
         yield Input(tool, "two pictures of one stem", arguments, prepare=_twice, says="000001", needs=_NEEDS)
         for name in ("empty", "text", "truncated jpeg", "header alone"):
             yield Input(tool, f"voc picture: {name}", arguments, prepare=_spoiled(name), says="000001", needs=_NEEDS)

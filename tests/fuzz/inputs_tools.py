@@ -54,7 +54,7 @@ def inputs() -> Iterator[Input]:
     )
     for pattern in ("no_such_backbone", "", "[", "a/b"):
         yield Input("analysis/list_backbones.py", f"pattern {pattern!r}", (pattern,))
-    anchors = ("--data-root", "VOCdevkit", "--sets", "VOC2007/train", "--img-size", "64", "--classes", *CLASSES)
+    anchors = ("--data", "VOCdevkit", "--img-size", "64", "--classes", *CLASSES)
     yield from _of(
         "analysis/optimize_anchors.py",
         anchors,
@@ -62,7 +62,7 @@ def inputs() -> Iterator[Input]:
             "--num": (*_WHOLE, "4", "-3"),
             "--img-size": (*_WHOLE, "100000000000000000000"),
             "--seed": ("-1", "x", "1.5"),
-            "--data-root": ("nowhere", "own.py", ""),
+            "--data": ("nowhere", "own.py", ""),
             "--classes": ("foo",),
             "--config": ("nowhere", "empty.pyc"),
         },

@@ -63,9 +63,9 @@ WRONG_VALUES: dict[str, str] = {
     "infer.py: mode I;16 in PNG as .png": "Cut at 255, a 16-bit grey picture is white.",
     "infer.py: mode F in TIFF as .png": "Floating-point pixels of another range are black.",
     "infer.py: --cfg-options test_dataloader.dataset.metainfo.classes=['bicycle','aeroplane']": "Labels swap.",
-    "verify_voc.py: xml: box outside": "An object that is not in the picture is never found.",
-    "verify_voc.py: xml: two boxes": "An object has one box; the second would vanish.",
-    "verify_voc.py: xml: objects one level deeper": "The picture would pass for empty.",
+    "verify.py: xml: box outside": "An object that is not in the picture is never found.",
+    "verify.py: xml: two boxes": "An object has one box; the second would vanish.",
+    "verify.py: xml: objects one level deeper": "The picture would pass for empty.",
     "train.py: two pictures of one stem": "Which of them the annotation means is a guess.",
-    "verify_voc.py: --sets VOC2007/none": "A split that is not there is not an empty one.",
+    "verify.py: splits VOC2007/none": "A split that is not there is not an empty one.",
 }

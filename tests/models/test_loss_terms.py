@@ -179,3 +179,18 @@ def test_auto_balance_rests_in_evaluation_and_goes_on_where_a_checkpoint_left_it
     loss.train()(batch(seed=1))
     assert torch.equal(resumed.level_factors, loss.level_factors)
     assert not torch.equal(loss.level_factors, before)
+
+
+def test_a_class_weight_scales_the_class_term_of_the_objects_of_its_class():
+    inputs = batch()
+    loss = YOLOLoss()
+    plain = loss(inputs)
+    parts = []
+    for label in range(5):
+        loss.class_weights = torch.eye(5)[label]
+        weighted = loss(inputs)
+        assert torch.equal(weighted["box"], plain["box"]) and torch.equal(weighted["obj"], plain["obj"])
+        parts.append(weighted["cls"])
+    assert torch.stack(parts).sum() == pytest.approx(float(plain["cls"]))
+    loss.class_weights = torch.tensor([1.0, 1, 3, 1, 1])
+    assert float(loss(inputs)["cls"]) == pytest.approx(float(plain["cls"] + 2 * parts[2]))

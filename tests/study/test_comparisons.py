@@ -134,7 +134,7 @@ def like_voc(study):
     """The study of models that were trained as yolov5_n_voc is, for its 200 epochs."""
     config = load_config("yolov5_n_voc")
     facts = {"epochs": config.train_cfg.max_epochs, "total_batch": 16, "train_images": 9, "initial_weights": "none"}
-    common = {"protocol": facts | protocol_of(config_recipe(config)), "loss": loss_name(config.model.to_dict())}
+    common = {"protocol": facts | protocol_of(config_recipe(config)), "loss": loss_name(config.to_dict())}
     analyse(study(common))
     assert len(read_table("out/protocols.csv", PROTOCOLS)) > 40
 

@@ -1,7 +1,7 @@
 """Draws what a training sees of its data set, and what the labels are like.
 
-python tools/browse_dataset.py configs/yolov5_n_voc.py --out contact_sheet.png
-python tools/browse_dataset.py yolov5_n_voc --split test --num 25 --out test.png
+yolo-plugins browse-dataset yolov5_n_voc --out contact_sheet.png
+yolo-plugins browse-dataset yolov5_n_voc --split test --num 25 --out test.png
 
 Beside the samples, `contact_sheet_labels.png` shows classes, box sizes, places and objects per picture; it needs the
 extra `analysis`.
@@ -12,7 +12,6 @@ import argparse
 from yolo_plugins.cli import add_config_options, add_data_options, any_path, one_line_errors, say, seed
 from yolo_plugins.config import load_config
 from yolo_plugins.config_check import require
-from yolo_plugins.datasets.layouts import use_data
 
 
 def main() -> None:
@@ -26,6 +25,8 @@ def main() -> None:
     add_config_options(parser)
     args = parser.parse_args()
     with one_line_errors():
+        from yolo_plugins.datasets.layouts import use_data
+
         config = load_config(args.config, args.cfg_options)
         require(config, f"{args.split}_dataloader")
         say(use_data(config, args.data, args.classes, [f"{args.split}_dataloader"]))

@@ -1,21 +1,20 @@
 """Evaluates a checkpoint on the test set of its config, or compares two on the same pictures.
 
-python tools/test.py work_dirs/yolov5_n_voc/epoch_200.pth --report report
-python tools/test.py configs/yolov5_n_voc.py work_dirs/yolov5_n_voc/epoch_200.pth
-python tools/test.py configs/yolov5_n_voc.py --weights yolov5n.pt
-python tools/test.py work_dirs/a/epoch_200.pth work_dirs/b/epoch_200.pth --report comparison
+yolo-plugins test work_dirs/yolov5_n_voc/epoch_200.pth --report report
+yolo-plugins test yolov5_n_voc work_dirs/yolov5_n_voc/epoch_200.pth
+yolo-plugins test yolov5_n_voc --weights yolov5n.pt
+yolo-plugins test work_dirs/a/epoch_200.pth work_dirs/b/epoch_200.pth --report comparison
 """
 
 import argparse
 import contextlib
-import shlex
 import sys
 from pathlib import Path
 from typing import Any
 
 from yolo_plugins.cli import (
     add_run_options,
-    add_weights_options,
+    add_weights_option,
     any_path,
     one_line_errors,
     read_models,
@@ -24,9 +23,8 @@ from yolo_plugins.cli import (
 )
 from yolo_plugins.config import load_config
 from yolo_plugins.config_check import require
-from yolo_plugins.datasets.layouts import use_data
 from yolo_plugins.errors import UsageError
-from yolo_plugins.masking import mask_arguments
+from yolo_plugins.masking import command_line
 
 
 def parse_args() -> argparse.Namespace:
@@ -35,11 +33,11 @@ def parse_args() -> argparse.Namespace:
     told = "a checkpoint, after its config unless that is the one it was trained with; or two of them"
     parser.add_argument("models", nargs="*", metavar="MODEL", help=told)
     add_run_options(parser)
-    add_weights_options(parser)
+    add_weights_option(parser)
     parser.add_argument("--deploy", action="store_true", help="evaluate the deploy form; what was fused goes to stderr")
     parser.add_argument("--out", help="write the metrics to this JSON file as well")
     parser.add_argument("--report", type=any_path, metavar="DIR", help="write a page of results, and the detections")
-    return parser.parse_args()
+    return parser.parse_intermixed_args()  # models may stand before and after options
 
 
 def main() -> None:
@@ -62,7 +60,7 @@ def main() -> None:
         if args.out:
             write_atomically(args.out, text.encode())
         if write:
-            write(*tested, args.report, shlex.join(mask_arguments(sys.argv)))
+            write(*tested, args.report, command_line())
 
 
 def _report_writer(folder: Path) -> Any:
@@ -78,6 +76,7 @@ def _report_writer(folder: Path) -> Any:
 def _test(args: argparse.Namespace, name: str | None, checkpoint: str) -> tuple[dict[str, Any] | None, Any]:
     """What the test of one model says, and for a report what it found; None on ranks other than 0."""
     from yolo_plugins.checkpoints.saved_config import config_for_test
+    from yolo_plugins.datasets.layouts import use_data
     from yolo_plugins.engine import YOLORunner
     from yolo_plugins.inference import load_detector
     from yolo_plugins.results.collect import scores_per_class, test_and_keep
@@ -86,7 +85,7 @@ def _test(args: argparse.Namespace, name: str | None, checkpoint: str) -> tuple[
     require(config, "test_dataloader")
     say(use_data(config, args.data, args.classes, ["test_dataloader"]))
     config.work_dir, config.launcher, config.load_from = args.work_dir or config.work_dir, args.launcher, checkpoint
-    take_weights(config, args)
+    take_weights(config, args.weights)
     if args.deploy:
         config.load_from = None  # the deploy form takes them
     runner = YOLORunner.from_cfg(config)

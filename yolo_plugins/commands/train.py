@@ -1,14 +1,13 @@
 """Trains the detector of a config.
 
-python tools/train.py configs/yolov5_n_voc.py
+yolo-plugins train yolov5_n_voc
 """
 
 import argparse
 
-from yolo_plugins.cli import add_run_options, add_weights_options, one_line_errors, say, seed, take_weights
+from yolo_plugins.cli import add_run_options, add_weights_option, one_line_errors, say, seed, take_weights
 from yolo_plugins.config import load_config
 from yolo_plugins.config_check import require
-from yolo_plugins.datasets.layouts import use_data
 
 LOGGERS = {"tensorboard": "TensorboardVisBackend", "wandb": "WandbVisBackend", "mlflow": "MLflowVisBackend"}
 
@@ -25,7 +24,8 @@ def parse_args() -> argparse.Namespace:
         metavar="CHECKPOINT",
         help="continue from this checkpoint, or from the latest one in the work folder",
     )
-    add_weights_options(parser)
+    add_weights_option(parser)
+    parser.add_argument("--partial", action="store_true", help="of --weights, take what fits: another backbone, say")
     parser.add_argument("--overwrite", action="store_true", help="replace the run that the work folder holds")
     parser.add_argument("--allow-changes", action="store_true", help="resume by another recipe; the record says so")
     parser.add_argument("--amp", action="store_true", help="mixed precision: float16 on CUDA, bfloat16 on CPU")
@@ -36,6 +36,8 @@ def parse_args() -> argparse.Namespace:
         parser.error("--overwrite starts anew, --resume goes on: give one of them")
     if args.allow_changes and not args.resume:
         parser.error("--allow-changes goes with --resume")
+    if args.partial and not args.weights:
+        parser.error("--partial goes with --weights")
     return args
 
 
@@ -43,6 +45,8 @@ def main() -> None:
     """Builds the runner and trains."""
     args = parse_args()
     with one_line_errors():
+        from yolo_plugins.datasets.layouts import use_data
+
         config = load_config(args.config, args.cfg_options, args.work_dir)
         require(config, "train_dataloader")
         say(use_data(config, args.data, args.classes, ["train_dataloader", "val_dataloader"]))
@@ -55,7 +59,7 @@ def main() -> None:
             config.vis_backends = [LOGGERS[name] for name in args.log]
         if args.resume:
             config.resume = args.resume
-        take_weights(config, args)
+        take_weights(config, args.weights, args.partial)
 
         from yolo_plugins.engine import YOLORunner
 

@@ -1,1 +1,1 @@
-"""VOC and COCO data for detection. Nothing is imported here, so that the tools for VOC files need no torch."""
+"""VOC, COCO and YOLO data for detection. Nothing is imported here, so that what only finds files needs no torch."""

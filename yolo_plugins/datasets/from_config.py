@@ -1,6 +1,7 @@
 """The data sets of a config, or of own pictures, for commands that look at files and train nothing."""
 
 from collections.abc import Sequence
+from pathlib import Path
 
 from mmengine.config import Config
 
@@ -15,7 +16,7 @@ from .layouts import LOADERS, use_data
 def find_datasets(
     name: str | None,
     options: Sequence[str] = (),
-    data: str | None = None,
+    data: str | Path | None = None,
     classes: Sequence[str] | None = None,
     loaders: Sequence[str] = (),
 ) -> list[DetectionDataset]:
@@ -36,7 +37,7 @@ def find_datasets(
         raise UsageError("no pictures are named: give own ones by --data, or a config by --config")
     if name is None and options:
         raise UsageError("--cfg-options changes a config: give one by --config")
-    empty = {"model": {}, **{loader: {"dataset": {"splits": []}} for loader in LOADERS}}
+    empty: dict[str, dict] = {"model": {}, **{loader: {"dataset": {"splits": []}} for loader in LOADERS}}
     config = Config(empty) if name is None else load_config(name, options)
     use_data(config, data, classes, loaders)
     configs: list[dict] = []

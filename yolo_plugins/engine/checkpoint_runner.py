@@ -26,7 +26,8 @@ from yolo_plugins.engine.unwrapped import unwrapped
 from yolo_plugins.engine.work_dir import recorded_epochs
 from yolo_plugins.errors import UsageError
 from yolo_plugins.faults import first_line
-from yolo_plugins.protocol import INITIAL_WEIGHTS, Recipe, continued, first_of
+from yolo_plugins.models.layers import Freezable
+from yolo_plugins.protocol import FROM_SCRATCH, INITIAL_WEIGHTS, Recipe, continued, first_of
 
 SMALLER_STEPS = "lower optim_wrapper.optimizer.lr or lengthen the warm-up; earlier checkpoints are sound"
 
@@ -72,6 +73,20 @@ class CheckpointRunner(Runner):
         if isinstance(self._train_loop, BaseLoop):
             self.recipe = describe_recipe(self)
         super().load_or_resume()
+        if self.recipe:
+            self._check_something_is_kept(self.recipe)
+
+    def _check_something_is_kept(self, recipe: Recipe) -> None:
+        """Refuses to keep random weights, or the statistics that a norm begins with, as they are."""
+        if recipe[INITIAL_WEIGHTS] != FROM_SCRATCH or not isinstance(unwrapped(self.model), Freezable):
+            return
+        model = self.cfg.get("model") or {}
+        for key, off in (("freeze", None), ("norm_eval", False)):
+            if model.get(key, off) is not off:
+                raise UsageError(
+                    f"model.{key}={model[key]!r} keeps what the model begins with, which is random: start from weights "
+                    f"by --weights FILE, or train from scratch with --cfg-options model.{key}={off}"
+                )
 
     def _check_nothing_is_lost(self) -> None:
         """Refuses a new run in a folder without checkpoints whose record tells of more than a killed run left to do."""

@@ -27,7 +27,7 @@ def format_row(row: EpochRow, max_epochs: int, seconds_left: float = 0, is_best:
     """The line of one epoch of the record.
 
     Learning rate, losses, scores if there are any, seconds of training and validation, peak memory, and what is left
-    of the run, in hours, minutes and seconds.
+    of the run, in hours, minutes and seconds. Without memory where the system does not tell it.
 
     Args:
         row: The epoch.
@@ -40,8 +40,12 @@ def format_row(row: EpochRow, max_epochs: int, seconds_left: float = 0, is_best:
     scores = _tell(row["scores"], lambda name, score: f"{SCORES.get(name, name)} {score:.3f}")
     parts += [colored(text, "green") for text in scores] if is_best else scores
     validation = "" if row["val_seconds"] is None else f" + {row['val_seconds']:.1f}"
-    parts += [f"{row['train_seconds']:.1f}{validation} s", f"{row['peak_memory_bytes'] / 1e9:.2f} GB"]
-    return "  ".join(parts + [colored(f"{tqdm.format_interval(seconds_left)} left", "cyan")] * (seconds_left > 0))
+    parts.append(f"{row['train_seconds']:.1f}{validation} s")
+    if row["peak_memory_bytes"]:
+        parts.append(f"{row['peak_memory_bytes'] / 1e9:.2f} GB")
+    if seconds_left > 0:
+        parts.append(colored(f"{tqdm.format_interval(seconds_left)} left", "cyan"))
+    return "  ".join(parts)
 
 
 def _tell(scores: Mapping[str, float | None], write: Callable[[str, float], str]) -> list[str]:
@@ -66,8 +70,7 @@ class ConsoleHook(Hook):
     def __init__(self) -> None:
         self._bar: tqdm | None = None
         self._training = False
-        self._started = 0.0
-        self._first_iter = 0
+        self._started, self._first_iter = math.inf, 0
         self._validated = 0  # the last epoch that was
 
     def before_train(self, runner: Runner) -> None:
@@ -82,7 +85,7 @@ class ConsoleHook(Hook):
                 "too by default_hooks.console=None"
             )
         self._training, self._validated = True, 0
-        self._started, self._first_iter = time.perf_counter(), runner.iter
+        self._started = math.inf
         if runner.rank == 0 and runner.epoch >= runner.max_epochs:
             print(f"complete, {runner.epoch} of {runner.max_epochs} epochs are done: nothing to train", flush=True)
 
@@ -110,10 +113,13 @@ class ConsoleHook(Hook):
 
     def after_train_iter(self, runner: Runner, batch_idx: int, data_batch: Any = None, outputs: Any = None) -> None:
         """Moves the bar; before it stands the time that the run still takes, behind it the losses."""
+        if self._started == math.inf:
+            self._started, self._first_iter = time.perf_counter(), runner.iter + 1
         if self._bar is not None:
             terms = {term: f"{value:.4f}" for term, value in loss_terms(outputs).items()}
-            left = tqdm.format_interval(self._seconds_left(runner, runner.iter + 1))
-            self._bar.set_description(f"{_title(runner)}, {left} left of all", refresh=False)
+            if left := self._seconds_left(runner, runner.iter + 1):
+                title = f"{_title(runner)}, {tqdm.format_interval(left)} left of all"
+                self._bar.set_description(title, refresh=False)
             self._bar.set_postfix(terms, refresh=False)
             self._bar.update()
 
@@ -169,8 +175,13 @@ class ConsoleHook(Hook):
             print(format_row(row, runner.max_epochs, left, is_best), flush=True)
 
     def _seconds_left(self, runner: Runner, iterations: int) -> float:
-        """Seconds until the run ends, if it goes on as since its start or its resuming, validations included."""
-        return (time.perf_counter() - self._started) / (iterations - self._first_iter) * (runner.max_iters - iterations)
+        """Seconds until the run ends, if it goes on as since its first iteration, which waited for the workers' start.
+
+        Validations count; 0 where nothing is known yet.
+        """
+        measured = iterations - self._first_iter
+        elapsed = time.perf_counter() - self._started
+        return elapsed / measured * (runner.max_iters - iterations) if measured > 0 else 0.0
 
 
 def _title(runner: Runner) -> str:

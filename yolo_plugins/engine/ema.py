@@ -86,6 +86,14 @@ class StepEMAHook(EMAHook):
     def __init__(self, decay: float = 0.9999, ramp: float = 2000.0) -> None:
         super().__init__(ema_type="yolo_plugins.RampedEMA", strict_load=True, decay=decay, ramp=ramp)
 
+    def after_load_checkpoint(self, runner: Runner, checkpoint: dict) -> None:
+        """Loads the average; buffers that no checkpoint holds, such as anchors, become those of the model."""
+        super().after_load_checkpoint(runner, checkpoint)
+        stored, averages = self.src_model.state_dict(), dict(self.ema_model.module.named_buffers())
+        for name, source in self.src_model.named_buffers():
+            if name not in stored:
+                averages[name].copy_(source)
+
     def before_train(self, runner: Runner) -> None:
         """Starts from the weights as initialised or loaded: the copy of `before_run` is older than they are."""
         if runner.iter == 0:

@@ -2,7 +2,6 @@
 
 import importlib.metadata
 import platform
-import resource
 import subprocess
 import sys
 from collections.abc import Sequence
@@ -12,6 +11,11 @@ import torch
 
 import yolo_plugins
 from yolo_plugins.record import Device, Git
+
+try:
+    import resource
+except ImportError:  # Windows has none
+    resource = None  # type: ignore[assignment]
 
 # The maintained releases and the original ones carry different distribution names.
 _DISTRIBUTIONS = {
@@ -80,8 +84,13 @@ def describe_git() -> Git | None:
 
 
 def peak_memory_bytes(device: torch.device) -> int:
-    """Largest memory held so far: by tensors on a CUDA device, otherwise by the whole process (resident set)."""
+    """Largest memory held so far: by tensors on a CUDA device, otherwise by the whole process (resident set).
+
+    0 on Windows without CUDA, where Python cannot tell.
+    """
     if device.type == "cuda":
         return torch.cuda.max_memory_allocated(device)
+    if resource is None:
+        return 0
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     return peak if sys.platform == "darwin" else peak * 1024  # Linux counts in KiB

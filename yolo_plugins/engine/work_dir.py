@@ -7,12 +7,12 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from yolo_plugins.errors import UsageError
-from yolo_plugins.files import folder_lock, remove_temporaries
+from yolo_plugins.files import FolderLock, folder_lock, remove_temporaries
 
 RECORD = "record.json"
 LAST = "last_checkpoint"  # MMEngine's name of the file that holds the path of the newest checkpoint
 _CHECKPOINTS = ("epoch_*.pth", "best_*.pth")
-_held: set[int] = set()  # descriptors of locks
+_held: list[FolderLock] = []
 
 
 @contextmanager
@@ -28,7 +28,7 @@ def claimed(folder: Path, resume: bool, overwrite: bool) -> Iterator[None]:
         UsageError: Another training is at work there, or there is a run with an epoch to lose.
     """
     lock = folder_lock(folder, wait=False)
-    _held.add(lock)
+    _held.append(lock)
     try:
         remove_temporaries(folder)  # of killed runs
         if overwrite and not resume:
@@ -40,17 +40,19 @@ def claimed(folder: Path, resume: bool, overwrite: bool) -> Iterator[None]:
             )
         yield
     finally:
-        _held.discard(lock)
-        os.close(lock)
+        _held.remove(lock)
+        lock.release()
 
 
 def _close_in_child() -> None:
     """A data loader's worker that outlives a killed training by seconds must not hold its lock."""
     for lock in _held:
-        os.close(lock)
+        for descriptor in lock.descriptors:
+            os.close(descriptor)
 
 
-os.register_at_fork(after_in_child=_close_in_child)
+if hasattr(os, "register_at_fork"):  # Windows has none
+    os.register_at_fork(after_in_child=_close_in_child)
 
 
 def _finished_work(folder: Path) -> Path | None:

@@ -35,9 +35,9 @@ _KINDS = {
     "found": "objects that a detection is right about",
     "missed": "objects that no detection is right about, or wrong in class or place only",
     "background": "detections where there is no such object",
-    "class": "on an object of another class",
-    "place": "near an object of its class, but not on it",
-    "twice": "on an object that a surer detection has",
+    "class": "detections on an object of another class",
+    "place": "detections near an object of their class, but not on it",
+    "twice": "detections on an object that a surer one has",
 }
 
 
@@ -241,8 +241,8 @@ def _scores_table(figures: dict[str, Any]) -> PageTable:
 
     columns = [
         ("class", False, lambda row: word(row[0])),
-        *(counted("objects", "objects"), counted("pictures", "pictures"), counted("found", "detections")),
         *(scored("ap50", "AP50"), bounded("ap50"), scored("ap50_95", "AP50-95"), bounded("ap50_95")),
+        *(counted("objects", "objects"), counted("pictures", "pictures"), counted("found", "detections")),
         *(scored("precision", "precision"), scored("recall", "recall"), scored("recall_max", "highest recall")),
     ]
     return page_table("Scores of each class", columns, rows)
@@ -272,12 +272,12 @@ def _compared_table(figures: dict[str, Any], score: str) -> PageTable:
     rows += [(name, figures["a"]["classes"][name]["objects"], row) for name, row in outcome["classes"].items()]
     columns: list[Column[tuple[str, int, dict[str, float]]]] = [
         ("class", False, lambda row: word(row[0])),
-        ("objects", True, lambda row: number(row[1], "d")),
         (f"{title} of A", True, lambda row: number(row[2]["first"], ".4f")),
         (f"{title} of B", True, lambda row: number(row[2]["second"], ".4f")),
         ("A minus B", True, lambda row: number(row[2]["difference"], "+.4f")),
         ("95 % interval", True, lambda row: _span(row[2]["low"], row[2]["high"], "+.4f")),
         ("probability that A is better", True, lambda row: number(row[2]["probability"], ".3f")),
+        ("objects", True, lambda row: number(row[1], "d")),
     ]
     return page_table(f"{title} of both models", columns, rows)
 

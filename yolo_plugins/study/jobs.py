@@ -213,7 +213,7 @@ def train(folder: Path, command: Sequence[str]) -> int:
     if _is_complete(folder):
         return 0
     environment = os.environ | {LOCKED_FOLDER: str(folder.resolve())}
-    training = subprocess.Popen(command, env=environment, pass_fds=[lock])
+    training = subprocess.Popen(command, env=environment, pass_fds=lock.descriptors)
     try:
         return training.wait()
     except KeyboardInterrupt:

@@ -1,22 +1,14 @@
 """The page in headless Chromium: no error, no request to a network, sorting, choices, hovering."""
 
-import shutil
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from browser_page import find_all, needs_chromium, open_chromium, page_width, wait_for, webdriver
 
 from yolo_plugins.study.report.page import Report, write_report
 
-webdriver = pytest.importorskip("selenium.webdriver", reason="selenium is not installed")
-CHROMIUM, DRIVER = shutil.which("chromium"), shutil.which("chromedriver")
-pytestmark = pytest.mark.skipif(not (CHROMIUM and DRIVER), reason="no chromium or no chromedriver on this machine")
-
-FLAGS = (
-    *("--headless=new", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-dev-shm-usage"),
-    *("--disable-background-networking", "--disable-component-update", "--disable-sync", "--window-size=1280,900"),
-)
+pytestmark = needs_chromium
 
 
 @pytest.fixture(scope="module")
@@ -28,12 +20,7 @@ def page(report: Report, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def chromium(tmp_path_factory: pytest.TempPathFactory) -> Iterator["webdriver.Chrome"]:
-    options = webdriver.ChromeOptions()
-    options.binary_location = CHROMIUM
-    for flag in (*FLAGS, f"--user-data-dir={tmp_path_factory.mktemp('profile')}"):
-        options.add_argument(flag)
-    options.set_capability("goog:loggingPrefs", {"browser": "ALL", "performance": "ALL"})
-    driver = webdriver.Chrome(options=options, service=webdriver.ChromeService(DRIVER))
+    driver = open_chromium(tmp_path_factory.mktemp("profile"))
     yield driver
     driver.quit()
 
@@ -44,17 +31,6 @@ def browser(chromium: "webdriver.Chrome", page: Path) -> "webdriver.Chrome":
     chromium.get(page.as_uri())
     wait_for(lambda: find_all(chromium, "#scatter .points path.point") and find_all(chromium, "#curve2-plot .lines"))
     return chromium
-
-
-def find_all(browser, selector: str) -> list:
-    return browser.find_elements("css selector", selector)
-
-
-def wait_for(condition: Callable[[], object], seconds: float = 20) -> None:
-    end = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < end, "waited in vain"
-        time.sleep(0.05)
 
 
 def column(browser, number: int) -> list[str]:
@@ -133,10 +109,5 @@ def test_choice_of_cost_and_performance_redraws_the_plot(browser):
 
 
 def test_phone_shows_the_page_without_scrolling_sideways(browser, page):
-    size = {"width": 400, "height": 800, "deviceScaleFactor": 1, "mobile": True}
-    browser.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", size)
-    browser.get(page.as_uri())
-    wait_for(lambda: find_all(browser, "#scatter .points path.point"))
-    width = browser.execute_script("return document.documentElement.scrollWidth")
-    browser.execute_cdp_cmd("Emulation.clearDeviceMetricsOverride", {})
-    assert width == 400
+    drawn = lambda: find_all(browser, "#scatter .points path.point")  # noqa: E731
+    assert page_width(browser, page, 400, drawn) == 400
