@@ -274,6 +274,10 @@ def _arguments() -> Iterator[Input]:
         yield Input("test.py", option, ("own.py", "best.pth", "--cfg-options", option), needs=weights)
     for arguments in (
         *(("--out", value) for value in ("VOCdevkit", "own.py/x", "/proc/x/y")),
+        *(("--report", value) for value in ("own.py", "own.py/x", "/proc/x/y", "")),
+        ("best.pth",),
+        ("best.pth", "best.pth", "--report", "page"),
+        ("--weights", "best.pth"),
         *(("--launcher", value) for value in ("pytorch", "slurm", "mpi")),
         ("--deploy", "--launcher", "pytorch"),
         ("--work-dir", "own.py"),

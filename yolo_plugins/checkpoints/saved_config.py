@@ -18,7 +18,7 @@ from mmengine.config import Config
 from mmengine.registry import Registry
 from mmengine.registry import registry as lookup
 
-from yolo_plugins.checkpoints.read import load_weights
+from yolo_plugins.checkpoints.weights import load_any_weights
 from yolo_plugins.config import complete_config
 from yolo_plugins.errors import UsageError
 from yolo_plugins.faults import some
@@ -82,9 +82,9 @@ def config_for_test(filename: str, options: Iterable[str] = ()) -> Config:
         options: Changes, as for `load_config`.
 
     Raises:
-        UsageError: As `load_weights` and `config_from_checkpoint`.
+        UsageError: As `load_any_weights` and `config_from_checkpoint`.
     """
-    config = config_from_checkpoint(load_weights(filename), filename, options)
+    config = config_from_checkpoint(load_any_weights(filename), filename, options)
     config.work_dir = str(Path(filename).parent)
     config.default_hooks = {"class_check": {"type": "ClassCheckHook"}, "console": {"type": "ConsoleHook"}}
     return config

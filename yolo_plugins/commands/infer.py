@@ -1,6 +1,6 @@
 """Draws a trained detector's boxes on pictures and videos and writes them as JSON.
 
-python tools/infer.py pictures/ --weights work_dirs/yolov5_n_voc/epoch_200.pth --out drawn/
+yolo-plugins infer pictures/ --weights work_dirs/yolov5_n_voc/epoch_200.pth --out drawn/
 """
 
 import argparse
