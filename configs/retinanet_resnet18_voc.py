@@ -1,6 +1,6 @@
 """RetinaNet of MMDetection on ResNet-18 of mmpretrain, VOC 07+12, 320 px, 200 epochs: the study's protocol.
 
-python tools/train.py configs/retinanet_resnet18_voc.py
+yolo-plugins train retinanet_resnet18_voc
 """
 
 _base_ = [

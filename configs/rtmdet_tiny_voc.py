@@ -1,6 +1,6 @@
 """RTMDet-tiny of MMDetection (4.9 M parameters), VOC 07+12, 320 px, 200 epochs: the study's protocol.
 
-python tools/train.py configs/rtmdet_tiny_voc.py
+yolo-plugins train rtmdet_tiny_voc
 """
 
 _base_ = [

@@ -1,6 +1,6 @@
 """The study: YOLOv5 n, s, m and seven other backbones on PASCAL VOC 07+12, 320 px, 200 epochs, three seeds each.
 
-python tools/study.py configs/study_voc.py --jobs 8 --gpus 1
+yolo-plugins study study_voc --jobs 8 --gpus 1
 """
 
 runs = dict(

@@ -1,6 +1,6 @@
 """The study in two hours of two CPU cores: pictures of VOC with animals, 160 px, 10 epochs, bfloat16.
 
-python tools/study.py configs/study_voc_animals.py --jobs 2
+yolo-plugins study study_voc_animals --jobs 2
 """
 
 _base_ = "study_voc.py"

@@ -1,6 +1,6 @@
 """YOLOv4-CSP (52.9 M parameters) on COCO 2017, 512 px (tested at 640), 300 epochs from scratch: the family's recipe.
 
-python tools/train.py configs/yolov4_csp_coco.py
+yolo-plugins train yolov4_csp_coco
 """
 
 _base_ = [

@@ -1,6 +1,6 @@
 """YOLOv4-CSP (52.6 M parameters) on PASCAL VOC 07+12, 320 px, 200 epochs from scratch: the study's protocol.
 
-python tools/train.py configs/yolov4_csp_voc.py
+yolo-plugins train yolov4_csp_voc
 """
 
 _base_ = [

@@ -1,6 +1,6 @@
 """YOLOv4-P5 (70.8 M parameters) on COCO 2017, 896 px, 300 epochs from scratch: the family's recipe.
 
-python tools/train.py configs/yolov4_p5_coco.py
+yolo-plugins train yolov4_p5_coco
 """
 
 _base_ = [

@@ -1,6 +1,6 @@
 """YOLOv4-P6 (127.6 M parameters) on COCO 2017, 1280 px, 300 epochs from scratch: the family's recipe.
 
-python tools/train.py configs/yolov4_p6_coco.py
+yolo-plugins train yolov4_p6_coco
 """
 
 _base_ = [

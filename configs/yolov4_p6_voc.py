@@ -1,6 +1,6 @@
 """YOLOv4-P6 (126.9 M parameters) on PASCAL VOC 07+12, 320 px, 200 epochs from scratch: the study's protocol.
 
-python tools/train.py configs/yolov4_p6_voc.py
+yolo-plugins train yolov4_p6_voc
 """
 
 _base_ = [

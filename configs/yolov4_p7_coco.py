@@ -1,6 +1,6 @@
 """YOLOv4-P7 (287.6 M parameters) on COCO 2017, 1536 px, 300 epochs from scratch: the family's recipe.
 
-python tools/train.py configs/yolov4_p7_coco.py
+yolo-plugins train yolov4_p7_coco
 """
 
 _base_ = [

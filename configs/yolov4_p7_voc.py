@@ -1,6 +1,6 @@
 """YOLOv4-P7 (286.4 M parameters) on PASCAL VOC 07+12, 384 px, 200 epochs from scratch: the study's protocol.
 
-python tools/train.py configs/yolov4_p7_voc.py
+yolo-plugins train yolov4_p7_voc
 """
 
 _base_ = [

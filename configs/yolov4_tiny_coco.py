@@ -1,6 +1,6 @@
 """YOLOv4-tiny (6.1 M parameters) on COCO 2017, 416 px, 600 epochs from scratch: the family's recipe.
 
-python tools/train.py configs/yolov4_tiny_coco.py
+yolo-plugins train yolov4_tiny_coco
 """
 
 _base_ = [

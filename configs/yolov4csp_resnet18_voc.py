@@ -1,6 +1,6 @@
 """Neck (at half its width) and head of YOLOv4-CSP on ResNet-18 of mmpretrain, VOC 07+12, 320 px, 200 epochs.
 
-python tools/train.py configs/yolov4csp_resnet18_voc.py
+yolo-plugins train yolov4csp_resnet18_voc
 """
 
 _base_ = [

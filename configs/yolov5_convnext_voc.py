@@ -2,7 +2,7 @@
 
 ConvNeXt-pico has the size of RepVGG-A0 and YOLOv5-s with the design of 2022.
 
-python tools/train.py configs/yolov5_convnext_voc.py
+yolo-plugins train yolov5_convnext_voc
 """
 
 _base_ = [

@@ -2,7 +2,7 @@
 
 timm's maps come before the transition layers; mmpretrain's come after them, pooled.
 
-python tools/train.py configs/yolov5_densenet_voc.py
+yolo-plugins train yolov5_densenet_voc
 """
 
 _base_ = [

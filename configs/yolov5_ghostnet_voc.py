@@ -1,6 +1,6 @@
 """YOLOv5 on GhostNet of timm; neck and head of YOLOv5-s, VOC 07+12, 320 px, 200 epochs.
 
-python tools/train.py configs/yolov5_ghostnet_voc.py
+yolo-plugins train yolov5_ghostnet_voc
 """
 
 _base_ = [

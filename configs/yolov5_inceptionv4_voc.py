@@ -2,7 +2,7 @@
 
 Padded to exact strides, unlike the paper's network; the parameters are the same.
 
-python tools/train.py configs/yolov5_inceptionv4_voc.py
+yolo-plugins train yolov5_inceptionv4_voc
 """
 
 _base_ = [

@@ -1,6 +1,6 @@
 """YOLOv5-l (46.6 M parameters) on COCO 2017, 640 px, 300 epochs from scratch: the release's recipe for larger models.
 
-python tools/train.py configs/yolov5_l_coco.py
+yolo-plugins train yolov5_l_coco
 """
 
 _base_ = [

@@ -1,6 +1,6 @@
 """YOLOv5-m (21.2 M parameters) on COCO 2017, 640 px, 300 epochs from scratch: the release's recipe for larger models.
 
-python tools/train.py configs/yolov5_m_coco.py
+yolo-plugins train yolov5_m_coco
 """
 
 _base_ = [

@@ -1,6 +1,8 @@
 """YOLOv5-m, trained on from weights on a small data set: 320 px, 10 epochs, fixed norms.
 
-python tools/train.py yolov5_m_finetune --weights yolov5m.pt --cfg-options data_root=DIR
+The recipe of yolov5_n_finetune, which was found with YOLOv5-n; not tried with this model.
+
+yolo-plugins train yolov5_m_finetune --weights yolov5m.pt --data DIR
 """
 
 _base_ = [

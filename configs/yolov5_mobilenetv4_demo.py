@@ -1,7 +1,7 @@
 """`make demo`'s detector on MobileNetV4-conv-small x0.5 of timm: the middle of its three models, 1.1 M parameters.
 
-python tools/make_synthetic_voc.py data/synthetic
-python tools/train.py yolov5_mobilenetv4_demo --cfg-options data_root=data/synthetic
+yolo-plugins make-synthetic-voc data/synthetic
+yolo-plugins train yolov5_mobilenetv4_demo --cfg-options data_root=data/synthetic
 """
 
 _base_ = [

@@ -2,7 +2,7 @@
 
 After V2 and V3 the third generation of one family: what did six years of design gain?
 
-python tools/train.py configs/yolov5_mobilenetv4_voc.py
+yolo-plugins train yolov5_mobilenetv4_voc
 """
 
 _base_ = [

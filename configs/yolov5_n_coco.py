@@ -1,6 +1,6 @@
 """YOLOv5-n (1.9 M parameters) on COCO 2017, 640 px, 300 epochs from scratch: the release's recipe for small models.
 
-python tools/train.py configs/yolov5_n_coco.py
+yolo-plugins train yolov5_n_coco
 """
 
 _base_ = [

@@ -1,7 +1,7 @@
 """YOLOv5-n on the synthetic set of `make demo`: 160 px, no mosaic, a minute or two on a CPU, AP50 above 0.5.
 
-python tools/make_synthetic_voc.py data/synthetic
-python tools/train.py yolov5_n_demo --cfg-options data_root=data/synthetic
+yolo-plugins make-synthetic-voc data/synthetic
+yolo-plugins train yolov5_n_demo --cfg-options data_root=data/synthetic
 """
 
 _base_ = [

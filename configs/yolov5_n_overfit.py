@@ -1,6 +1,6 @@
 """YOLOv5-n on 64 pictures without augmentation, tested on the same: AP50 comes near 1, or a part is wrong.
 
-python tools/train.py configs/yolov5_n_overfit.py
+yolo-plugins train yolov5_n_overfit
 """
 
 _base_ = [

@@ -1,6 +1,6 @@
 """YOLOv5-n on PASCAL VOC 07+12 with YOLOv5 v6.0's own schedule, in place of the study's one-cycle.
 
-python tools/train.py configs/yolov5_n_voc_cosine.py
+yolo-plugins train yolov5_n_voc_cosine
 """
 
 _base_ = [

@@ -1,6 +1,6 @@
 """YOLOv5-n on PASCAL VOC 07+12 with the schedule of YOLOv5 v6.1 to v7.0, in place of the study's one-cycle.
 
-python tools/train.py configs/yolov5_n_voc_linear.py
+yolo-plugins train yolov5_n_voc_linear
 """
 
 _base_ = [

@@ -1,6 +1,6 @@
 """YOLOv5 on ResNet-18 of mmpretrain; neck and head of YOLOv5-s, VOC 07+12, 320 px, 200 epochs.
 
-python tools/train.py configs/yolov5_resnet18_voc.py
+yolo-plugins train yolov5_resnet18_voc
 """
 
 _base_ = [

@@ -1,6 +1,6 @@
 """YOLOv5-s (7.2 M parameters) on COCO 2017, 640 px, 300 epochs from scratch: the release's recipe for small models.
 
-python tools/train.py configs/yolov5_s_coco.py
+yolo-plugins train yolov5_s_coco
 """
 
 _base_ = [

@@ -1,6 +1,8 @@
 """YOLOv5-s, trained on from weights on a small data set: 320 px, 10 epochs, fixed norms.
 
-python tools/train.py yolov5_s_finetune --weights yolov5s.pt --cfg-options data_root=DIR
+The recipe of yolov5_n_finetune, which was found with YOLOv5-n; not tried with this model.
+
+yolo-plugins train yolov5_s_finetune --weights yolov5s.pt --data DIR
 """
 
 _base_ = [

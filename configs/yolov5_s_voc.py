@@ -1,6 +1,6 @@
 """YOLOv5-s (7.1 M parameters) on PASCAL VOC 07+12, 320 px, 200 epochs from scratch: the study's protocol.
 
-python tools/train.py configs/yolov5_s_voc.py
+yolo-plugins train yolov5_s_voc
 """
 
 _base_ = [

@@ -1,6 +1,6 @@
 """YOLOv5-x (86.7 M parameters) on COCO 2017, 640 px, 300 epochs from scratch: the release's recipe for larger models.
 
-python tools/train.py configs/yolov5_x_coco.py
+yolo-plugins train yolov5_x_coco
 """
 
 _base_ = [

@@ -1,6 +1,6 @@
 """YOLOv5 on the backbone of YOLOv4-CSP at half its width; neck and head of YOLOv5-s, VOC 07+12, 320 px, 200 epochs.
 
-python tools/train.py configs/yolov5_yolov4csp_voc.py
+yolo-plugins train yolov5_yolov4csp_voc
 """
 
 _base_ = [

@@ -1,6 +1,6 @@
 """YOLOX-tiny of MMDetection (5.0 M parameters), VOC 07+12, 320 px, 200 epochs: the study's protocol.
 
-python tools/train.py configs/yolox_tiny_voc.py
+yolo-plugins train yolox_tiny_voc
 """
 
 _base_ = [

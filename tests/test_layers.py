@@ -163,7 +163,7 @@ def test_nothing_in_the_package_imports_tools_configs_or_tests():
 def test_config_leaves_are_short_and_open_with_their_command(path):
     text = path.read_text()
     assert len(text.splitlines()) <= 20
-    assert re.search(rf"python tools/train\.py \S*{path.stem}\b", ast.get_docstring(ast.parse(text)))
+    assert re.search(rf"yolo-plugins train \S*{path.stem}\b", ast.get_docstring(ast.parse(text)))
 
 
 def bases(config: Path) -> list[Path]:
@@ -206,7 +206,7 @@ def test_every_base_is_used():
 
 @pytest.mark.parametrize("path", STUDIES, ids=lambda path: path.stem)
 def test_studies_open_with_their_command(path):
-    assert f"python tools/study.py configs/{path.name}" in ast.get_docstring(ast.parse(path.read_text()))
+    assert f"yolo-plugins study {path.stem}" in ast.get_docstring(ast.parse(path.read_text()))
 
 
 def declared(*names: str) -> set[str]:

@@ -1,8 +1,10 @@
 """What is written down of commands and configs tells no secret."""
 
+import sys
+
 import pytest
 
-from yolo_plugins.masking import is_secret, mask_arguments, mask_values
+from yolo_plugins.masking import command_line, is_secret, mask_arguments, mask_values
 
 SECRET = "token hf_token key api_key apiKey API-KEY WANDB_API_KEY access_key_id a.password passwd secret client_secret"
 SECRET += " credentials credentials.user init_kwargs.api_key Authorization api_keys"
@@ -65,3 +67,14 @@ def test_a_config_is_written_without_secrets():
         uri="postgresql://***@host",
         size=(1, 2),
     )
+
+
+def test_a_command_line_is_told_as_one_may_type_it_again_without_its_secrets(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    options = ["my config.py", "--cfg-options", "a.token=secret"]
+    monkeypatch.setattr(sys, "argv", ["yolo-plugins train", *options])
+    assert command_line() == "yolo-plugins train 'my config.py' --cfg-options 'a.token=***'"
+    monkeypatch.setattr(sys, "argv", [str(tmp_path / "tools" / "train.py"), *options[:1]])
+    assert command_line() == "tools/train.py 'my config.py'"
+    monkeypatch.setattr(sys, "argv", [""])
+    assert command_line() == ""

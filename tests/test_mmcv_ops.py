@@ -183,9 +183,11 @@ import sys
 from pathlib import Path
 from yolo_plugins import mmcv_hook
 sys.meta_path.insert(0, mmcv_hook)  # as where nothing is compiled
-import mmdet, numpy
+import mmdet, numpy, torch
 from mmdet.apis import inference_detector, init_detector
 from mmengine.config import Config
+picture = numpy.random.default_rng(0).integers(0, 256, (60, 90, 3), numpy.uint8)
+torch.manual_seed(0)
 for name in NAMES:
     config = Config.fromfile(Path(mmdet.__file__).parent / ".mim" / "configs" / name)
     config.model.backbone.init_cfg = None
@@ -195,7 +197,7 @@ for name in NAMES:
         if step.type == "Resize":
             step.scale = (96, 96)
     detector = init_detector(config, device="cpu")
-    result = inference_detector(detector, numpy.full((60, 90, 3), 114, numpy.uint8))
+    result = inference_detector(detector, picture)
     print("detections:", len(result.pred_instances) > 0)
 """
 

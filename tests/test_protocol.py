@@ -77,9 +77,8 @@ def test_losses_are_equal_where_everything_that_they_depend_on_is():
     def name(model: dict, **keys) -> str:
         return loss_name({"model": model, **keys})
 
-    assert (
-        name(model) == name(model | {"backbone": {"type": "B"}, "neck": {"type": "C"}}) == name(model, multi_scale=0.5)
-    )
+    assert name(model) == name(model | {"backbone": {"type": "B"}, "neck": {"type": "C"}})
+    assert name(model) == name(model, multi_scale=0.5)
     for change in ({"loss": {"type": "YOLOLoss", "balance": [1, 1, 1]}}, {"assigner": {"type": "X"}}, {"type": "Y"}):
         assert name(model | {"bbox_head": head | change}) != name(model)
     assert name(model | {"train_cfg": {"assigner": {"type": "X"}}}) != name(model)

@@ -133,8 +133,8 @@ def test_each_step_is_announced_and_timed(setup_env, fake_steps, capsys):
     setup_env.main()
     out = capsys.readouterr().out
     assert "- step print" in out
-    assert "- step pass\n      done in 0 s\n" in out
-    assert re.search(r"Set-up done in \d s and 0 s for downloads", out)
+    assert re.search(r"- step pass\n      done in \d+ s\n", out)
+    assert re.search(r"Set-up done in \d+ s and 0 s for downloads", out)
     assert "to the log" not in out
     assert "to the log" in setup_env.LOG.read_text()
 
@@ -143,7 +143,7 @@ def test_downloads_are_timed_apart(setup_env, fake_steps, capsys):
     lines = "time.sleep(0.6)", "print('  Downloading torch')", "time.sleep(1.2)", "print('Installing')"
     fake_steps("import time; " + "; ".join(lines))
     setup_env.main()
-    assert "      done in 1 s and 1 s for downloads\n" in capsys.readouterr().out
+    assert re.search(r"      done in \d+ s and [1-9]\d* s for downloads\n", capsys.readouterr().out)
 
 
 def test_failed_step_ends_in_one_line_and_the_next_run_continues(setup_env, fake_steps, capsys):

@@ -1,7 +1,11 @@
 """What is written of a command or a config tells no password: values of keys that look like one become `***`."""
 
+import os
 import re
+import shlex
+import sys
 from collections.abc import Iterable
+from contextlib import suppress
 from typing import Any
 
 _MASK = "***"
@@ -20,6 +24,14 @@ _IN_ADDRESS = re.compile(r"(?<=://)[^/\s@'\"]+(?=@)")  # https://user:password@h
 def is_secret(key: str) -> bool:
     """Whether the values of a key, dotted or not, are kept out of what is written: `init_kwargs.api_key`, `token`."""
     return any(_SECRET.search(_WORD_BREAK.sub("_", part).lower()) for part in key.split("."))
+
+
+def command_line() -> str:
+    """The command of this process as it may be written down: `yolo-plugins train ...`, or a script's path from here."""
+    program, *arguments = sys.argv
+    with suppress(ValueError):  # no name at all, or another drive of Windows
+        program = os.path.relpath(program)
+    return f"{program} {shlex.join(mask_arguments(arguments))}".strip()
 
 
 def mask_arguments(arguments: Iterable[str]) -> list[str]:

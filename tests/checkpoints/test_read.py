@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 import torch
 from mmengine.logging import HistoryBuffer, MessageHub
-from official_files import nested_module
+from official_files import write_official
 from torch import nn
 
 from yolo_plugins.checkpoints.official import read_official
@@ -346,8 +346,7 @@ def test_command_converts_an_official_file(tmp_path, golden_dir):
 
     with np.load(golden_dir / "yolov5_w0.125_nc3_seed1.npz") as golden:
         state = OrderedDict((key[3:], torch.tensor(golden[key])) for key in golden if key.startswith("sd/"))
-    source = tmp_path / "yolov5.pt"
-    torch.save({"model": nested_module(state).half(), "ema": None}, source)
+    write_official(tmp_path / "yolov5.pt", state, names={0: "cat", 1: "dog", 2: "cow"})
     result = run_tool("yolov5", "yolov5.pt", "ours.pth", cwd=tmp_path)
     assert result.returncode == 0, result.stderr
     found = load_checkpoint(tmp_path / "ours.pth")
@@ -355,6 +354,7 @@ def test_command_converts_an_official_file(tmp_path, golden_dir):
     assert found["state_dict"].keys() == expected.keys()
     assert all(torch.equal(found["state_dict"][name], expected[name]) for name in expected)  # float16-exact weights
     assert found["meta"]["source"] == "yolov5.pt"
+    assert found["meta"]["dataset_meta"] == {"classes": ("cat", "dog", "cow")}
     assert {path.name for path in tmp_path.iterdir()} == {"yolov5.pt", "ours.pth"}
 
 

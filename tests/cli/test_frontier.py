@@ -275,6 +275,7 @@ def test_a_missing_library_is_told_with_the_remedy(tables, tool, monkeypatch):
     monkeypatch.delitem(sys.modules, "yolo_plugins.study.frontier", raising=False)
     monkeypatch.delattr(yolo_plugins.study, "frontier", raising=False)
     monkeypatch.delitem(sys.modules, "yolo_plugins.study.report.page", raising=False)
+    monkeypatch.delitem(sys.modules, "yolo_plugins.pages.render", raising=False)
     monkeypatch.setitem(sys.modules, "plotly.offline", None)
     code, _, errors = tool("models.csv", "--out", "out")
     assert (code, len(errors)) == (1, 1)

@@ -151,7 +151,9 @@ def test_missing_split_is_told_only_where_it_is_needed(layouts, tmp_path):
     path = tmp_path / "one.yaml"
     path.write_text(f"path: {layouts['yolo']}\ntrain: images/train\nnames: {[*CLASSES]}\n")
     assert config_with(path, loaders=["train_dataloader"]).val_dataloader.dataset.splits == []
-    with pytest.raises(UsageError, match=r"one\.yaml: has no val or test split for the val_dataloader; it has train"):
+    with pytest.raises(
+        UsageError, match=r"one\.yaml: has no val or test split, which the val_dataloader takes; it has train"
+    ):
         config_with(path)
     path.write_text(f"path: {layouts['yolo']}\ntrain: images/train\ntest: images/val\nnames: {[*CLASSES]}\n")
     assert config_with(path).val_dataloader.dataset.splits == ["test"]

@@ -1,6 +1,7 @@
 """A training that cannot go well is stopped with one line."""
 
 import os
+import re
 
 import pytest
 import torch
@@ -10,6 +11,7 @@ from toy_training import ToyDetector, toy_config
 from yolo_plugins.engine import StepEMAHook
 from yolo_plugins.engine.runner import _check_epoch
 from yolo_plugins.errors import UsageError
+from yolo_plugins.models.layers import Freezable
 from yolo_plugins.registry import MODELS
 
 
@@ -130,3 +132,20 @@ def test_a_batch_of_one_that_a_batch_norm_cannot_take_is_refused(make_runner, ch
 )
 def test_batches_that_work_are_not_refused(make_runner, model, changes):
     make_runner(model=model, train_dataloader=loader(**changes), max_epochs=1).train()
+
+
+@pytest.mark.parametrize("option", [{"freeze": "backbone"}, {"freeze": 0}, {"norm_eval": True}])
+def test_nothing_random_is_kept_as_it_is(make_runner, option, tmp_path):
+    MODELS.register_module(name="ToyKeeper", module=ToyKeeper, force=True)
+    model, (key, value) = {"type": "ToyKeeper", **option}, next(iter(option.items()))
+    off = re.escape(f"--cfg-options model.{key}={'None' if key == 'freeze' else 'False'}")
+    with pytest.raises(UsageError, match=rf"^model.{key}={value!r} keeps what .* by --weights FILE, .* {off}$"):
+        make_runner("random", model=model, max_epochs=1).train()
+    torch.save({"state_dict": ToyKeeper().state_dict()}, tmp_path / "weights.pth")
+    make_runner("kept", model=model, max_epochs=1, load_from=str(tmp_path / "weights.pth")).train()
+    make_runner("off", model={"type": "ToyKeeper", "freeze": None, "norm_eval": False}, max_epochs=1).train()
+
+
+class ToyKeeper(Freezable, ToyDetector):
+    def __init__(self, freeze=None, norm_eval=False) -> None:
+        super().__init__()

@@ -123,7 +123,8 @@ def test_a_file_does_not_choose_a_config_that_is_not_ours(make_checkpoint, tmp_p
     monkeypatch.chdir(tmp_path)
     (tmp_path / "evil_coco.py").write_text("raise SystemExit('ran')")
     for name in ("evil", str(tmp_path / "evil")):
-        assert Detector(make_checkpoint(model=name)).names == ("screw", "nut")
+        with pytest.raises(UsageError, match="holds no config"):
+            Detector(make_checkpoint(cfg=None, model=name))
 
 
 def test_a_bad_picture_among_others_is_a_warning_and_alone_an_error(detector, tmp_path):
@@ -172,7 +173,7 @@ class _Bar:
 @pytest.mark.parametrize(
     ("source", "progress", "total", "disable"),
     [
-        ([0, 1, 2], True, 3, None),  # None is tqdm's word for: where there is a terminal or a notebook
+        ([0, 1, 2], True, 3, False),
         ([0, 1, 2], False, 3, True),
         ([0], True, 1, True),
         ("iterator", True, None, True),
@@ -182,12 +183,22 @@ def test_a_bar_shows_where_the_length_is_known_and_more_than_one(
     detector, monkeypatch, source, progress, total, disable
 ):
     monkeypatch.setattr(module, "tqdm", _Bar)
+    monkeypatch.setattr(module, "_is_watched", lambda: True)
     images = [pixels(seed=0), pixels(seed=1), pixels(seed=2)]
     results = detector(iter(images) if source == "iterator" else [images[place] for place in source], progress)
     assert isinstance(results, Results)
     number = len(list(results))
     assert (_Bar.made[-1]["total"], _Bar.made[-1]["disable"], _Bar.moved) == (total, disable, number)
     _Bar.moved = 0
+
+
+def test_a_terminal_and_a_notebook_are_watched(monkeypatch):
+    assert not module._is_watched()
+    monkeypatch.setitem(sys.modules, "ipykernel.zmqshell", sys)
+    assert module._is_watched()
+    monkeypatch.delitem(sys.modules, "ipykernel.zmqshell")
+    monkeypatch.setattr(sys.stderr, "isatty", lambda: True, raising=False)
+    assert module._is_watched()
 
 
 def test_no_bar_in_a_pipe(detector, tmp_path, capfd):

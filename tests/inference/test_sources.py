@@ -11,7 +11,7 @@ from PIL import Image
 from tiny_pictures import add_picture, add_video, pixels
 
 from yolo_plugins.errors import UsageError
-from yolo_plugins.inference.sources import open_source
+from yolo_plugins.inference.sources import open_data, open_source
 
 
 def names(source: object, **options: object) -> list[str]:
@@ -119,6 +119,15 @@ def test_frames_know_their_video_number_and_time(tmp_path):
     add_picture(tmp_path / "a.png")
     assert open_source(tmp_path).length == 6
     assert names(tmp_path) == ["a.png", *["clips.mp4"] * 5]
+
+
+def test_own_data_give_the_pictures_of_their_test_split(synthetic_voc):
+    stems = (synthetic_voc / "VOC2007/ImageSets/Main/test.txt").read_text().split()
+    source = open_data(str(synthetic_voc))
+    assert sorted(source.names) == sorted(f"{stem}.jpg" for stem in stems)
+    assert source.root == synthetic_voc / "VOC2007/JPEGImages"
+    with pytest.raises(UsageError, match="nowhere"):
+        open_data("nowhere")
 
 
 @pytest.mark.parametrize(

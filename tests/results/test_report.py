@@ -19,7 +19,7 @@ from yolo_plugins.results.report import write_comparison, write_report
 @pytest.fixture(scope="module")
 def folder(tested, tmp_path_factory) -> Path:
     path = tmp_path_factory.mktemp("report")
-    write_report(tested, path, "python tools/test.py <x>")
+    write_report(tested, path, "yolo-plugins test <x>")
     return path
 
 
@@ -113,7 +113,7 @@ def test_names_are_text_and_nothing_is_asked_of_a_network(folder, page):
     text = (folder / "report.html").read_text(encoding="utf-8")
     assert "<img src=x" not in text
     assert page.all("h1")[0][1] == "Test of model <a>.pth"
-    assert page.all("pre")[0][1] == "python tools/test.py <x>"
+    assert page.all("pre")[0][1] == "yolo-plugins test <x>"
     addresses = [attributes.get(name) for _, attributes, _ in page.elements for name in ("src", "href")]
     assert all(address.startswith(("data:", "#")) for address in addresses if address is not None)
 

@@ -104,6 +104,6 @@ def report(
         front=study.front,
         notes=("One run was left out: <killed>.",),
         figures=(Path(figure),),
-        commands=("python tools/frontier.py work_dirs/study --out out --y ap50",),
+        commands=("yolo-plugins frontier work_dirs/study --out out --y ap50",),
         environment={"device": "NVIDIA A100", "torch": "2.11.0"},
     )

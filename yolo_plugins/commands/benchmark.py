@@ -1,6 +1,6 @@
 """Measures speed and prints one JSON line: training pipeline, training step, evaluation or prediction.
 
-python tools/analysis/benchmark.py pipeline --config yolov5_n_voc
+yolo-plugins benchmark pipeline --config yolov5_n_voc
 """
 
 import argparse

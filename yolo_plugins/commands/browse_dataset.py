@@ -1,7 +1,7 @@
 """Draws what a training sees of its data set, and what the labels are like.
 
-python tools/browse_dataset.py configs/yolov5_n_voc.py --out contact_sheet.png
-python tools/browse_dataset.py yolov5_n_voc --split test --num 25 --out test.png
+yolo-plugins browse-dataset yolov5_n_voc --out contact_sheet.png
+yolo-plugins browse-dataset yolov5_n_voc --split test --num 25 --out test.png
 
 Beside the samples, `contact_sheet_labels.png` shows classes, box sizes, places and objects per picture; it needs the
 extra `analysis`.

@@ -1,7 +1,7 @@
 """Checks the statistics of power laws, and those of a test's report, on simulations whose truth is known.
 
-python tools/analysis/check_statistics.py --studies 2000
-python tools/analysis/check_statistics.py --of scores --studies 1000
+yolo-plugins check-statistics --studies 2000
+yolo-plugins check-statistics --of scores --studies 1000
 
 Of power laws it prints the bias of the exponent and, in percent with the binomial standard error, how many of the
 intervals that claim 95 % hold the truth: Student's t, the bootstrap of fits.csv, the prediction of one new model; then,

@@ -1,6 +1,6 @@
 """Counts parameters, MACs and FLOPs of detectors by thop and by torch: a table, and bars of both. Needs no data.
 
-python tools/analysis/collect_complexity.py configs/yolov5_*_voc.py --out complexity.csv --input-hw 320 320
+yolo-plugins collect-complexity yolov5_n_voc yolov5_s_voc --out complexity.csv --input-hw 320 320
 """
 
 import argparse

@@ -1,6 +1,6 @@
 """Collects the records of finished runs into runs.csv and the tables beside it, one way to start an analysis.
 
-python tools/analysis/collect_runs.py work_dirs/yolov5_n_voc work_dirs/yolov5_s_voc --out results/runs.csv
+yolo-plugins collect-runs work_dirs/yolov5_n_voc work_dirs/yolov5_s_voc --out results/runs.csv
 """
 
 import argparse

@@ -1,6 +1,6 @@
 """Scales a Scaled-YOLOv4 model to a budget: size and stages first, then depth and width; prints what is within it.
 
-python tools/analysis/compound_scale.py --base yolov4_p5 --budget-macs 50e9 --out configs/yolov4_50g_voc.py
+yolo-plugins compound-scale --base yolov4_p5 --budget-macs 50e9 --out configs/yolov4_50g_voc.py
 
 docs/scaling.md states the rule. Parameters and MACs are counted for VOC's 20 classes.
 """

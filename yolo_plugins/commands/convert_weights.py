@@ -1,8 +1,8 @@
 """Converts official weights to a checkpoint of ours, without running the code pickled in them.
 
-python tools/convert_weights.py yolov5 yolov5s.pt checkpoints/yolov5s.pth
-python tools/convert_weights.py scaled_yolov4 yolov4-p5.pt checkpoints/yolov4_p5.pth
-python tools/convert_weights.py darknet yolov4-tiny.cfg yolov4-tiny.weights checkpoints/yolov4_tiny.pth
+yolo-plugins convert-weights yolov5 yolov5s.pt checkpoints/yolov5s.pth
+yolo-plugins convert-weights scaled_yolov4 yolov4-p5.pt checkpoints/yolov4_p5.pth
+yolo-plugins convert-weights darknet yolov4-tiny.cfg yolov4-tiny.weights checkpoints/yolov4_tiny.pth
 """
 
 import argparse

@@ -1,6 +1,6 @@
 """Fetches the three official PASCAL VOC archives (2.9 GB), checks and unpacks them; run again to go on after a break.
 
-python tools/download_voc.py --out data
+yolo-plugins download-voc --out data
 """
 
 import argparse
@@ -21,4 +21,4 @@ def main() -> None:
         from yolo_plugins.datasets.download_voc import OFFICIAL_BASE_URL, download_voc
 
         data_root = download_voc(args.out, args.base_url or OFFICIAL_BASE_URL)
-        print(f"{data_root}: complete; check it by tools/verify.py --data {data_root} --official")
+        print(f"{data_root}: complete; check it by yolo-plugins verify --data {data_root} --official")

@@ -1,10 +1,10 @@
 """From a study's runs to its scaling law, its Pareto front and a report; from these to a prediction.
 
-python tools/frontier.py work_dirs/study --out frontier
-python tools/frontier.py runs.csv complexity.csv epochs.csv --out frontier --x params --y ap50
-python tools/frontier.py docs/results/published.csv --y ap50_95 --out frontier
-python tools/frontier.py predict yolov5_l_voc --fits frontier
-python tools/frontier.py compare yolov5_m_voc yolov5_repvgg_voc --fits frontier
+yolo-plugins frontier work_dirs/study --out frontier
+yolo-plugins frontier runs.csv complexity.csv epochs.csv --out frontier --x params --y ap50
+yolo-plugins frontier docs/results/published.csv --y ap50_95 --out frontier
+yolo-plugins frontier predict yolov5_l_voc --fits frontier
+yolo-plugins frontier compare yolov5_m_voc yolov5_repvgg_voc --fits frontier
 
 `predict --help` and `compare --help` tell the rest. Needs the extra `analysis`.
 """

@@ -1,12 +1,13 @@
 """Draws a trained detector's boxes on pictures and videos and writes them as JSON.
 
-python tools/infer.py pictures/ --weights work_dirs/yolov5_n_voc/epoch_200.pth --out drawn/
+yolo-plugins infer pictures/ --weights work_dirs/yolov5_n_voc/epoch_200.pth --out drawn/
 """
 
 import argparse
 import sys
 import warnings
 from pathlib import Path
+from typing import Any
 
 from yolo_plugins.cli import add_config_options, any_path, device, fraction, one_line_errors, whole
 from yolo_plugins.errors import UsageError
@@ -18,8 +19,10 @@ def parse_args() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument(
         "source",
+        nargs="?",
         help="a picture, a video, a folder with its sub-folders, a pattern in quotes, an address, or a camera: 0",
     )
+    parser.add_argument("--data", metavar="PATH", help="in place of it, the test pictures of own data, as for test")
     parser.add_argument(
         "--weights", required=True, metavar="FILE", help="a checkpoint, or an official YOLOv5 or Scaled-YOLOv4 file"
     )
@@ -35,17 +38,19 @@ def parse_args() -> argparse.Namespace:
     parser.add_argument("--device", type=device, help="cpu, cuda, cuda:1 ... (default: a GPU where there is one)")
     parser.add_argument("--batch-size", type=whole(1), default=1, help="pictures at a time (default: 1)")
     add_config_options(parser)
-    return parser.parse_args()
+    args = parser.parse_args()
+    if (args.source is None) == (args.data is None):
+        parser.error("give a source, or --data PATH")
+    return args
 
 
 def main() -> None:
     """Runs the detector on every picture."""
     args = parse_args()
     with one_line_errors():
-        from yolo_plugins.inference import Detector, UnreadablePicture, open_source, write_results
+        from yolo_plugins.inference import Detector, UnreadablePicture, open_data, write_results
 
-        is_camera = args.source.isascii() and args.source.isdecimal() and not Path(args.source).exists()
-        source = open_source(int(args.source) if is_camera else args.source, args.out)
+        source = open_data(args.data) if args.data else _source(args.source, args.out)
         detector = Detector(
             args.weights,
             args.config,
@@ -69,7 +74,17 @@ def main() -> None:
         if results.faults:
             print("\n".join(results.faults), file=sys.stderr)
             pictures = outcome.drawn + len(results.faults)
-            raise UsageError(f"{args.source}: {len(results.faults)} of {pictures} pictures cannot be read, named above")
+            raise UsageError(
+                f"{args.data or args.source}: {len(results.faults)} of {pictures} pictures cannot be read, named above"
+            )
+
+
+def _source(text: str, out: Path) -> Any:
+    """The source that an argument names; a number is a camera, unless there is a file of that name."""
+    from yolo_plugins.inference import open_source
+
+    is_camera = text.isascii() and text.isdecimal() and not Path(text).exists()
+    return open_source(int(text) if is_camera else text, out)
 
 
 if __name__ == "__main__":

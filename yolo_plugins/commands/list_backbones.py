@@ -1,6 +1,6 @@
 """Lists every backbone that a config can name, measured: parameters, MACs, channels, strides, the package it is from.
 
-python tools/analysis/list_backbones.py 'timm*mobilenetv4*' 'mmpretrain.RepVGG*'
+yolo-plugins list-backbones 'timm*mobilenetv4*' 'mmpretrain.RepVGG*'
 
 A name with a dot, `timm` and `InceptionV4` go into `model.backbone.net` of PyramidBackbone, others into
 `model.backbone` itself. MACs are those of one image.

@@ -1,6 +1,6 @@
 """Writes a synthetic VOCdevkit folder: geometric shapes under VOC's class names, in VOC's layout.
 
-python tools/make_synthetic_voc.py data/synthetic/VOCdevkit
+yolo-plugins make-synthetic-voc data/synthetic/VOCdevkit
 """
 
 import argparse

@@ -1,7 +1,7 @@
 """Measures YOLOv5's anchors on the objects of a data set and, where their recall is low, fits better ones.
 
-python tools/analysis/optimize_anchors.py --data data/screws/data.yaml --img-size 640
-python tools/analysis/optimize_anchors.py --config configs/yolov5_s_screws.py
+yolo-plugins optimize-anchors --data data/screws/data.yaml --img-size 640
+yolo-plugins optimize-anchors --config configs/yolov5_s_screws.py
 
 A config gives its training set and the size of the pictures; --data takes the place of its pictures. The last line is
 config text for `model.bbox_head`.

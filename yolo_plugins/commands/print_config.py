@@ -1,8 +1,8 @@
 """Prints a config as it is trained, or what differs between two: `model.neck.widen_factor: 0.25 -> 0.5`.
 
-python tools/print_config.py configs/yolov5_n_voc.py --cfg-options img_size=416
-python tools/print_config.py yolov5_n_voc --diff yolov5_s_voc
-python tools/print_config.py yolov5_n_voc --diff work_dirs/yolov5_n_voc/yolov5_n_voc.py
+yolo-plugins print-config yolov5_n_voc --cfg-options img_size=416
+yolo-plugins print-config yolov5_n_voc --diff yolov5_s_voc
+yolo-plugins print-config yolov5_n_voc --diff work_dirs/yolov5_n_voc/yolov5_n_voc.py
 """
 
 import argparse

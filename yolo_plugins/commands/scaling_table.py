@@ -1,6 +1,6 @@
 """Prints the tables of Scaled-YOLOv4's scaling theory: the article's figures, the formulas, modules counted by torch.
 
-python tools/analysis/scaling_table.py --layers 8 --channels 256 --size 40
+yolo-plugins scaling-table --layers 8 --channels 256 --size 40
 
 Costs are multiply-accumulates (MACs) of one map; docs/scaling.md derives the formulas.
 """

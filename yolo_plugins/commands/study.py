@@ -1,7 +1,7 @@
 """Runs a study, every model with every seed, and writes its tables. Stopped at any moment, the same command goes on.
 
-python tools/study.py configs/study_voc.py --jobs 2
-python tools/study.py configs/study_voc.py --jobs 8 --gpus 1 --slurm PARTITION --slurm-options time=1440 cpus_per_task=8
+yolo-plugins study study_voc --jobs 2
+yolo-plugins study study_voc --jobs 8 --gpus 1 --slurm PARTITION --slurm-options time=1440 cpus_per_task=8
 """
 
 import argparse

@@ -1,14 +1,13 @@
 """Evaluates a checkpoint on the test set of its config, or compares two on the same pictures.
 
-python tools/test.py work_dirs/yolov5_n_voc/epoch_200.pth --report report
-python tools/test.py configs/yolov5_n_voc.py work_dirs/yolov5_n_voc/epoch_200.pth
-python tools/test.py configs/yolov5_n_voc.py --weights yolov5n.pt
-python tools/test.py work_dirs/a/epoch_200.pth work_dirs/b/epoch_200.pth --report comparison
+yolo-plugins test work_dirs/yolov5_n_voc/epoch_200.pth --report report
+yolo-plugins test yolov5_n_voc work_dirs/yolov5_n_voc/epoch_200.pth
+yolo-plugins test yolov5_n_voc --weights yolov5n.pt
+yolo-plugins test work_dirs/a/epoch_200.pth work_dirs/b/epoch_200.pth --report comparison
 """
 
 import argparse
 import contextlib
-import shlex
 import sys
 from pathlib import Path
 from typing import Any
@@ -25,7 +24,7 @@ from yolo_plugins.cli import (
 from yolo_plugins.config import load_config
 from yolo_plugins.config_check import require
 from yolo_plugins.errors import UsageError
-from yolo_plugins.masking import mask_arguments
+from yolo_plugins.masking import command_line
 
 
 def parse_args() -> argparse.Namespace:
@@ -61,7 +60,7 @@ def main() -> None:
         if args.out:
             write_atomically(args.out, text.encode())
         if write:
-            write(*tested, args.report, shlex.join(mask_arguments(sys.argv)))
+            write(*tested, args.report, command_line())
 
 
 def _report_writer(folder: Path) -> Any:

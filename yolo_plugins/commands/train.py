@@ -1,6 +1,6 @@
 """Trains the detector of a config.
 
-python tools/train.py configs/yolov5_n_voc.py
+yolo-plugins train yolov5_n_voc
 """
 
 import argparse

@@ -1,8 +1,8 @@
 """Checks every list, annotation and picture of a data set and lists every fault at once.
 
-python tools/verify.py --data data/screws/data.yaml
-python tools/verify.py --data data/VOCdevkit --official
-python tools/verify.py --config configs/yolov5_s_screws.py
+yolo-plugins verify --data data/screws/data.yaml
+yolo-plugins verify --data data/VOCdevkit --official
+yolo-plugins verify --config configs/yolov5_s_screws.py
 
 A config gives folders, splits, classes, `others` and `clip` of training, validation and test; --data takes the place of
 its pictures. Warnings are no faults. Exit status 0 when all is sound, 1 otherwise.

@@ -37,7 +37,7 @@ def find_datasets(
         raise UsageError("no pictures are named: give own ones by --data, or a config by --config")
     if name is None and options:
         raise UsageError("--cfg-options changes a config: give one by --config")
-    empty = {"model": {}, **{loader: {"dataset": {"splits": []}} for loader in LOADERS}}
+    empty: dict[str, dict] = {"model": {}, **{loader: {"dataset": {"splits": []}} for loader in LOADERS}}
     config = Config(empty) if name is None else load_config(name, options)
     use_data(config, data, classes, loaders)
     configs: list[dict] = []

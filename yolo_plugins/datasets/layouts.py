@@ -67,27 +67,27 @@ def find_layout(path: str | Path) -> Layout:
     if not path.exists():
         raise UsageError(f"{path}: no such file or folder; give {LOOKED_FOR}")
     yaml = yolo.find_data_yaml(path)
-    found = {"YOLO": (yaml, []) if yaml else None, "COCO": coco.find_splits(path)}
-    found["VOC"] = voc.find_splits(path) if path.is_dir() else None
-    names = [name for name, place in found.items() if place]
-    if len(names) > 1:
+    places: dict[str, tuple[Path, list[str]] | None] = {
+        "YOLO": (yaml, []) if yaml else None,
+        "COCO": coco.find_splits(path),
+        "VOC": voc.find_splits(path),
+    }
+    found = {name: place for name, place in places.items() if place}
+    if len(found) > 1:
         raise UsageError(
-            f"{path}: is in {' and in '.join(names)} layout at once; name the data.yaml, the annotation file or the "
+            f"{path}: is in {' and in '.join(found)} layout at once; name the data.yaml, the annotation file or the "
             "folder that you mean"
         )
-    if not names:
+    if not found:
         raise UsageError(f"{path}: no annotated pictures found; looked for {LOOKED_FOR}")
-    root, splits = found[names[0]]
     if yaml:
         data = yolo.read_data_yaml(yaml)
         return Layout("YOLO", "YOLODataset", str(yaml), {split: [split] for split in data.splits}, data.names)
-    module, dataset = (coco, "COCODataset") if names == ["COCO"] else (voc, "VOCDataset")
-    classes = module.find_classes(root, splits)
+    ((name, (root, splits)),) = found.items()
+    classes = (coco if name == "COCO" else voc).find_classes(root, splits)
     if not classes:
-        raise UsageError(
-            f"{path}: no class in its {names[0]} annotations ({some(splits)}); annotate some objects first"
-        )
-    return Layout(names[0], dataset, str(root), _by_role(splits), classes)
+        raise UsageError(f"{path}: no class in its {name} annotations ({some(splits)}); annotate some objects first")
+    return Layout(name, f"{name}Dataset", str(root), _by_role(splits), classes)
 
 
 def _by_role(splits: Sequence[str]) -> dict[str, list[str]]:
@@ -182,7 +182,9 @@ def _splits_for(loader: str, layout: Layout, data: str, needed: bool) -> list[st
     if needed:
         present = some([split for splits in layout.splits.values() for split in splits])
         wanted = " or ".join(role for role in _TAKES[loader] if role in ("train", "val", "test"))
-        raise UsageError(f"{data}: has no {wanted} split for the {loader}; it has {present}; add one ({layout.name})")
+        raise UsageError(
+            f"{data}: has no {wanted} split, which the {loader} takes; it has {present}: add one, or name the whole"
+        )
     return []
 
 

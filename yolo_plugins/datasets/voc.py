@@ -195,6 +195,8 @@ def find_splits(folder: Path) -> tuple[Path, list[str]] | None:
     These are a VOCdevkit folder, one VOC20xx folder of it, and a folder of XML files beside their pictures, or of such
     folders.
     """
+    if not folder.is_dir():
+        return None
     if _is_year(folder):
         folder = folder.absolute()
         return folder.parent, _year_splits(folder)

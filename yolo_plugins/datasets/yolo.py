@@ -95,7 +95,7 @@ def _load(path: Path) -> Any:
         return yaml.load(path.read_text(encoding="utf-8-sig"), _PlainLoader)  # its loader makes plain values only
     except OSError as error:
         raise UsageError(f"{path}: cannot read it ({error.strerror}); give the data.yaml of your pictures") from error
-    except UnicodeError as error:
+    except UnicodeDecodeError as error:
         raise UsageError(f"{path}: is not UTF-8 text ({error.reason}); save it as UTF-8") from error
     except yaml.YAMLError as error:
         mark = getattr(error, "problem_mark", None)

@@ -27,7 +27,7 @@ class YOLODataset(DetectionDataset):
         data = read_data_yaml(self.data_root)
         rules = self.metainfo["classes"], self.others, self.clip, self.report
         label_files = LabelFiles()
-        pictures = []
+        pictures: list[Path] = []
         for split in self.splits:
             with reporting(self.report):
                 pictures += list_pictures(data, split)

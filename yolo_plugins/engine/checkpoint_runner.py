@@ -26,6 +26,7 @@ from yolo_plugins.engine.unwrapped import unwrapped
 from yolo_plugins.engine.work_dir import recorded_epochs
 from yolo_plugins.errors import UsageError
 from yolo_plugins.faults import first_line
+from yolo_plugins.models.layers import Freezable
 from yolo_plugins.protocol import FROM_SCRATCH, INITIAL_WEIGHTS, Recipe, continued, first_of
 
 SMALLER_STEPS = "lower optim_wrapper.optimizer.lr or lengthen the warm-up; earlier checkpoints are sound"
@@ -77,9 +78,11 @@ class CheckpointRunner(Runner):
 
     def _check_something_is_kept(self, recipe: Recipe) -> None:
         """Refuses to keep random weights, or the statistics that a norm begins with, as they are."""
+        if recipe[INITIAL_WEIGHTS] != FROM_SCRATCH or not isinstance(unwrapped(self.model), Freezable):
+            return
         model = self.cfg.get("model") or {}
         for key, off in (("freeze", None), ("norm_eval", False)):
-            if model.get(key, off) is not off and recipe[INITIAL_WEIGHTS] == FROM_SCRATCH:
+            if model.get(key, off) is not off:
                 raise UsageError(
                     f"model.{key}={model[key]!r} keeps what the model begins with, which is random: start from weights "
                     f"by --weights FILE, or train from scratch with --cfg-options model.{key}={off}"

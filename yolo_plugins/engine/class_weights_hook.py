@@ -36,7 +36,7 @@ class ClassWeightsHook(Hook):
             UsageError: The loss takes none, or they do not fit the classes of the training set.
         """
         model, dataset = unwrapped(runner.model), runner.train_dataloader.dataset
-        loss = getattr(getattr(model, "bbox_head", None), "loss_module", None)
+        loss: Any = getattr(getattr(model, "bbox_head", None), "loss_module", None)
         if not hasattr(loss, "class_weights"):
             kind = type(getattr(model, "bbox_head", model)).__name__
             raise UsageError(f"class_weights={self._weights!r}: {kind} takes none, only YOLOLoss does; remove the key")

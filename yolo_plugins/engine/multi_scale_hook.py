@@ -41,7 +41,7 @@ class MultiScaleHook(Hook):
 
     def before_train_iter(self, runner: Runner, batch_idx: int, data_batch: Any = None) -> None:
         """Draws the size."""
-        model = unwrapped(runner.model)
+        model: Any = unwrapped(runner.model)
         key = (runner.seed, runner.epoch, batch_idx)
         height_width = data_batch["inputs"][0].shape[-2:]
         model.data_preprocessor.train_hw = drawn_hw(height_width, self._spread, max(model.backbone.out_strides), key)

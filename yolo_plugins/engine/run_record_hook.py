@@ -1,8 +1,6 @@
 """Measures each epoch and keeps `work_dir/record.json` up to date."""
 
 import contextlib
-import shlex
-import sys
 import time
 import warnings
 from datetime import UTC, datetime
@@ -24,7 +22,7 @@ from yolo_plugins.engine.unwrapped import unwrapped
 from yolo_plugins.engine.work_dir import RECORD
 from yolo_plugins.errors import UsageError
 from yolo_plugins.files import keep_aside
-from yolo_plugins.masking import mask_arguments
+from yolo_plugins.masking import command_line
 from yolo_plugins.protocol import loss_name, protocol_of, sha256_of
 from yolo_plugins.record import RECORD_VERSION, EpochRow, Record, read_record, summarize_epochs, write_record
 from yolo_plugins.registry import HOOKS
@@ -216,7 +214,7 @@ def _describe(runner: Runner, device: torch.device) -> Record:
         "protocol": protocol,
         "protocol_sha256": sha256_of(protocol),
         "loss": loss_name(runner.cfg.to_dict()),
-        "command": f"{sys.argv[0]} {shlex.join(mask_arguments(sys.argv[1:]))}".strip(),
+        "command": command_line(),
         "started": datetime.now(UTC).isoformat(timespec="seconds"),
         "resumed_after": [],
         "seed": runner.seed,

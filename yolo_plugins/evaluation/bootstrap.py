@@ -63,7 +63,7 @@ def interval(resampled: Floats, score: float) -> tuple[float, float]:
     """The bias-corrected percentile interval of a score (Efron 1981), which claims 95 %.
 
     Resamples of a few pictures have a higher AP than the pictures; that is what the correction is for. How often the
-    interval holds the truth is told by tools/analysis/check_statistics.py.
+    interval holds the truth is told by yolo-plugins check-statistics.
 
     Args:
         resampled: (R,) the score of each resample; those without one, nan, are left out.

@@ -1,5 +1,6 @@
 """`Detector`: a file of weights that takes pictures from anywhere and gives named boxes."""
 
+import sys
 import warnings
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -131,7 +132,7 @@ class Results(Iterator[Result]):
         self.source = source
         self._detector = detector
         self._given = 0
-        self._results = self._run(progress and source.length is not None and source.length > 1)
+        self._results = self._run(progress and (source.length or 0) > 1 and _is_watched())
 
     def __next__(self) -> Result:
         """The next one.
@@ -144,7 +145,7 @@ class Results(Iterator[Result]):
         return result
 
     def _run(self, progress: bool) -> Iterator[Result]:
-        with tqdm(total=self.source.length, unit="picture", disable=None if progress else True) as bar:
+        with tqdm(total=self.source.length, unit="picture", disable=not progress) as bar:
             batch: list[Picture] = []
             for item in self.source:
                 if isinstance(item, UsageError):
@@ -165,6 +166,11 @@ class Results(Iterator[Result]):
             raise fault
         self.faults.append(str(fault))
         warnings.warn(str(fault), UnreadablePicture, stacklevel=4)
+
+
+def _is_watched() -> bool:
+    """Whether somebody looks on, at a terminal or in a notebook."""
+    return sys.stderr.isatty() or "ipykernel.zmqshell" in sys.modules
 
 
 def _device(device: str | torch.device) -> torch.device:

@@ -76,29 +76,30 @@ def load_named_detector(
         UsageError: As `load_config`, `config_from_checkpoint` and `load_any_weights`; or they do not fit.
     """
     content, filename = load_any_weights(weights), str(weights)
+    chosen = _config_for(content, config, options, filename)
+    require(chosen, "test_dataloader")
+    change(chosen)
+    init_default_scope(chosen.get("default_scope", "yolo_plugins"))
     own_names = names_in_checkpoint(content, filename)
-    if isinstance(config, Config):
-        config = complete_config(copy.deepcopy(config), options, config.filename)
-    elif config is not None or (config := _official_config(content)):
-        config = load_config(str(config), options)
-    else:
-        config = config_from_checkpoint(content, filename, options)
-    require(config, "test_dataloader")
-    change(config)
-    init_default_scope(config.get("default_scope", "yolo_plugins"))
     if own_names:
-        check_class_names(content, _stated_names(config), filename)
-        _take_number(config, len(own_names))
-    names = own_names or tuple(class_names(config))
-    detector = MODELS.build(config.model)
+        check_class_names(content, _stated_names(chosen), filename)
+        _take_number(chosen, len(own_names))
+    names = own_names or tuple(class_names(chosen))
+    detector = MODELS.build(chosen.model)
     check_num_classes(detector, names, filename)
-    return config, _deployed(detector, content, config, names, filename, device), names
+    return chosen, _deployed(detector, content, chosen, names, filename, device), names
 
 
-def _official_config(content: Mapping[str, Any]) -> Path | None:
-    """The config of an official model, which a file names, but which is ours; None for other weights."""
-    known = {path.stem: path for path in (REPO / "configs").glob("*_coco.py")}
-    return known.get(f"{stated(content, 'model')}_coco")
+def _config_for(
+    content: Mapping[str, Any], given: str | Path | Config | None, options: Sequence[str], filename: str
+) -> Config:
+    """The config that is given, or else the file's own; for an official model, which the file names, one of ours."""
+    if isinstance(given, Config):
+        return complete_config(copy.deepcopy(given), options, given.filename)
+    if given is None and not stated(content, "cfg"):
+        ours = {path.stem: path for path in (REPO / "configs").glob("*_coco.py")}
+        given = ours.get(f"{stated(content, 'model')}_coco")
+    return config_from_checkpoint(content, filename, options) if given is None else load_config(str(given), options)
 
 
 def _take_number(config: Config, number: int) -> None:

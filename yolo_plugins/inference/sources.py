@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
+from yolo_plugins.datasets.from_config import find_datasets
 from yolo_plugins.datasets.images import IMAGE_SUFFIXES, image_array, read_image
 from yolo_plugins.errors import UsageError
 from yolo_plugins.inference.download import downloaded, is_address, name_of
@@ -98,6 +99,21 @@ def open_source(source: Any, without: Path | None = None) -> Source:
         f"a {type(source).__name__} is no source of pictures: give a path, an address, an array, a Pillow picture, the "
         "number of a camera, or a list of these"
     )
+
+
+def open_data(data: str) -> Source:
+    """The pictures of the test split of own data, or of what stands for one.
+
+    Args:
+        data: As for `find_layout`.
+
+    Raises:
+        UsageError: They cannot be read, or have no such split.
+    """
+    (dataset,) = find_datasets(None, data=data, loaders=["test_dataloader"])
+    paths = [Path(picture.img_path) for picture in dataset.read_pictures()]
+    root = Path(os.path.commonpath([str(path.parent) for path in paths] or [data]))
+    return _of_files(paths, root, f"{data}: no picture found")
 
 
 def _joined(sources: Sequence[Source]) -> Source:

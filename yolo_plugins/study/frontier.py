@@ -4,10 +4,7 @@ Files in, files out, no torch. `model_choice` reads the laws back.
 """
 
 import math
-import os
 import platform
-import shlex
-import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 from importlib.metadata import version
@@ -17,6 +14,7 @@ import pandas as pd
 
 from yolo_plugins import __version__
 from yolo_plugins.errors import UsageError
+from yolo_plugins.masking import command_line
 from yolo_plugins.study.laws.fits import GroupFit, StudyFits, fit_study, fits_table, front_of
 from yolo_plugins.study.report.figures import Trend, save_study
 from yolo_plugins.study.report.page import Report, write_report
@@ -192,8 +190,7 @@ def _bars(study: Study) -> pd.DataFrame | None:
 def _commands(study: Study) -> tuple[str, ...]:
     """What led here: the trainings, then this command; as typed in the folder where they began."""
     trainings = [] if study.runs is None else study.runs["command"].drop_duplicates().tolist()
-    program, *arguments = sys.argv
-    commands = (*trainings, f"{os.path.relpath(program)} {shlex.join(arguments)}")
+    commands = (*trainings, command_line())
     return tuple(text if text.startswith("yolo-plugins ") else f"python {text}" for text in commands)
 
 

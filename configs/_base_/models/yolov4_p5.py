@@ -16,6 +16,6 @@ model = dict(
         loss=dict(type="YOLOLoss", reference_size=None, balance=(4.0, 1.0, 0.4)),
         class_prior_offset=0.99,
     ),
-    # evaluation; for pictures to look at, tools/infer.py takes 0.25 and 0.45
+    # evaluation; for pictures to look at, yolo-plugins infer takes 0.25 and 0.45
     test_cfg=dict(score_thr=0.001, iou_threshold=0.65, multi_label=True, nms_pre=30000, max_per_img=300),
 )

@@ -59,7 +59,13 @@ class YOLOv4Tiny(Freezable, BaseModule):
         self.blocks = nn.ModuleList(CSPOSA(channels, **layer) for channels in blocks)
         self.pool = nn.MaxPool2d(2)
         self.last = ConvBNAct(2 * blocks[-1], 2 * blocks[-1], 3, **layer)
-        stages = [[self.stem[0]], [self.stem[1], self.blocks[0]], [self.blocks[1]], [self.blocks[2]], [self.last]]
+        stages: list[list[nn.Module]] = [
+            [self.stem[0]],
+            [self.stem[1], self.blocks[0]],
+            [self.blocks[1]],
+            [self.blocks[2]],
+            [self.last],
+        ]
         freeze_stages(stages, frozen_stages, "YOLOv4Tiny")
         self.out_channels = [blocks[-1], 2 * blocks[-1]]
         self.out_strides = [16, 32]

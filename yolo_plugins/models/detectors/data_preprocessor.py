@@ -40,7 +40,7 @@ class YOLODataPreprocessor(BaseDataPreprocessor):
         # bytes travel, a quarter of the floats; the device converts and reorders them
         inputs = inputs.to(self.device, non_blocking=True).flip(1)
         inputs = inputs.to(torch.float32, memory_format=torch.channels_last)
-        samples = data.get("data_samples")
+        samples: Any = data.get("data_samples")
         if training and self.train_hw not in (None, inputs.shape[2:]):
             samples = samples if isinstance(samples, TrainingSamples) else TrainingSamples(samples)
             samples = samples.scaled(self.train_hw[1] / inputs.shape[3], self.train_hw[0] / inputs.shape[2])

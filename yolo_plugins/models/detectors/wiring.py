@@ -19,7 +19,7 @@ _GRIDS = ("anchor_generator", "prior_generator", "bbox_coder")  # arguments of M
 _TRIAL_CELLS = 4  # of the coarsest map's sides
 
 
-def build_backbone(cfg: dict, freeze: int | str | None) -> nn.Module:
+def build_backbone(cfg: dict, freeze: int | str | None) -> Any:
     """Builds a backbone of which training leaves a part as it is.
 
     Args:

@@ -4,7 +4,7 @@ Source: design of MMDetection's single-stage detectors. Channels and strides are
 config never types them twice.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from mmdet.structures import DetDataSample
@@ -46,6 +46,9 @@ class YOLODetector(Freezable, BaseModel):
     """
 
     undoes_padding = True
+    backbone: Any  # what a registry builds
+    neck: Any
+    bbox_head: Any
 
     def __init__(
         self,
@@ -62,10 +65,10 @@ class YOLODetector(Freezable, BaseModel):
         super().__init__(MODELS.build(data_preprocessor), init_cfg)
         if bbox_head is None:
             raise UsageError("model.bbox_head is missing; write for example bbox_head=dict(type='YOLOAnchorHead', ...)")
-        self.backbone: Any = build_backbone(backbone, freeze)
+        self.backbone = build_backbone(backbone, freeze)
         self.norm_eval = norm_eval
         self.neck, channels, self.strides = build_neck(neck, self.backbone.out_channels, self.backbone.out_strides)
-        self.bbox_head: Any = build_head(bbox_head, channels, self.strides, train_cfg, test_cfg)
+        self.bbox_head = build_head(bbox_head, channels, self.strides, train_cfg, test_cfg)
         guard_strided_1x1(self)
 
     @property
@@ -91,7 +94,8 @@ class YOLODetector(Freezable, BaseModel):
 
     def forward(self, inputs: Tensor, data_samples: Any = None, mode: str = "tensor") -> Any:
         """What `loss` or `predict` gives, by `mode`; or, of "tensor", the head's raw outputs."""
-        return {"loss": self.loss, "predict": self.predict, "tensor": self._forward}[mode](inputs, data_samples)
+        modes: dict[str, Callable[..., Any]] = {"loss": self.loss, "predict": self.predict, "tensor": self._forward}
+        return modes[mode](inputs, data_samples)
 
     def _forward(self, batch_inputs: Tensor, batch_data_samples: object = None) -> tuple[Tensor, ...]:
         """(N, 3, H, W) in 0..1 -> the head's raw outputs, fine to coarse, (N, A, H_i, W_i, 5 + K)."""
