@@ -42,7 +42,7 @@ from yolo_plugins.config import load_config
 from yolo_plugins.engine import YOLORunner
 from yolo_plugins.errors import UsageError
 from yolo_plugins.faults import explain
-from yolo_plugins.inference import load_detector
+from yolo_plugins.inference import Detector, load_detector
 from yolo_plugins.models.backbones.pretrained import read_pretrained
 from yolo_plugins.registry import MODELS
 from yolo_plugins.testing.benchmark import benchmark_eval
@@ -283,6 +283,7 @@ DOORS: dict[str, Callable[[Path], object]] = {
     "our reader": load_checkpoint,
     "--weights": official,
     "infer.py": infer,
+    "Detector": Detector,
     "convert_weights.py": convert,
     "test.py --deploy": lambda path: load_detector(load_config("yolov5_pico_demo"), path),
     "convert darknet": darknet,
