@@ -1,4 +1,4 @@
-"""Official files with the weights of a state dict, as the releases pickle them."""
+"""Files of weights: official ones with those of a state dict, as the releases pickle them, and one of ours."""
 
 from pathlib import Path
 from typing import Any
@@ -7,6 +7,10 @@ import numpy as np
 import pytest
 import torch
 from torch import Tensor, nn
+
+from yolo_plugins.config import load_config
+from yolo_plugins.datasets.coco import COCO_CLASSES
+from yolo_plugins.registry import MODELS
 
 
 def nested_module(state_dict: dict[str, Tensor]) -> nn.Module:
@@ -34,6 +38,14 @@ def write_official(
     if names is not None:
         model.names = names
     torch.save({"epoch": -1, "model": model, "ema": None, **more}, path)
+    return path
+
+
+def coco_weights(path: Path) -> Path:
+    """Writes random weights of YOLOv5-n with COCO's classes, as a checkpoint of ours."""
+    model = MODELS.build(load_config("yolov5_n_coco").model)
+    meta = {"dataset_meta": {"classes": COCO_CLASSES}}
+    torch.save({"state_dict": model.state_dict(), "meta": meta}, path)
     return path
 
 

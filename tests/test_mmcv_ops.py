@@ -187,8 +187,8 @@ import mmdet, numpy, torch
 from mmdet.apis import inference_detector, init_detector
 from mmengine.config import Config
 picture = numpy.random.default_rng(0).integers(0, 256, (60, 90, 3), numpy.uint8)
-torch.manual_seed(0)
 for name in NAMES:
+    torch.manual_seed(0)
     config = Config.fromfile(Path(mmdet.__file__).parent / ".mim" / "configs" / name)
     config.model.backbone.init_cfg = None
     config.model.test_cfg.setdefault("rcnn", {}).update(score_thr=0.0)

@@ -158,13 +158,13 @@ def read_models(names: Sequence[str], weights: str | None) -> list[tuple[str | N
 
     Args:
         names: As given.
-        weights: `--weights`, in place of a checkpoint.
+        weights: `--weights`, the last of the models, whose classes may be others.
 
     Returns:
         (config, or None for the one in the checkpoint; file of weights) of the one or two models.
 
     Raises:
-        UsageError: There are none, more, or a config without a checkpoint.
+        UsageError: There are none, more, or a config without a checkpoint, or `weights` without a config.
     """
     models: list[tuple[str | None, str]] = []
     config, unused = None, None
@@ -174,10 +174,10 @@ def read_models(names: Sequence[str], weights: str | None) -> list[tuple[str | N
             unused = None
         else:
             config = unused = name
-    if weights and (models or len(names) != 1):
-        raise UsageError(f"--weights {weights}: give one config with it, and no checkpoint")
+    if weights and (not config or len(models) > 1):
+        raise UsageError(f"--weights {weights}: give a config with it, and at most one checkpoint to compare it with")
     if weights:
-        return [(config, weights)]
+        return [*models, (config, weights)]
     if unused or not models:
         raise UsageError(f"{unused or 'no model'}: give a checkpoint after a config, or --weights FILE")
     if len(models) > 2:

@@ -143,7 +143,7 @@ def test_two_layouts_in_one_folder_are_told_and_each_can_be_named(layouts, tmp_p
         find_layout(root)
     assert find_layout(root / "data.yaml").name == "YOLO"
     (root / "other.yaml").write_text("names: [a]")
-    with pytest.raises(UsageError, match=r"both: holds data\.yaml and other\.yaml; name the one"):
+    with pytest.raises(UsageError, match=r"both: holds data\.yaml, other\.yaml; name the one"):
         find_layout(root)
 
 
@@ -168,6 +168,17 @@ def test_single_annotation_file_is_for_test_and_names_no_split(layouts, tmp_path
         assert len(build(config, "test_dataloader")) == 6
         with pytest.raises(UsageError, match="has no val or test split"):
             config_with(path)
+
+
+def test_fault_of_the_only_annotation_file_is_told(layouts, tmp_path):
+    (tmp_path / "labels.json").write_text('{"images": [')
+    with pytest.raises(UsageError, match=r"labels\.json: malformed JSON"):
+        find_layout(tmp_path / "labels.json")
+    root = shutil.copytree(layouts["voc"], tmp_path / "voc")
+    for path in root.glob("VOC2007/Annotations/*.xml"):
+        path.write_text("<annotation>")
+    with pytest.raises(UsageError, match=r"train_00.\.xml: malformed XML"):
+        find_layout(root)
 
 
 def test_export_of_roboflow_in_each_format_is_read_alike(drawn, tmp_path):

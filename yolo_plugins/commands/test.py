@@ -4,6 +4,7 @@ yolo-plugins test work_dirs/yolov5_n_voc/epoch_200.pth --report report
 yolo-plugins test yolov5_n_voc work_dirs/yolov5_n_voc/epoch_200.pth
 yolo-plugins test yolov5_n_voc --weights yolov5n.pt
 yolo-plugins test work_dirs/a/epoch_200.pth work_dirs/b/epoch_200.pth --report comparison
+yolo-plugins test yolov5_n_finetune work_dirs/yolov5_n_finetune/epoch_10.pth --weights yolov5n.pt --report comparison
 """
 
 import argparse
@@ -85,7 +86,7 @@ def _test(args: argparse.Namespace, name: str | None, checkpoint: str) -> tuple[
     require(config, "test_dataloader")
     say(use_data(config, args.data, args.classes, ["test_dataloader"]))
     config.work_dir, config.launcher, config.load_from = args.work_dir or config.work_dir, args.launcher, checkpoint
-    take_weights(config, args.weights)
+    take_weights(config, checkpoint if checkpoint == args.weights else None)
     if args.deploy:
         config.load_from = None  # the deploy form takes them
     runner = YOLORunner.from_cfg(config)

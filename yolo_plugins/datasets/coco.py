@@ -9,7 +9,7 @@ import json
 import os
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from itertools import chain
 from pathlib import Path
 from typing import Any
@@ -24,6 +24,7 @@ from yolo_plugins.datasets.annotation import (
     check_boxes,
     label_classes,
     refuse,
+    reporting,
 )
 from yolo_plugins.errors import UsageError
 
@@ -98,18 +99,24 @@ def find_classes(data_root: Path, splits: Sequence[str]) -> tuple[str, ...]:
     """The categories of some splits in the order of their ids; a file that cannot be read is passed over.
 
     A category of which there is no object is left out where it is the `supercategory` of others, as Roboflow's first.
+
+    Raises:
+        UsageError: No file can be read; tells the fault of the first.
     """
+    faults: list[str] = []
     found: dict[str, None] = {}
     used: set[str] = set()
     above: set[str] = set()
     for split in splits:
-        with suppress(UsageError), _no_garbage_collection():
+        with reporting(faults.append), _no_garbage_collection():
             file = _InstancesFile(instances_path(data_root, split), report=lambda _: None)
             categories = file.by_id("categories", _CATEGORY)
             found |= {categories[number]["name"]: None for number in sorted(categories, key=_by_kind)}
             above |= {entry["supercategory"] for entry in categories.values() if _is_below_another(entry)}
             named = {entry["category_id"] for _, entry in file.entries("annotations", {"category_id": _is_id})}
             used |= {entry["name"] for number, entry in categories.items() if number in named}
+    if faults and not found:
+        raise UsageError(faults[0])
     return tuple(name for name in found if name in used or name not in above)
 
 

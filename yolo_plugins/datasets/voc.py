@@ -8,7 +8,6 @@ import math
 import os
 import xml.etree.ElementTree as ET
 from collections.abc import Sequence
-from contextlib import suppress
 from pathlib import Path
 
 import numpy as np
@@ -21,6 +20,7 @@ from yolo_plugins.datasets.annotation import (
     check_boxes,
     label_classes,
     refuse,
+    reporting,
 )
 from yolo_plugins.datasets.images import IMAGE_SUFFIXES
 from yolo_plugins.errors import UsageError
@@ -219,13 +219,20 @@ def _year_splits(year: Path) -> list[str]:
 
 
 def find_classes(data_root: Path, splits: Sequence[str]) -> tuple[str, ...]:
-    """The names that occur in the annotations of some splits, sorted; what cannot be read is passed over."""
+    """The names that occur in the annotations of some splits, sorted; what cannot be read is passed over.
+
+    Raises:
+        UsageError: There are no names because of a fault; tells the first.
+    """
+    faults: list[str] = []
     found: set[str] = set()
     for entry in splits:
-        with suppress(UsageError):
+        with reporting(faults.append):
             for _, path in split_files(data_root, entry)[1]:
-                with suppress(UsageError):
+                with reporting(faults.append):
                     found.update(_text(node, "name") for node in _parse(path).findall("object"))
+    if faults and not found:
+        raise UsageError(faults[0])
     return tuple(sorted(found - {""}))
 
 

@@ -24,6 +24,7 @@ from yolo_plugins.datasets.annotation import (
 )
 from yolo_plugins.datasets.images import IMAGE_SUFFIXES
 from yolo_plugins.errors import UsageError
+from yolo_plugins.faults import some
 
 SPLITS = ("train", "val", "test")
 YAML_SUFFIXES = (".yaml", ".yml")
@@ -357,7 +358,7 @@ def find_data_yaml(path: Path) -> Path | None:
     found = [file for file in sorted(path.iterdir()) if file.suffix.lower() in YAML_SUFFIXES] if path.is_dir() else []
     found = [file for file in found if _may_be_data(file)]
     if len(found) > 1:
-        raise UsageError(f"{path}: holds {' and '.join(file.name for file in found)}; name the one that you mean")
+        raise UsageError(f"{path}: holds {some([file.name for file in found])}; name the one that you mean")
     return found[0] if found else None
 
 

@@ -39,7 +39,7 @@ class Coverage:
 
 
 def assess(
-    pictures: int, samples: int, seed: int, mode: str, progress: Callable[[], object] = lambda: None
+    pictures: int, samples: int, seed: int, mode: str = "area", progress: Callable[[], object] = lambda: None
 ) -> Coverage:
     """Scores samples of a population and compares their intervals with its score.
 
