@@ -80,10 +80,10 @@ def inputs() -> Iterator[Input]:
             "infer.py",
             f"one bad picture: {name}",
             _INFER,
-            "accepted" if name == "a folder" else "refused",  # it is no picture, which is told
+            "accepted" if name == "a folder" else "refused",  # it is a sub-folder without pictures
             _bad(name),
-            _others_are_done,
-            says="bad.",
+            _three_are_done if name == "a folder" else _others_are_done,
+            says="" if name == "a folder" else "bad.",
             needs=_NEEDS,
         )
         yield Input(
@@ -139,9 +139,12 @@ def _bad(kind: str) -> Callable[[Path], None]:
 
 
 def _others_are_done(folder: Path) -> str:
+    told = "bad." in (folder / "stderr").read_text()
+    return _three_are_done(folder) if told else "the bad one is not told"
+
+
+def _three_are_done(folder: Path) -> str:
     found = json.loads((folder / "out/detections.json").read_text())
-    if "bad." not in (folder / "stderr").read_text():
-        return "the bad one is not told"
     return "" if len(found) == 3 and "bad.jpg" not in found else f"{len(found)} of 3 sound pictures are in the JSON"
 
 
