@@ -119,3 +119,14 @@ def test_a_study_is_no_model(tmp_path):
     result = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
     assert result.returncode == 1
     assert "study_voc.py is a study, no model" in result.stderr
+
+
+def test_a_study_that_could_write_no_tables_trains_nothing(tmp_path):
+    code = (
+        "import sys; sys.modules['pandas'] = None; sys.argv = ['study', 'study_demo', '--out', 'runs']\n"
+        "from yolo_plugins.commands.study import main; main()"
+    )
+    result = subprocess.run([sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert result.returncode == 1
+    assert result.stderr.endswith("pip install 'yolo_plugins[analysis]'\n"), result.stderr
+    assert not list(tmp_path.rglob("*.pth")) and not list(tmp_path.rglob("record.json"))

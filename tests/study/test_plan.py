@@ -6,7 +6,8 @@ from pathlib import Path
 import pytest
 
 from yolo_plugins.errors import UsageError
-from yolo_plugins.study.plan import plan_runs, write_tables
+from yolo_plugins.study.plan import plan_runs
+from yolo_plugins.study.run import write_tables
 from yolo_plugins.study.tables.schema import RUNS, read_table
 
 

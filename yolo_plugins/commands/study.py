@@ -45,11 +45,13 @@ def main() -> None:
         runs = plan.plan_runs(args.config, folder, args.cfg_options, gpus)
         if args.status:
             lines = status.tell_status(runs)
-        elif args.slurm:
-            slurm = executors.slurm_executors(gpus, args.slurm, args.slurm_options)
-            lines = jobs.submit_all(runs, slurm) if args.detach else plan.run_study(runs, folder, slurm, args.jobs)
+        elif args.detach:
+            lines = jobs.submit_all(runs, executors.slurm_executors(gpus, args.slurm, args.slurm_options))
         else:
-            lines = plan.run_study(runs, folder, executors.local_executors(args.jobs, gpus), args.jobs)
+            from yolo_plugins.study.run import run_study
+
+            there = executors.slurm_executors(gpus, args.slurm, args.slurm_options) if args.slurm else None
+            lines = run_study(runs, folder, there or executors.local_executors(args.jobs, gpus), args.jobs)
         for line in lines:
             print(line, flush=True)
 
