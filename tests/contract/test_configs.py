@@ -83,9 +83,13 @@ def test_data_sets_of_coco_differ_in_augmentation_alone():
     assert keys and all(key.startswith("train_dataloader.dataset.pipeline") for key in keys)
 
 
-def test_schedules_have_one_optimizer():
-    keys = differing_keys(*(f"schedules/{path.stem}" for path in (REPO / "configs/_base_/schedules").glob("*.py")))
-    assert {key for key in keys if key.startswith("optim_wrapper")} == {"optim_wrapper.clip_grad"}
+def test_schedules_have_one_optimizer_and_fine_tuning_its_rate():
+    names = {f"schedules/{path.stem}" for path in (REPO / "configs/_base_/schedules").glob("*.py")}
+    differing = [
+        {key for key in differing_keys(*some) if key.startswith("optim_wrapper")}
+        for some in (names - {"schedules/finetune_10e"}, names)
+    ]
+    assert differing == [{"optim_wrapper.clip_grad"}, {"optim_wrapper.clip_grad", "optim_wrapper.optimizer.lr"}]
 
 
 def test_scaled_yolov4_models_differ_in_size_anchors_and_loss_alone():
