@@ -117,6 +117,7 @@ def test_options_given_in_two_places_are_all_taken():
         (["my.model"], "w.pt", [("my.model", "w.pt")]),
         (["a.pth", "b.pt"], None, [(None, "a.pth"), (None, "b.pt")]),
         (["c.py", "a.pth", "b.pth"], None, [("c.py", "a.pth"), ("c.py", "b.pth")]),
+        (["c.py", "a.pth"], "w.pt", [("c.py", "a.pth"), ("c.py", "w.pt")]),
         (["c.py", "a.pth", "d.py", "b.pth"], None, [("c.py", "a.pth"), ("d.py", "b.pth")]),
     ],
 )
@@ -131,8 +132,8 @@ def test_models_are_checkpoints_each_with_the_config_before_it(names, weights, m
         (["c.py"], None, "c.py: give a checkpoint after a config, or --weights FILE"),
         (["a.pth", "c.py"], None, "c.py: give a checkpoint after a config"),
         (["a.pth", "b.pth", "c.pth"], None, "c.pth: a third checkpoint"),
-        (["c.py", "a.pth"], "w.pt", "--weights w.pt: give one config with it"),
-        ([], "w.pt", "--weights w.pt: give one config with it"),
+        (["c.py", "a.pth", "b.pth"], "w.pt", "--weights w.pt: give a config with it, and at most one checkpoint"),
+        (["a.pth"], "w.pt", "--weights w.pt: give a config with it"),
     ],
 )
 def test_models_that_do_not_go_together_are_one_line(names, weights, told):

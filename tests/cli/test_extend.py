@@ -132,7 +132,7 @@ def test_the_fourth_term_of_the_loss_is_in_the_tables_and_the_report(record, tmp
 
 def test_the_hook_ended_the_training(trained, record):
     assert (record["status"], len(record["epochs"]), record["max_epochs"]) == ("complete", 1, 3)
-    assert trained[1].splitlines()[-1] == "stopped early, after epoch 1 of 3"
+    assert "stopped early, after epoch 1 of 3" in trained[1].splitlines()
 
 
 def test_the_neck_was_trained_and_counted(record):

@@ -38,7 +38,7 @@ def train(work_dir: Path, data_root: Path, *arguments: object, path: str = "") -
 def test_a_leaf_adds_hooks_and_loggers_and_loses_none_of_ours(synthetic_voc, tmp_path):
     result = train(tmp_path / "run", synthetic_voc)
     assert result.returncode == 0, result.stderr
-    assert result.stdout.splitlines()[-1] == "stopped early, after epoch 2 of 9"
+    assert "stopped early, after epoch 2 of 9" in result.stdout.splitlines()
     record = json.loads((tmp_path / "run" / "record.json").read_text())
     assert (record["status"], len(record["epochs"]), record["max_epochs"]) == ("complete", 2, 9)
     checkpoint = torch.load(tmp_path / "run" / "epoch_2.pth", weights_only=True)

@@ -348,7 +348,7 @@ def test_a_training_starts_from_an_official_file_with_its_classes_and_anchors(sy
     [
         ("train.py", ("yolov5_n_voc", "--partial")),
         ("test.py", ("yolov5_n_voc",)),
-        ("test.py", ("yolov5_n_voc", "x.pth", "--weights", "y.pt")),
+        ("test.py", ("x.pth", "--weights", "y.pt")),
         ("infer.py", ("x.png", "--config", "yolov5_n_voc", "--out", "out")),
     ],
 )
