@@ -51,7 +51,7 @@ WRONG_VALUES: dict[str, str] = {
     "train.py: resume: epoch 1000000000.0": "The run would be over without having been.",
     "train.py: resume: optimizer is nothing": "Without its momentum the run is another one.",
     "train.py: resume: weights nan": "Nothing comes back from NaN.",
-    "train.py: resume: one flipped byte 4": "The weights are not those that were saved.",
+    "train.py: resume: one flipped byte 5": "The weights are not those that were saved.",
     "train.py: resume another recipe: train_dataloader.batch_size=8": "The run has no one batch size.",
     "train.py: resume to fewer epochs: 1": "More is done than is asked for; the schedule is past its end.",
     "train.py: a new run over another": "The earlier run's record and weights would be lost.",
