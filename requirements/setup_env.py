@@ -29,11 +29,8 @@ LOG = ROOT / ".venv.log"
 PYTHON, PACKAGES = (
     ("Scripts/python.exe", "Lib/site-packages") if os.name == "nt" else ("bin/python", "lib/python*/site-packages")
 )
-PYTHONS = (
-    (3, 11),
-    (3, 12),
-    (3, 13),
-)  # the pinned versions have wheels for these; 3.10 lacks matplotlib, pandas, pillow ...
+# The pinned versions have wheels for these; 3.10 lacks matplotlib, pandas, pillow ...
+PYTHONS = ((3, 11), (3, 12), (3, 13))
 GIB = 2**30
 # Measured for torch 2.11 with its CUDA libraries: installed; wheels waiting to be unpacked; pip's cache of them.
 VENV_GIB, DOWNLOAD_GIB, CACHE_GIB = 6.0, 3.0, 3.0

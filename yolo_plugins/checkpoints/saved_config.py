@@ -18,6 +18,7 @@ from mmengine.config import Config
 from mmengine.registry import Registry
 from mmengine.registry import registry as lookup
 
+from yolo_plugins.checkpoints.stated import stated
 from yolo_plugins.checkpoints.weights import load_any_weights
 from yolo_plugins.config import complete_config
 from yolo_plugins.errors import UsageError
@@ -61,15 +62,14 @@ def config_from_checkpoint(content: Mapping[str, Any], filename: str, options: I
         UsageError: There is no config in it; it holds something else than plain values; it needs a module that nobody
             has imported, or names a type outside the networks, data sets and transforms; or as `load_config`.
     """
-    meta = content.get("meta")
-    text = meta.get("cfg") if isinstance(meta, Mapping) else None
+    text = stated(content, "cfg")
     if not isinstance(text, str) or not text.strip():
         raise UsageError(f"{filename}: holds no config; {_REMEDY}")
-    stated = _parse(text, filename)
+    values = _parse(text, filename)
     _look_up_registered_types_only()
     MODELS.import_from_location()  # plugins too
-    _check_imports(stated.get("custom_imports"), filename)
-    config = Config({key: stated[key] for key in _KEPT if key in stated})
+    _check_imports(values.get("custom_imports"), filename)
+    config = Config({key: values[key] for key in _KEPT if key in values})
     _check_types(config.to_dict(), filename)
     return complete_config(config, options, filename)
 

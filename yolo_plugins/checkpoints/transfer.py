@@ -209,7 +209,7 @@ def _remedy(checkpoint: Mapping[str, Any], model: nn.Module, given: Mapping[str,
     remedy = (
         f"they are of {known}: give a config of it, such as {known}_voc"
         if known
-        else ("give the config it was trained with")
+        else "give the config it was trained with"
     )
     hint = ", or add --partial, which takes what fits" if by_name and _fitting(model.state_dict(), given, {}) else ""
     return remedy + hint

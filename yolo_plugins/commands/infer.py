@@ -85,7 +85,3 @@ def _source(text: str, out: Path) -> Any:
 
     is_camera = text.isascii() and text.isdecimal() and not Path(text).exists()
     return open_source(int(text) if is_camera else text, out)
-
-
-if __name__ == "__main__":
-    main()

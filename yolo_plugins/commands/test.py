@@ -61,7 +61,7 @@ def main() -> None:
         if args.out:
             write_atomically(args.out, text.encode())
         if write:
-            write(*tested, args.report, command_line())
+            write(tested, args.report, command_line())
 
 
 def _report_writer(folder: Path) -> Any:

@@ -12,7 +12,7 @@ from mmengine.hooks import Hook
 from mmengine.runner import Runner
 
 from yolo_plugins.errors import UsageError
-from yolo_plugins.evaluation.average_precision import DetectionScores, score_matches
+from yolo_plugins.evaluation.average_precision import DetectionScores
 from yolo_plugins.evaluation.detection_metric import DetectionMetric, ImageArrays, image_arrays, match_images
 from yolo_plugins.evaluation.matching import Matches
 
@@ -87,14 +87,14 @@ def test_and_keep(runner: Runner, name: str) -> tuple[dict[str, float], Tested |
     evaluator.metrics.append(keeper)
     runner.register_hook(clock, priority="LOWEST")
     metrics = runner.test()
-    if keeper.kept is None:
+    if keeper.kept is None or metric.scores is None:
         return metrics, None
     classes = tuple(metric.dataset_meta["classes"])
     images = tuple(image for _, image in keeper.kept)
     matches = match_images(list(images), len(classes), metric.mode)
     speed = Speed(clock.milliseconds(), runner.test_loop.dataloader.batch_size or 0, _describe_device(runner))
     pictures = tuple(picture for picture, _ in keeper.kept)
-    return metrics, Tested(name, classes, pictures, images, matches, score_matches(matches), speed)
+    return metrics, Tested(name, classes, pictures, images, matches, metric.scores, speed)
 
 
 def scores_per_class(runner: Runner) -> dict[str, dict]:

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from yolo_plugins.errors import UsageError
+from yolo_plugins.evaluation.average_precision import SCORES
 from yolo_plugins.evaluation.errors_by_kind import KINDS, SIZES
 from yolo_plugins.evaluation.matching import Ints
 from yolo_plugins.files import json_text, write_atomically
@@ -17,6 +18,7 @@ from yolo_plugins.results.collect import Tested
 from yolo_plugins.results.pictures import Gallery, Shown
 from yolo_plugins.results.plots import draw_precision_recall
 from yolo_plugins.results.summary import (
+    BOUNDED,
     compare,
     picture_errors,
     resample,
@@ -41,9 +43,12 @@ _KINDS = {
 }
 
 
-def write_results(*arguments: Any) -> None:
+def write_results(tested: Sequence[Tested], folder: Path, command: str) -> None:
     """`write_report` of one test, `write_comparison` of two."""
-    (write_report if len(arguments) == 3 else write_comparison)(*arguments)
+    if len(tested) == 1:
+        write_report(tested[0], folder, command)
+    else:
+        write_comparison(tested[0], tested[1], folder, command)
 
 
 def write_report(tested: Tested, folder: Path, command: str) -> None:
@@ -175,8 +180,7 @@ def _score(value: float, low: float, high: float) -> str:
 def _summary(figures: dict[str, Any]) -> list[str]:
     scores, errors = figures["scores"], figures["errors"]
     told = [
-        f"{title} is {_score(scores[name], scores[f'{name}_low'], scores[f'{name}_high'])}"
-        for name, title in (("ap50", "AP50"), ("ap50_95", "AP50-95"))
+        f"{SCORES[name]} is {_score(scores[name], scores[f'{name}_low'], scores[f'{name}_high'])}" for name in BOUNDED
     ]
     wrong = sum(sum(errors[kind]) for kind in KINDS[1:])
     return [
@@ -204,8 +208,8 @@ def _speed(figures: dict[str, Any]) -> str:
 
 def _compared_summary(figures: dict[str, Any]) -> list[str]:
     sentences = []
-    for name, title in (("ap50", "AP50"), ("ap50_95", "AP50-95")):
-        row = figures["comparison"][name]["mean"]
+    for name in BOUNDED:
+        title, row = SCORES[name], figures["comparison"][name]["mean"]
         if np.isnan(row["difference"]):
             sentences.append(f"{title} is not defined.")
             continue
@@ -266,8 +270,7 @@ def _errors_table(figures: dict[str, Any]) -> PageTable:
 
 
 def _compared_table(figures: dict[str, Any], score: str) -> PageTable:
-    title = {"ap50": "AP50", "ap50_95": "AP50-95"}[score]
-    outcome = figures["comparison"][score]
+    title, outcome = SCORES[score], figures["comparison"][score]
     rows = [("mean", figures["a"]["objects"], outcome["mean"])]
     rows += [(name, figures["a"]["classes"][name]["objects"], row) for name, row in outcome["classes"].items()]
     columns: list[Column[tuple[str, int, dict[str, float]]]] = [

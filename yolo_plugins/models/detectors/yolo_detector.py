@@ -143,9 +143,8 @@ class YOLODetector(Freezable, BaseModel):
         else:
             results = self.bbox_head.predict(self._forward(batch_inputs))
         for result, sample in zip(results, batch_data_samples, strict=True):
-            bboxes = getattr(
-                result.bboxes, "tensor", result.bboxes
-            )  # some of MMDetection's coders have their own class
+            # some of MMDetection's coders have a class of boxes of their own
+            bboxes = getattr(result.bboxes, "tensor", result.bboxes)
             result.bboxes = to_original(bboxes, sample) if rescale else bboxes
             sample.pred_instances = result
         return list(batch_data_samples)
