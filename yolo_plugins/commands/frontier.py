@@ -6,12 +6,13 @@ yolo-plugins frontier docs/results/published.csv --y ap50_95 --out frontier
 yolo-plugins frontier predict yolov5_l_voc --fits frontier
 yolo-plugins frontier compare yolov5_m_voc yolov5_repvgg_voc --fits frontier
 
-`predict --help` and `compare --help` tell the rest. Needs the extra `analysis`.
+`predict --help` and the like tell the rest. Needs the extra `analysis`.
 """
 
 import argparse
 import sys
 from collections.abc import Callable
+from importlib import import_module
 from pathlib import Path
 
 from yolo_plugins.cli import any_path, one_line_errors
@@ -20,44 +21,55 @@ from yolo_plugins.study.tables.quantities import DEFAULT_COST, DEFAULT_PERFORMAN
 X_HELP, Y_HELP = f"cost: {', '.join(costs())}", f"performance: {', '.join(performances())}"
 
 
-def parse() -> tuple[str, argparse.Namespace]:
-    """The command, one of analyse, predict and compare, and its arguments."""
-    command = sys.argv[1] if sys.argv[1:2] in (["predict"], ["compare"]) else "analyse"
-    layout = argparse.RawDescriptionHelpFormatter
-    if command == "analyse":
-        parser = argparse.ArgumentParser(description=__doc__, formatter_class=layout)
-        parser.add_argument("sources", nargs="+", type=any_path, metavar="TABLE_OR_WORK_DIR")
-        parser.add_argument("--out", type=any_path, required=True, metavar="DIR", help="for tables, figures, report")
-        parser.add_argument("--x", default=DEFAULT_COST, help=f"{X_HELP} (default: %(default)s)")
-        parser.add_argument("--y", help=f"{Y_HELP} (default: {DEFAULT_PERFORMANCE})")
-        parser.add_argument("--group", default="family", metavar="COLUMN", help="of models.csv (default: %(default)s)")
-        return command, _parse(parser, sys.argv[1:])
-    parser = argparse.ArgumentParser(prog=f"{Path(sys.argv[0]).name} {command}", formatter_class=layout)
-    for name in ("config",) if command == "predict" else ("first", "second"):
-        parser.add_argument(name, help="a config" if command == "predict" else "a model in models.csv, or a config")
+def _add_analyse(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("sources", nargs="+", type=any_path, metavar="TABLE_OR_WORK_DIR")
+    parser.add_argument("--out", type=any_path, required=True, metavar="DIR", help="for tables, figures, report")
+    parser.add_argument("--x", default=DEFAULT_COST, help=f"{X_HELP} (default: %(default)s)")
+    parser.add_argument("--y", help=f"{Y_HELP} (default: {DEFAULT_PERFORMANCE})")
+    parser.add_argument("--group", default="family", metavar="COLUMN", help="of models.csv (default: %(default)s)")
+    _add_mixed(parser)
+
+
+def _add_predict(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("config", help="a config")
+    _add_fits(parser)
+
+
+def _add_compare(parser: argparse.ArgumentParser) -> None:
+    for name in ("first", "second"):
+        parser.add_argument(name, help="a model in models.csv, or a config")
+    _add_fits(parser)
+
+
+def _add_fits(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--fits", type=any_path, required=True, metavar="DIR", help="what this tool wrote with --out")
     parser.add_argument("--x", help=f"{X_HELP} (default: that of the report)")
     parser.add_argument("--y", help=f"{Y_HELP} (default: that of the report)")
-    return command, _parse(parser, sys.argv[2:])
+    _add_mixed(parser)
 
 
-def _parse(parser: argparse.ArgumentParser, arguments: list[str]) -> argparse.Namespace:
+def _add_mixed(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--allow-mixed", action="store_true", help="compare models that were not trained alike")
-    return parser.parse_args(arguments)
+
+
+# Its arguments, and the module of `yolo_plugins.study` whose function of this name takes them and returns what is said.
+SUBCOMMANDS: dict[str, tuple[Callable[[argparse.ArgumentParser], None], str]] = {
+    "analyse": (_add_analyse, "frontier"),
+    "predict": (_add_predict, "model_choice"),
+    "compare": (_add_compare, "model_choice"),
+}
 
 
 def main() -> None:
-    command, args = parse()
+    first = sys.argv[1] if len(sys.argv) > 1 else ""
+    command = first if first in SUBCOMMANDS else "analyse"  # which alone may be left out
+    add, module = SUBCOMMANDS[command]
+    parser = argparse.ArgumentParser(
+        prog=f"{Path(sys.argv[0]).name} {command}" if first == command else None,
+        description=__doc__ if command == "analyse" else None,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    add(parser)
+    args = parser.parse_args(sys.argv[2:] if first == command else None)
     with one_line_errors():
-        print(_function(command)(**vars(args)))
-
-
-def _function(command: str) -> Callable[..., str]:
-    """What the command calls; only a report loads what draws."""
-    if command == "analyse":
-        from yolo_plugins.study.frontier import analyse
-
-        return analyse
-    from yolo_plugins.study import model_choice
-
-    return getattr(model_choice, command)
+        print(getattr(import_module(f"yolo_plugins.study.{module}"), command)(**vars(args)))
