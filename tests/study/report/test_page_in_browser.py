@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from browser_page import find_all, needs_chromium, open_chromium, page_width, wait_for, webdriver
+from browser_page import find_all, needs_chromium, nested_controls, open_chromium, page_width, wait_for, webdriver
 
 from yolo_plugins.study.report.page import Report, write_report
 
@@ -56,6 +56,11 @@ def test_browser_itself_refuses_a_request_to_a_network(browser):
     )
     assert refused == "connect-src"
     browser.get_log("browser")
+
+
+def test_no_control_stands_where_a_screen_reader_does_not_reach_it(browser):
+    assert find_all(browser, "#scatter button"), "plotly draws buttons"
+    assert nested_controls(browser) == []
 
 
 def test_header_sorts_numbers_as_numbers_then_the_other_way_round(browser, models):

@@ -146,11 +146,9 @@ def _plots(report: Report) -> dict[str, Any]:
     for x, y in itertools.product(_present(report.models, costs()), _present(report.models, performances())):
         drawn = report.models[is_drawable(report.models, x, y)]
         if not drawn.empty:
-            figure = draw_scatter(report.models, report.fits, x, y, front_of(drawn, x, y).names, report.group)
-            scatter[f"{x} {y}"] = figure.to_plotly_json()
-    lines = {
-        column: draw_curves(_epochs_of(report, row), row).to_plotly_json() for column, row in _curves(report).items()
-    }
+            front = front_of(drawn, x, y).names
+            scatter[f"{x} {y}"] = draw_scatter(report.models, report.fits, x, y, front, report.group)
+    lines = {column: draw_curves(_epochs_of(report, row), row) for column, row in _curves(report).items()}
     return {"scatter": scatter, "curves": lines}
 
 
