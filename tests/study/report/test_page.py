@@ -181,6 +181,23 @@ def test_runs_on_a_device_of_known_peak_tell_how_much_of_it_they_use(report, pag
     assert "% of the device's peak" not in Page((tmp_path / "report.html").read_text(encoding="utf-8")).words()
 
 
+def test_verdict_and_checks_of_the_predictions_have_a_place_of_their_own(report, page, tmp_path):
+    measured = report.models["ap50"]
+    predictions = report.models[["model", "family"]].assign(
+        measured=measured, predicted=measured, low=measured - 0.1, high=measured + 0.1, inside=True
+    )
+    shares = pd.DataFrame({"level": [0.5, 0.95], "covered": [0.6, 1.0]})
+    checked = dataclasses.replace(
+        report, verdict=("A claim holds.", "One does not."), leave_one_out=predictions, calibration=shares
+    )
+    write_report(tmp_path / "r.html", checked)
+    found = Page((tmp_path / "r.html").read_text(encoding="utf-8"))
+    assert found.all("strong")[0][1] == "A claim holds. One does not."
+    new = {title for _, title in found.all("h2")} - {title for _, title in page.all("h2")}
+    assert new == {"Prediction", "Calibration"}
+    assert page.all("strong") == []
+
+
 @pytest.mark.parametrize("y", ["ap50", "ap50_95", "train_loss"])  # the headline's and others
 @pytest.mark.parametrize("value", [0.0, 1.0])
 def test_a_value_at_an_end_of_its_scale_has_no_place_on_a_logarithmic_axis(report, tmp_path, y, value):

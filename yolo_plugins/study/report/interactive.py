@@ -19,7 +19,7 @@ from yolo_plugins.study.tables.families import ALL, Style, drawn_groups, group_t
 from yolo_plugins.study.tables.quantities import QUANTITIES, Quantity, costs, performances, with_unit
 from yolo_plugins.study.tables.schema import is_drawable
 
-_SYMBOLS = {  # plotly's names of matplotlib's markers
+SYMBOLS = {  # plotly's names of matplotlib's markers
     **{"o": "circle", "s": "square", "^": "triangle-up", "v": "triangle-down", "<": "triangle-left"},
     **{">": "triangle-right", "D": "diamond", "d": "diamond-tall", "P": "cross", "X": "x", "x": "x"},
     **{"p": "pentagon", "*": "star", "h": "hexagon"},
@@ -203,7 +203,7 @@ def _points_trace(points: pd.DataFrame, x: str, y: str, group: str, style: Style
         "mode": "markers",
         "name": html.escape(group_title(group), quote=False),
         "marker": {
-            **{"color": style.color, "symbol": _SYMBOLS[style.marker], "size": 11},
+            **{"color": style.color, "symbol": SYMBOLS[style.marker], "size": 11},
             "line": {"color": "white", "width": 1},
         },
         "error_y": {
