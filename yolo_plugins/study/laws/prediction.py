@@ -140,6 +140,10 @@ class StudyLaw:
         reached = self._back(self.law.predict(target, self.runs).quantile(attainable))
         return Forecast(mean[1], mean[0], mean[2], run[0], run[2], reached, self._outside(model))
 
+    def place(self, model: Mapping[str, Any], value: float, runs: int) -> float:
+        """The probability that the mean of `runs` runs of a model is below a value; otherwise as `predict`."""
+        return self.law.predict(self._target(model), runs).below(float(_transform(np.array(value), QUANTITIES[self.y])))
+
     def compare(self, first: Mapping[str, Any], second: Mapping[str, Any]) -> float:
         """The probability that the first of two models is better, over many runs, by all that is known of both.
 
