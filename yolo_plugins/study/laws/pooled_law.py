@@ -1,16 +1,17 @@
 """One law for all models: a transformed performance z against ln cost and covariates, with a level for each family.
 
-z = fixed part + level of the family + the model's own + noise of its seeds. Levels come from one distribution (partial
-pooling), the scatter may grow or shrink with cost, some coefficients are drawn to 0. The variances are averaged over, by
-importance sampling of their restricted likelihood, not estimated: as Student's t does for one variance, so that
-intervals know how little few models tell (Gelman et al., "Bayesian Data Analysis", 3rd ed., 2013, chapters 5, 10, 15).
-A prediction given the variances is universal kriging (Cressie, "Statistics for Spatial Data", 1993, section 3.4).
+z = fixed part + level of the family + the model's own + noise of its seeds. Levels come from one distribution, the
+scatter may grow or shrink with cost, some coefficients are drawn to 0. Variances are not estimated but averaged over, as
+Student's t does with one, by importance sampling of their restricted likelihood: so intervals know how little few models
+tell (Gelman et al., "Bayesian Data Analysis", 3rd ed., 2013, chapters 5, 10, 15). A prediction given the variances is
+universal kriging (Cressie, "Statistics for Spatial Data", 1993, section 3.4).
 """
 
 from dataclasses import dataclass
 from typing import Self
 
 import numpy as np
+from numpy.typing import NDArray
 from scipy import optimize, special, stats
 from scipy.stats import qmc
 
@@ -135,7 +136,7 @@ class _Variances:
         """(m,): noise of one run of a model that was not observed."""
         return self.of_means(log_cost)[:, 0] if self.noise is None else self.noise.of_run
 
-    def take(self, kept: Array) -> Self:
+    def take(self, kept: NDArray[np.intp]) -> Self:
         """Some of the draws."""
         noise = self.noise and NoiseDraws(self.noise.of_means[kept], self.noise.of_run[kept])
         return type(self)(self.scale[kept], self.ratio[kept], self.spread[kept], self.share[kept], noise)
@@ -154,13 +155,16 @@ class _Conditional:
         sums = (self.weights * self.growth**2) @ self.members  # (m, f)
         between = variances.between()[:, None]
         self.shrinkage = between / (1 + between * sums)
-        self.inverse_x = inverse_x = np.stack([self.inverse(np.broadcast_to(column, self.weights.shape)) for column in x.T], axis=2)
+        shape = self.weights.shape
+        inverse_x = np.stack([self.inverse(np.broadcast_to(column, shape)) for column in x.T], axis=2)
+        self.inverse_x = inverse_x  # (m, n, p)
         precision = np.einsum("np,mnq->mpq", x, inverse_x, optimize=True) + np.diag(observed.precisions + _LEAST)
         self.covariance = np.linalg.inv(precision)  # (m, p, p)
         self.coefficients = np.einsum("mpq,mnq,n->mp", self.covariance, inverse_x, z, optimize=True)
-        inverse_z = self.inverse(np.broadcast_to(z, self.weights.shape))
+        inverse_z = self.inverse(np.broadcast_to(z, shape))
         squares = inverse_z @ z - np.einsum("mp,mnp,n->m", self.coefficients, inverse_x, z, optimize=True)
-        log_determinant = np.log1p(between * sums).sum(1) - np.log(self.weights).sum(1) + np.linalg.slogdet(precision)[1]
+        log_determinant = np.log1p(between * sums).sum(1) - np.log(self.weights).sum(1)
+        log_determinant += np.linalg.slogdet(precision)[1]
         self.log_likelihood = -(log_determinant + squares) / 2  # (m,) restricted, but for a constant
 
     def inverse(self, values: Array) -> Array:
@@ -235,7 +239,6 @@ class PooledLaw:
             growths = given.variances.growth(np.array([first.features[1] + second.features[1]]))[:, 0]
             variance = variance - 2 * given.variances.between() * growths
         return Mixture(self.weights, *given.krige(first.features - second.features, covariances, variance))
-
 
     def leave_one_out(self) -> list[Mixture]:
         """What the law of all others says of each model: in closed form, its draws weighted anew without the model."""

@@ -1,7 +1,7 @@
 """What the pooled law of a study says of single models: trained, or known by their cost alone.
 
-A score is predicted on its logit, so that no interval leaves 0..1; a loss on its logarithm. Models of the family `other`
-have nothing in common, so each is a family of its own.
+A score is predicted on its logit, so that no interval leaves 0..1; a loss on its logarithm. Models of the family
+`other` have nothing in common, so each is a family of its own.
 """
 
 from collections.abc import Callable, Mapping
@@ -43,7 +43,7 @@ class Covariate:
 
 COVARIATES = (
     Covariate("input size", ("input_h", "input_w"), lambda rows: np.log(rows["input_h"] * rows["input_w"]) / 2, 1.0),
-    Covariate("ImageNet top-1 of the backbone", ("backbone_top1",), lambda rows: special.logit(rows["backbone_top1"]), 2.0),
+    Covariate("ImageNet top-1", ("backbone_top1",), lambda rows: special.logit(rows["backbone_top1"]), 2.0),
 )
 
 
@@ -98,7 +98,7 @@ class StudyLaw:
         if len(rows) < _FEWEST:
             raise ValueError(f"{len(rows)} of at least {_FEWEST} models that a pooled law needs")
         if rows[QUANTITIES[x].column].nunique() < 2:
-            raise ValueError(f"{QUANTITIES[x].title} of all {len(rows)} models is the same: two distinct ones are needed")
+            raise ValueError(f"{QUANTITIES[x].title} of all {len(rows)} models is the same: two are needed")
         self.covariates = tuple(covariate for covariate in COVARIATES if _tells(covariate, rows))
         self.runs = max(int(rows["seeds"].astype(float).fillna(1).median()), 1)
         names = np.where(rows["family"] == OTHER, f"{OTHER} " + rows["model"], rows["family"])
@@ -163,7 +163,7 @@ class StudyLaw:
         return table.assign(inside=table["measured"].between(table["low"], table["high"]))
 
     def calibration(self, levels: tuple[float, ...] = (0.5, 0.8, 0.9, 0.95)) -> pd.DataFrame:
-        """Which share of the models falls within the intervals of each level by the law of the others: level, covered."""
+        """Share of the models within the intervals of each level by the law of the others: level, covered."""
         mixtures = self.law.leave_one_out()
         places = np.array([mixture.below(z) for mixture, z in zip(mixtures, self._observed.z, strict=True)])
         covered = [float((np.abs(places - 0.5) <= level / 2).mean()) for level in levels]
@@ -171,7 +171,9 @@ class StudyLaw:
 
     def _features(self, rows: pd.DataFrame) -> Array:
         log_cost = np.log(rows[QUANTITIES[self.x].column].to_numpy(float)) - self._mean_log_cost
-        others = [covariate.value(rows.astype({name: float for name in covariate.columns})) for covariate in self.covariates]
+        others = [
+            covariate.value(rows.astype(dict.fromkeys(covariate.columns, float))) for covariate in self.covariates
+        ]
         return np.column_stack([np.ones(len(rows)), log_cost, log_cost**2, *others])
 
     @property

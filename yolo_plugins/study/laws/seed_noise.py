@@ -1,7 +1,7 @@
-"""What repeated runs tell of chance: variances that differ between models, pooled with a prior that they tell themselves.
+"""What repeated runs tell of chance: variances that differ between models, pooled with a prior that they tell too.
 
-The variance of a model's seeds is drawn from one scaled inverse chi-squared distribution; how alike the models are, its
-degrees of freedom, is averaged over too (Smyth, "Linear models and empirical Bayes methods", 2004, without the "empirical").
+The variance of each model's seeds is drawn from one scaled inverse chi-squared distribution, as in Smyth, "Linear
+models and empirical Bayes methods" (2004); its degrees of freedom, how alike the models are, are averaged over.
 """
 
 from dataclasses import dataclass

@@ -155,5 +155,5 @@ def _holds(interval: Interval, value: float) -> bool:
 
 def share_of(hits: ArrayLike) -> Share:
     """The share of what is true."""
-    value = float(np.mean(hits))
+    value = float(np.asarray(hits, float).mean())
     return Share(value, float(np.sqrt(value * (1 - value) / np.size(hits))))

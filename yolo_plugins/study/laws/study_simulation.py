@@ -6,6 +6,7 @@ the logit, where 0.15 is 3 to 4 points of AP between 0.3 and 0.7.
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -117,7 +118,7 @@ class Simulated:
     truth: Array
     levels: Array
 
-    def draw_model(self, log_cost: float, family: int | None, rng: np.random.Generator) -> tuple[dict[str, object], float]:
+    def draw_model(self, log_cost: float, family: int | None, rng: np.random.Generator) -> tuple[dict[str, Any], float]:
         """A model more: what is known of it, and the logit of what it would score over many runs.
 
         Args:
@@ -156,8 +157,14 @@ def simulate_study(design: Design, n: int, rng: np.random.Generator) -> Simulate
     return Simulated(design, pd.DataFrame(rows), truth, levels)
 
 
-def _row(model: str, family: str, log_cost: float) -> dict[str, object]:
-    return {"model": model, "family": family, "params": float(_LEAST_COST * np.exp(log_cost)), "input_h": 640, "input_w": 640}
+def _row(model: str, family: str, log_cost: float) -> dict[str, Any]:
+    return {
+        "model": model,
+        "family": family,
+        "params": float(_LEAST_COST * np.exp(log_cost)),
+        "input_h": 640,
+        "input_w": 640,
+    }
 
 
 def assess_predictions(
@@ -185,7 +192,9 @@ def assess_predictions(
     return {name: share_of(hits) for name, hits in found.items()}
 
 
-def _questions(study: Simulated, law: StudyLaw, rng: np.random.Generator) -> Iterator[tuple[str, float, int | None, int]]:
+def _questions(
+    study: Simulated, law: StudyLaw, rng: np.random.Generator
+) -> Iterator[tuple[str, float, int | None, int]]:
     """Name, ln cost, family and runs of each model that a study is asked about."""
     log_cost = np.log(study.models["params"].to_numpy(float) / _LEAST_COST)
     low, high, family = log_cost.min(), log_cost.max(), None
