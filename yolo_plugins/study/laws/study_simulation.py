@@ -4,6 +4,7 @@ Each study goes through `StudyLaw`, as real ones do. Costs are uniform in ln x o
 the logit, where 0.15 is 3 to 4 points of AP between 0.3 and 0.7.
 """
 
+import itertools
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -212,7 +213,7 @@ def _questions(
 def assess_comparisons(
     design: Design, n: int, studies: int, seed: int = 0, progress: Callable[[], object] = lambda: None
 ) -> pd.DataFrame:
-    """What is said of which of two models is better, and how often it is: columns low, high, said, true, pairs.
+    """What is said of which of two models is better, and how often it is: said, true, pairs, by `BINS`.
 
     Args:
         design: Of the studies.
@@ -233,7 +234,32 @@ def assess_comparisons(
             true.append(is_better == (probability > 0.5))
         progress()
     table = pd.DataFrame({"said": said, "true": true})
-    bins = pd.cut(table["said"], list(BINS), right=False)
-    grouped = table.groupby(bins, observed=True)
-    means = grouped.mean().assign(pairs=grouped.size())
-    return means.reset_index(names="bin").assign(low=lambda rows: [bin.left for bin in rows["bin"]]).drop(columns="bin")
+    grouped = table.groupby(pd.cut(table["said"], list(BINS), right=False), observed=False)
+    return grouped.mean().assign(pairs=grouped.size()).rename_axis("bin")
+
+
+def format_predictions(rows: list[tuple[Design, int, dict[str, Share]]]) -> str:
+    """A table for the terminal, a line for each design and number of models, shares in percent."""
+    names = list(dict.fromkeys(name for *_, shares in rows for name in shares))
+    width = max(len(design.name) for design, *_ in rows)
+    lines = [f"{'design':<{width}} {'n':>3} " + " ".join(f"{name:>12}" for name in names)]
+    for design, n, shares in rows:
+        cells = " ".join(f"{_tell(shares.get(name)):>12}" for name in names)
+        lines.append(f"{design.name:<{width}} {n:>3} {cells}")
+    return "\n".join(lines)
+
+
+def format_comparisons(rows: list[tuple[Design, int, pd.DataFrame]]) -> str:
+    """A table for the terminal, a line for each design and number of models: share true / mean said, in percent."""
+    width = max(len(design.name) for design, *_ in rows)
+    bins = [f"{100 * low:.3g} to {100 * high:.3g}" for low, high in itertools.pairwise(BINS)]
+    lines = [f"{'true / said':<{width}} {'n':>3} " + " ".join(f"{name:>12}" for name in bins)]
+    for design, n, table in rows:
+        pairs = zip(table["true"], table["said"], strict=True)
+        cells = " ".join(f"{100 * true:.1f} / {100 * said:.1f}".rjust(12) for true, said in pairs)
+        lines.append(f"{design.name:<{width}} {n:>3} {cells}")
+    return "\n".join(lines)
+
+
+def _tell(share: Share | None) -> str:
+    return "" if share is None else f"{100 * share.value:.1f} ± {100 * share.stderr:.1f}"
