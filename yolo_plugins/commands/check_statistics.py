@@ -4,9 +4,9 @@ yolo-plugins check-statistics --studies 2000
 yolo-plugins check-statistics --of comparisons --studies 2000
 
 `laws`: the bias of a power law's exponent and, in percent with the binomial standard error, how many of the intervals
-that claim 95 % hold the truth: Student's t, the bootstrap of fits.csv, the line's prediction of one new model; then, for
-comparison, the percentile bootstrap and the Theil-Sen line. `predictions`: how many of the pooled law's intervals hold a
-new model, by its place. `comparisons`: how often the model is better that is said to be, by the probability stated.
+that claim 95 % hold the truth: Student's t, the bootstrap of fits.csv, the line's prediction of one new model; then,
+for comparison, the percentile bootstrap and the Theil-Sen line. `predictions`: how many of the pooled law's intervals
+hold a new model, by its place. `comparisons`: how often a model is better that is said to be, by what is stated.
 `scores`: how many of the intervals of AP of `test.py --report` hold that of all pictures.
 """
 

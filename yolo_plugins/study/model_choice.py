@@ -1,7 +1,7 @@
 """What a study says of single models: one that nobody trained, or two that are to be compared.
 
-It reads the models.csv that `frontier.analyse` wrote, and fits their pooled law. torch is loaded only where a config has
-to be built and counted.
+It reads the models.csv that `frontier.analyse` wrote, and fits their pooled law. torch is loaded only where a config
+has to be built and counted.
 """
 
 import re
@@ -37,6 +37,7 @@ if TYPE_CHECKING:
     from mmengine.config import Config
 
 COST = "params"  # with the input size, it says more of a score than FLOPs do
+_CERTAIN = 0.999  # no few models say more
 _SAME = 0.02  # relative difference of rounded parameters of one network
 
 
@@ -78,12 +79,11 @@ class Models:
         except ValueError as error:
             raise UsageError(f"{self.path}: no law of {self.y} against {self.x}: {error}") from error
 
-    @property
-    def described(self) -> str:
-        """The law, in a sentence: what it is of, and what enters it."""
-        law, cost = self.law, QUANTITIES[self.x].title
-        enters = " and ".join([cost, *(covariate.title for covariate in law.covariates)])
-        return f"the pooled law of {len(law.models)} models in {law.families} families, on {enters}"
+
+def describe_law(law: StudyLaw) -> str:
+    """A law in words: what it is of, and what enters it."""
+    enters = " and ".join([QUANTITIES[law.x].title, *(covariate.title for covariate in law.covariates)])
+    return f"the pooled law of {len(law.models)} models in {law.families} families, on {enters}"
 
 
 @dataclass(frozen=True)
@@ -111,7 +111,7 @@ def read_models(folder: Path, x: str | None = None, y: str | None = None, allow_
         allow_mixed: Whether models of several protocols may be compared.
 
     Raises:
-        UsageError: A file is not there, not valid, or knows nothing of this pair; or the models are of several protocols.
+        UsageError: A file is not there or not valid, or the pair is not known; or the models are of several protocols.
     """
     for table in (schema.FITS, schema.MODELS):
         if not (folder / table.name).is_file():
@@ -155,16 +155,15 @@ def predict(
     """
     models = read_models(fits, x, y, allow_mixed)
     candidate, title = _of_config(config, models, cfg_options), QUANTITIES[models.y].title
-    lines = [*models.notes, candidate.told]
     if candidate.measured is None:
-        return "\n".join([*lines, f"{title} by {models.described}:", *_tell(models.law.predict(candidate.row), models)])
-    law = models.law_without(candidate.measured)
-    value = models.table.set_index("model")[models.y][candidate.measured]
-    lines += [
-        f"It is measured already, as {candidate.measured}: {title} {value:.4g}. Without it, {models.described} says:",
-        *_tell(law.predict(candidate.row), models, law),
-    ]
-    return "\n".join(lines)
+        law, said = models.law, f"{title} by {describe_law(models.law)}:"
+    else:
+        law, value = (
+            models.law_without(candidate.measured),
+            models.table.set_index("model")[models.y][candidate.measured],
+        )
+        said = f"It is measured already, as {candidate.measured}: {title} {value:.4g}. {describe_law(law)}, says:"
+    return "\n".join([*models.notes, candidate.told, said, *_tell(law.predict(candidate.row), law)])
 
 
 def compare(
@@ -201,44 +200,49 @@ def compare(
     better, worse = (one, other) if probability >= 0.5 else (other, one)
     verdict = (
         f"{better.row['model']} is better than {worse.row['model']} with probability "
-        f"{max(probability, 1 - probability):.3g}, by {_basis(one, other, models)}"
+        f"{_probability(max(probability, 1 - probability))}, by {_basis(one, other, models)}"
     )
     return "\n".join([*models.notes, one.told, other.told, verdict])
 
 
-def _tell(forecast: Forecast, models: Models, law: StudyLaw | None = None) -> list[str]:
-    """The lines of a forecast."""
-    law = law or models.law
+def _tell(forecast: Forecast, law: StudyLaw) -> list[str]:
+    """The lines of a forecast by a law."""
     of_mean = "one run" if law.runs == 1 else f"mean of {law.runs} seeds"
     lines = [
-        f"  expected    {forecast.expected:.4g}; with 95 % probability within {forecast.low:.4g} .. {forecast.high:.4g} "
-        f"({of_mean})"
+        f"  expected    {forecast.expected:.4g}; with 95 % probability within {forecast.low:.4g} .. "
+        f"{forecast.high:.4g} ({of_mean})"
     ]
     if law.runs > 1:
         lines.append(f"  a single run  within {forecast.run_low:.4g} .. {forecast.run_high:.4g}")
     lines.append(f"  attainable  {forecast.attainable:.4g}: one in ten models like it is better")
-    cost = QUANTITIES[models.x]
+    cost = QUANTITIES[law.x]
     low, high = (cost.tell(value) for value in law.models[cost.column].astype(float).agg(["min", "max"]))
     if forecast.outside:
         lines.append(
-            f"  OUTSIDE the models in {' and '.join(forecast.outside)} ({low} .. {high}): beyond its data a law is a guess"
+            f"  OUTSIDE the models in {' and '.join(forecast.outside)} ({low} .. {high}): beyond its data a law is a "
+            "guess"
         )
     else:
         lines.append(f"  inside the range of the models, {low} .. {high}")
     return lines
 
 
+def _probability(value: float) -> str:
+    return f"{value:.3g}" if value < _CERTAIN else f"above {_CERTAIN}"
+
+
 def _basis(one: Candidate, other: Candidate, models: Models) -> str:
+    law = describe_law(models.law)
     measured = [candidate for candidate in (one, other) if candidate.measured is not None]
     if not measured:
-        return f"{models.described}, as neither was trained"
+        return f"{law}, as neither was trained"
     if len(measured) == 1:
-        return f"what {measured[0].row['model']} measured and {models.described}"
+        return f"what {measured[0].row['model']} measured and {law}"
     if models.law.knows_noise:
-        return f"what both measured, the noise of the seeds, and {models.described}"
+        return f"what both measured, the noise of the seeds, and {law}"
     return (
-        f"what both measured and {models.described}; no model was trained with several seeds, so chance may be any part "
-        "of their scatter"
+        f"what both measured and {law}; no model was trained with several seeds, so chance may be any "
+        "part of their scatter"
     )
 
 
@@ -295,16 +299,17 @@ def _of_config(name: str, models: Models, options: Sequence[str]) -> Candidate:
     counted = " and ".join(row.tell(counts[row.name]) for row in of_source("counted"))
     told = f"{path.stem} ({group_title(family)}): {counted}, counted at {height} x {width} pixels"
     row = {"model": path.stem, "family": family, "input_h": height, "input_w": width} | counts
-    if known := _same_model(path.stem, counts["params"], models):
+    if known := _same_model(row, models):
         row |= {"model": known, "family": models.table.set_index("model")["family"][known]}
     return Candidate(row, "\n".join([told, *caveats]), known)
 
 
-def _same_model(stem: str, params: int, models: Models) -> str | None:
-    """The measured model that a config is, though another spelling has it: `yolov4_p7_coco` is `yolov4_p7`."""
-    plain = {_plain(stem), _plain(stem.rpartition("_")[0])}
+def _same_model(row: dict[str, Any], models: Models) -> str | None:
+    """The measured model that a config is, though in another spelling: `yolov4_p7_coco` is `yolov4_p7`."""
+    spellings = {_plain(row["model"]), _plain(row["model"].rpartition("_")[0])}
     table = models.law.models
-    same = table["model"].map(_plain).isin(plain) & ((table["params"].astype(float) / params - 1).abs() < _SAME)
+    same = table["model"].map(_plain).isin(spellings) & (table["input_h"] == row["input_h"])
+    same &= (table["input_w"] == row["input_w"]) & ((table["params"].astype(float) / row["params"] - 1).abs() < _SAME)
     return next(iter(table.loc[same, "model"]), None)
 
 
@@ -325,7 +330,7 @@ def _refuse_other_loss(name: str, loss: str | None, models: Models) -> None:
 
 
 def _compare_sizes(path: Path, size: tuple[int, int], models: Models) -> tuple[tuple[int, int], list[str]]:
-    """The size to count a config at: its own, or by `allow_mixed` the only one of the models; and what to know of it."""
+    """The size to count a config at, its own, or by `allow_mixed` the only one of the models; and what to know."""
     sizes = [tuple(row) for row in models.table[["input_h", "input_w"]].drop_duplicates().to_numpy().tolist()]
     if len(sizes) > 1 or size == sizes[0]:
         return size, []

@@ -1,10 +1,10 @@
 """One law for all models: a transformed performance z against ln cost and covariates, with a level for each family.
 
 z = fixed part + level of the family + the model's own + noise of its seeds. Levels come from one distribution, the
-scatter may grow or shrink with cost, some coefficients are drawn to 0. Variances are not estimated but averaged over, as
-Student's t does with one, by importance sampling of their restricted likelihood: so intervals know how little few models
-tell (Gelman et al., "Bayesian Data Analysis", 3rd ed., 2013, chapters 5, 10, 15). A prediction given the variances is
-universal kriging (Cressie, "Statistics for Spatial Data", 1993, section 3.4).
+scatter may grow or shrink with cost, some coefficients are drawn to 0. Variances are averaged over, not estimated, by
+importance sampling of their restricted likelihood, so that intervals know how little few models tell: Student's t for
+many variances (Gelman et al., "Bayesian Data Analysis", 3rd ed., 2013, chapters 5, 10, 15). A prediction given the
+variances is universal kriging (Cressie, "Statistics for Spatial Data", 1993, section 3.4).
 """
 
 from dataclasses import dataclass
@@ -25,7 +25,8 @@ _SCALE = 2.0  # half-Cauchy scale, in residual sd, of the models' own sd, where 
 _BOX = np.log(8)  # first round: the sd within families is within this factor of the residual sd
 _WIDER, _DOF = 1.5, 5  # second round: Student's t, wider than what the first found
 _NEGLIGIBLE = 1e-6  # weight of a draw over the largest
-_LEAST = 1e-9  # scale of residuals over that of z; precision that keeps an empty coefficient from being singular
+_FINEST = 1e-4  # no z is known better: 1e-5 to 3e-5 of a score
+_LEAST = 1e-9  # precision that keeps an empty coefficient from being singular
 
 
 @dataclass(frozen=True)
@@ -292,7 +293,7 @@ def _residual_scale(observed: Observations) -> float:
     rows = np.vstack([x, np.diag(np.sqrt(observed.precisions))])
     residuals = z - x @ np.linalg.lstsq(rows, np.concatenate([z, np.zeros(x.shape[1])]))[0]
     freedom = max(len(z) - int((observed.precisions == 0).sum()), 1)
-    return max(float(np.sqrt(residuals @ residuals / freedom)), _LEAST * float(np.abs(z).max() + 1))
+    return max(float(np.sqrt(residuals @ residuals / freedom)), _FINEST)
 
 
 def _from_prior(points: Array, scale: float) -> Array:
