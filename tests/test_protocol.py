@@ -4,7 +4,17 @@ import pytest
 from mmengine.config import Config
 
 from yolo_plugins.config import load_config
-from yolo_plugins.protocol import config_recipe, continued, loss_name, protocol_of, recipe_differences, sha256_of
+from yolo_plugins.protocol import (
+    config_recipe,
+    continued,
+    data_name,
+    loss_name,
+    may_be_same_data,
+    pretraining_name,
+    protocol_of,
+    recipe_differences,
+    sha256_of,
+)
 
 
 def protocol(*options, name="yolov5_n_voc"):
@@ -84,3 +94,35 @@ def test_losses_are_equal_where_everything_that_they_depend_on_is():
     assert name(model | {"train_cfg": {"assigner": {"type": "X"}}}) != name(model)
     assert name(model, class_weights="balanced") != name(model)
     assert name(model).startswith("YOLOAnchorHead ")
+
+
+def test_a_name_of_data_is_equal_only_for_equal_data():
+    facts = {"classes": ["cat"], "train_objects": "a" * 64, "val_objects": "b" * 64}
+    stated = data_name(protocol())
+    recorded = data_name(protocol() | facts)
+    assert stated == "VOC VOC2007/train+VOC2012/train > VOC2007/test"
+    assert recorded is not None and recorded.startswith(f"{stated} ") and len(recorded) == len(stated) + 9
+    for change in ({"classes": ["dog"]}, {"train_objects": "c" * 64}, {"val_objects": "c" * 64}):
+        other = data_name(protocol() | facts | change)
+        assert other is not None and not may_be_same_data(recorded, other)
+        assert may_be_same_data(stated, other)
+    assert data_name(protocol("train_dataloader.dataset.indices=64")) == f"{stated}, 64 pictures"
+    assert data_name(protocol(name="yolov5_n_coco")) == "COCO 2017"
+    assert not may_be_same_data(stated, "COCO 2017")
+    assert data_name({"train_dataloader.dataset.type": "mmdet.RepeatDataset"}) is None
+
+
+@pytest.mark.parametrize(
+    ("weights", "name"),
+    [
+        ("none", "none"),
+        ({"backbone": "1f2a3b4c" * 8}, "backbone 1f2a3b4c"),
+        (
+            {"load_from": "1f2a3b4c" * 8, "neck": "torchvision://resnet50"},
+            "load_from 1f2a3b4c, neck torchvision://resnet50",
+        ),
+    ],
+)
+def test_what_a_training_began_with_has_a_name(weights, name):
+    assert pretraining_name({"initial_weights": weights}) == name
+    assert pretraining_name({}) is None

@@ -6,6 +6,7 @@ that no config states. Its part outside `model` is the protocol: the model is wh
 
 import hashlib
 import json
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -19,6 +20,10 @@ INITIAL_WEIGHTS = "initial_weights"  # a key: a checksum for each part that bega
 FROM_SCRATCH = "none"
 CHANGES = "changes"  # a key of a recipe that was changed on the way: what changed after which epoch
 _MODEL = "model."
+_CHOICES = ("type", "splits", "metainfo.classes", "indices")  # of a data set: what it takes of a folder
+_SHA256 = re.compile("[0-9a-f]{64}")
+_CHECKSUM = re.compile(" [0-9a-f]{8}$")
+_STANDARD_DATA = {"COCO train2017 > val2017": "COCO 2017"}
 _MISSING = "(missing)"
 # What of a config's first level a training reads; all else is for tests, for the process, or a variable of its author.
 _READ = (
@@ -50,6 +55,42 @@ def config_recipe(cfg: "Config") -> Recipe:
 def protocol_of(recipe: Mapping[str, Any]) -> Recipe:
     """The part of a recipe that runs must share to be compared."""
     return {key: value for key, value in recipe.items() if not key.startswith(_MODEL)}
+
+
+def data_name(recipe: Mapping[str, Any]) -> str | None:
+    """A name of the data that a recipe trains and scores on: `VOC VOC2007/train > VOC2007/test 3f2a91c0`.
+
+    The checksum behind it is of the classes, pictures and objects, so that only equal data share the name. What a
+    config states has none: `may_be_same_data` compares the two. None where the data set is not one of ours.
+    """
+    train, val = (
+        {key: recipe.get(f"{part}_dataloader.dataset.{key}") for key in _CHOICES} for part in ("train", "val")
+    )
+    if not train["type"] or not train["splits"]:
+        return None
+    kind = train["type"].rpartition(".")[2].removesuffix("Dataset")
+    splits = " > ".join("+".join(map(str, data["splits"])) for data in (train, val) if data["splits"])
+    classes, pictures = train["metainfo.classes"], train["indices"]
+    name = f"{kind} {splits}"
+    name += f", {len(classes)} classes" if classes else ""
+    name += f", {pictures if isinstance(pictures, int) else len(pictures)} pictures" if pictures else ""
+    name = _STANDARD_DATA.get(name, name)
+    facts = {key: recipe[key] for key in ("classes", "train_objects", "val_objects") if key in recipe}
+    return f"{name} {sha256_of(facts)[:8]}" if "train_objects" in facts else name
+
+
+def may_be_same_data(first: str, second: str) -> bool:
+    """Whether two names of data are equal, as far as both have a checksum."""
+    bare = [_CHECKSUM.sub("", name) for name in (first, second)]
+    return first == second or (bare[0] == bare[1] and bool({first, second} & set(bare)))
+
+
+def pretraining_name(protocol: Mapping[str, Any]) -> str | None:
+    """What a training began with: `none`, or `backbone 1f2a3b4c` of a checksum; None where that is not recorded."""
+    parts = protocol.get(INITIAL_WEIGHTS)
+    if not isinstance(parts, Mapping):
+        return parts
+    return ", ".join(f"{part} {value[:8] if _SHA256.fullmatch(value) else value}" for part, value in parts.items())
 
 
 def config_part(recipe: Mapping[str, Any]) -> Recipe:

@@ -220,7 +220,7 @@ def tables(published, studied, tmp_path) -> Path:
         ("models.csv runs.csv", "models.csv (models.csv), runs.csv (runs.csv): give runs.csv with complexity.csv"),
         ("runs.csv", "runs.csv (runs.csv): give runs.csv with complexity.csv"),
         ("models.csv one.csv", "models.csv and one.csv both have the columns of models.csv"),
-        ("fits.csv", "fits.csv: laws are no study"),
+        ("fits.csv", "fits.csv: a table of the kind of fits.csv is no study"),
         ("models.csv", "models.csv: no values of inverse_normalized_loss: give --y ap50 or --y ap50_95"),
         ("models.csv --y recall", "models.csv: no values of recall"),
         ("models.csv --y ap50 --x speed", "--x speed: give params, macs, latency"),

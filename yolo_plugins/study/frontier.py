@@ -75,7 +75,9 @@ def read_study(sources: Sequence[Path], allow_mixed: bool = False) -> Study:
         table = schema.identify(source)
         kind = next((kind for kind, known in _TABLES.items() if known is table), None)
         if kind is None:
-            raise UsageError(f"{source}: laws are no study: give the tables that they were fitted to")
+            raise UsageError(
+                f"{source}: a table of the kind of {table.name} is no study: give those of runs, or one of models"
+            )
         if tables.setdefault(kind, source) is not source:
             raise UsageError(f"{tables[kind]} and {source} both have the columns of {table.name}: give one of them")
     if set(tables) - {"protocols"} == {"models"}:

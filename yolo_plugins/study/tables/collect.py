@@ -14,6 +14,7 @@ import pandas as pd
 
 from yolo_plugins.costs.utilization import flops_of
 from yolo_plugins.errors import UsageError
+from yolo_plugins.protocol import data_name, pretraining_name
 from yolo_plugins.record import Record, read_record
 from yolo_plugins.study.tables.csv_table import make_table
 from yolo_plugins.study.tables.families import family_of
@@ -21,6 +22,7 @@ from yolo_plugins.study.tables.quantities import OTHER_LOSS, of_source, performa
 from yolo_plugins.study.tables.schema import COMPLEXITY, EPOCHS, MODELS, PROTOCOLS, RUN_QUANTITIES, RUNS
 
 _VERSIONS = ("python", "torch", "mmdet", "mmpretrain", "timm", "yolo_plugins")
+_TRAINED = ("protocol_sha256", "loss", "dataset", "pretrained", "backbone_top1")  # of a model, where its seeds agree
 _PARTS = ("", "_backbone", "_neck", "_head")
 
 
@@ -117,7 +119,7 @@ def models_table(runs: pd.DataFrame, complexity: pd.DataFrame) -> pd.DataFrame:
                 "has: add it with yolo-plugins collect-complexity"
             )
         row = dict(zip(("model", "input_h", "input_w"), key, strict=True)) | _over_seeds(group)
-        row |= {name: group[name].iloc[0] for name in ("protocol_sha256", "loss") if group[name].nunique(False) == 1}
+        row |= {name: group[name].iloc[0] for name in _TRAINED if group[name].nunique(False) == 1}
         row |= {"family": first["family"], "seeds": len(group)} | counts.loc[key, counted].to_dict()
         rows.append((f"model {model}", {name: None if pd.isna(value) else value for name, value in row.items()}))
     return make_table(rows, MODELS)
@@ -190,6 +192,8 @@ def _run_row(record: Record) -> dict[str, Any]:
         "family": family_of(record["modules"]),
         "backbone": record["modules"].get("backbone"),
         **{name: record[name] for name in ("seed", "config_sha256", "protocol_sha256", "loss")},
+        "dataset": data_name(record["protocol"]),
+        "pretrained": pretraining_name(record["protocol"]),
         **{name: record[name] for name in ("schedule", "amp", "total_batch")},
         "epochs": len(epochs),
         "input_h": height,

@@ -18,6 +18,7 @@ from yolo_plugins.study.tables.families import ALL, GROUPS, NOT_YOLOV5, OTHER
 from yolo_plugins.study.tables.quantities import OTHER_LOSS, QUANTITIES, Quantity, costs, of_source, performances
 
 __all__ = [
+    "BACKBONES",
     "COMPLEXITY",
     "EPOCHS",
     "FITS",
@@ -71,9 +72,34 @@ _INPUT = (
     _int("input_h", "pixels", "Height of the network's input.", 1),
     _int("input_w", "pixels", "Width of the network's input.", 1),
 )
+_TOP1 = _float(
+    "backbone_top1",
+    "fraction",
+    "ImageNet-1k top-1 accuracy of the published weights that the backbone began with; null: none, or unknown.",
+    nullable=True,
+    high=1,
+)
+_DATASET, _PRETRAINED = (
+    _text(
+        "dataset",
+        "What it was trained and scored on; a checksum behind the name is equal only for equal data; null: unknown.",
+        nullable=True,
+    ),
+    _text(
+        "pretrained",
+        "`none`: from scratch; else what its first weights were trained on, or which they are; null: unknown.",
+        nullable=True,
+    ),
+)
 _TRAINED = (
     _text("protocol_sha256", "Hash of all that is equal where runs are trained alike; null: unknown.", nullable=True),
     _text("loss", "Name that is equal for equal losses; null: unknown.", nullable=True),
+    *(_DATASET, _PRETRAINED, _TOP1),
+)
+_PROTOCOL = _text(
+    "protocol",
+    "How it was trained, in words, where no `protocol_sha256` is recorded: told, never refused.",
+    nullable=True,
 )
 _PEAK_MEMORY = "Largest memory held: by tensors on a CUDA device, else by the whole process."
 RUN_QUANTITIES = [row for row in QUANTITIES.values() if row.role == "performance" or row.source == "score"]
@@ -183,7 +209,25 @@ MODELS = Table(
         ),
         _int("seeds", "", "Number of runs that the means are over.", 1, nullable=True),
         *_TRAINED,
+        _PROTOCOL,
+        _int("year", "", "Year of that protocol.", 1, nullable=True),
         _text("source", "Where the figures come from, if not from runs.", nullable=True),
+    ),
+)
+BACKBONES = Table(
+    "published_backbones.csv",
+    "A row is one backbone under one detector, of others: how its own costs and accuracy go with the detector's score.",
+    ("detector", "backbone"),
+    (
+        _text("detector", "All but the backbone, equal for all its rows."),
+        _text("backbone", "The network."),
+        _text("family", "Networks of one design."),
+        _int("params_backbone", "", "Parameters of the backbone, with its classifier.", 1, nullable=True),
+        _int("macs_backbone", "", "Multiply-accumulates of the backbone at 224 x 224 pixels.", 1, nullable=True),
+        _TOP1,
+        _quantity(QUANTITIES["ap50_95"], nullable=False),
+        *(_DATASET, _PRETRAINED, _PROTOCOL),
+        _text("source", "Where the figures come from; `(from memory)`: not checked."),
     ),
 )
 _X = ", ".join(f"`{name}`" + (f" (`{row.column}`)" if row.column != name else "") for name, row in costs().items())
@@ -233,7 +277,7 @@ FITS = Table(
         _float("difference_p", "", "Two-sided p of no difference, by Welch's t.", nullable=True, high=1),
     ),
 )
-TABLES = (RUNS, PROTOCOLS, EPOCHS, COMPLEXITY, MODELS, FITS)
+TABLES = (RUNS, PROTOCOLS, EPOCHS, COMPLEXITY, MODELS, FITS, BACKBONES)
 
 
 def identify(path: str | Path) -> Table:
@@ -243,12 +287,18 @@ def identify(path: str | Path) -> Table:
         UsageError: The file cannot be read or is empty; its columns are those of no table.
     """
     header = next(csv.reader(io.StringIO(read_text(path), newline="")), [])
-    table = max(TABLES, key=lambda table: len(set(header) & set(table.column_names)) / len(table.columns))
+    table = max(TABLES, key=lambda table: _likeness(table, set(header)))
     if not set(header) & set(table.column_names) and len(header) > 1:
         names = ", ".join(table.name for table in TABLES)
         raise UsageError(f"{path}, line 1: no column of any table of the study ({names}): give one of these")
     check_header(header, path, table)
     return table
+
+
+def _likeness(table: Table, header: set[str]) -> tuple[int, int]:
+    """How many of these names are the table's; where several know as many, that misses the fewest counts."""
+    needed = {column.name for column in table.columns if not column.nullable}
+    return len(header & set(table.column_names)), -len(needed - header)
 
 
 def has_both(models: pd.DataFrame, x: str, y: str) -> pd.Series:
