@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from yolo_plugins.config import load_config
+from yolo_plugins.config import input_hw, load_config
 from yolo_plugins.errors import UsageError
 from yolo_plugins.protocol import config_recipe, loss_name, protocol_of, sha256_of
 from yolo_plugins.study import frontier, model_choice
@@ -21,11 +21,12 @@ def study(tmp_path, monkeypatch):
     """Writes the records of five models, those of some with changes; returns their folder."""
     monkeypatch.chdir(tmp_path)
 
-    def write(common=None, **changes):
+    def write(common=None, input_hw=None, **changes):
         for index, (name, size) in enumerate(SIZES.items()):
             record = copy.deepcopy(EXAMPLE) | {"config_name": name, "config_sha256": name}
             record = record | (common or {}) | changes.get(name, {})
             record["protocol_sha256"] = sha256_of(record["protocol"])
+            record["complexity"]["input_hw"] = input_hw or record["complexity"]["input_hw"]
             for key in ("params", "macs", "flops"):
                 record["complexity"][key] = int(record["complexity"][key] * size)
             for row in record["epochs"]:
@@ -135,7 +136,7 @@ def like_voc(study):
     config = load_config("yolov5_n_voc")
     facts = {"epochs": config.train_cfg.max_epochs, "total_batch": 16, "train_images": 9, "initial_weights": "none"}
     common = {"protocol": facts | protocol_of(config_recipe(config)), "loss": loss_name(config.to_dict())}
-    analyse(study(common))
+    analyse(study(common, input_hw=list(input_hw(config))))
     assert len(read_table("out/protocols.csv", PROTOCOLS)) > 40
 
 
@@ -162,9 +163,9 @@ def test_a_config_of_another_protocol_is_refused_by_its_first_key(like_voc, text
     with pytest.raises(UsageError) as error:
         model_choice.predict("mine.py", Path("out"), None, None)
     assert f"mine.py: trained otherwise than the models of the study ({difference}" in str(error.value)
-    assert "give a config of their protocol, or --allow-mixed" in str(error.value)
+    assert "change it by --cfg-options, or --allow-mixed" in str(error.value)
     told = model_choice.predict("mine.py", Path("out"), None, None, allow_mixed=True)
-    assert f"({difference}" in told and "taken as if trained like them (--allow-mixed)" in told
+    assert f"({difference}" in told and "taken as if it were like them (--allow-mixed)" in told
 
 
 def test_a_config_of_another_loss_has_no_prediction_of_it(like_voc):

@@ -162,7 +162,7 @@ def predict(
             models.law_without(candidate.measured),
             models.table.set_index("model")[models.y][candidate.measured],
         )
-        said = f"It is measured already, as {candidate.measured}: {title} {value:.4g}. {describe_law(law)}, says:"
+        said = f"It is measured already, as {candidate.measured}: {title} {value:.4g}. Without it, {describe_law(law)} says:"
     return "\n".join([*models.notes, candidate.told, said, *_tell(law.predict(candidate.row), law)])
 
 

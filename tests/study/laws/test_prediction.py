@@ -18,7 +18,7 @@ def table(n=12, seed=0, **columns):
         "model": [f"m{index}" for index in range(n)],
         "family": [f"f{index % 3}" for index in range(n)],
         **{"input_h": 640, "input_w": 640, "params": params.round(), "macs": (2000 * params).round()},
-        **{name: np.nan for name in performances()},
+        **dict.fromkeys(performances(), np.nan),
         **{f"{name}_sd": np.nan for name in performances()},
         **{"ap50": special.expit(level), "seeds": 1, "backbone_top1": np.nan},
     }
