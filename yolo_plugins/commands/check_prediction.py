@@ -1,7 +1,7 @@
 """How well each law predicts published detectors that it has not seen: error, coverage and width of its intervals.
 
 yolo-plugins check-prediction
-yolo-plugins check-prediction models.csv --y ap50
+yolo-plugins check-prediction docs/results/published_backbones.csv
 
 Each model is predicted by all others, then by all other families. Errors are root mean squares in points (hundredths)
 of the score; coverage is the share of the models within intervals that claim 95 %, width their median length.
@@ -18,7 +18,13 @@ _SHIPPED = REPO / "docs" / "results" / "published.csv"
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("table", nargs="?", type=any_path, default=_SHIPPED, help="models.csv (default: published.csv)")
+    parser.add_argument(
+        "table",
+        nargs="?",
+        type=any_path,
+        default=_SHIPPED,
+        help="models.csv, or published_backbones.csv (default: published.csv)",
+    )
     parser.add_argument("--y", default="ap50_95", help="a score (default: %(default)s)")
     parser.add_argument("--families", nargs="+", metavar="NAME", help="only models of these")
     args = parser.parse_args()
@@ -29,14 +35,16 @@ def main() -> None:
 def _check(args: argparse.Namespace) -> str:
     from tqdm import tqdm
 
-    from yolo_plugins.study.laws.validation import PREDICTORS, format_errors, validate
+    from yolo_plugins.study.laws.validation import PREDICTORS, as_models, format_errors, validate
     from yolo_plugins.study.tables.quantities import performances
-    from yolo_plugins.study.tables.schema import MODELS, is_drawable, read_table
+    from yolo_plugins.study.tables.schema import BACKBONES, MODELS, identify, is_drawable, read_table
 
     scores = [name for name, row in performances().items() if row.high == 1]
     if args.y not in scores:
         raise UsageError(f"--y {args.y}: give a score: {', '.join(scores)}")
-    models = read_table(args.table, MODELS)
+    kind = BACKBONES if identify(args.table) is BACKBONES else MODELS
+    models = read_table(args.table, kind)
+    models = as_models(models) if kind is BACKBONES else models
     models = models[is_drawable(models, "macs", args.y)]
     if args.families:
         models = models[models["family"].isin(args.families)]

@@ -56,11 +56,30 @@ def pooled_law(models: pd.DataFrame, model: Mapping[str, Any], y: str) -> Interv
     return found.expected, found.low, found.high
 
 
+def pooled_law_with_top1(models: pd.DataFrame, model: Mapping[str, Any], y: str) -> Interval | None:
+    """The same with the ImageNet top-1 of the backbone; None where some model has none."""
+    return None if models["backbone_top1"].isna().any() else pooled_law(models, model, y)
+
+
+def pooled_law_of_costs(models: pd.DataFrame, model: Mapping[str, Any], y: str) -> Interval | None:
+    """The pooled law on parameters, with what covariates all models have but top-1."""
+    return pooled_law(models.assign(backbone_top1=np.nan), model, y)
+
+
 PREDICTORS: dict[str, Predictor] = {
     "power law of its family, MACs": power_law_of_family,
     "power law of all, MACs": power_law_of_all,
-    "pooled law": pooled_law,
+    "pooled law": pooled_law_of_costs,
+    "pooled law with top-1": pooled_law_with_top1,
 }
+
+
+def as_models(backbones: pd.DataFrame) -> pd.DataFrame:
+    """The checked rows of published_backbones.csv of the detector of most backbones, as models of the backbone's cost."""
+    rows = backbones[~backbones["source"].str.contains("(from memory)", regex=False)]
+    rows = rows[rows["detector"] == rows["detector"].mode()[0]].assign(input_h=224, input_w=224, ap50_95_sd=np.nan)
+    names = {"backbone": "model", "params_backbone": "params", "macs_backbone": "macs"}
+    return rows.rename(columns=names).assign(seeds=np.nan)
 
 
 def validate(
