@@ -13,8 +13,8 @@ from pathlib import Path
 import pytest
 
 import yolo_plugins.study
-from yolo_plugins.study.laws.power_law import fit_power_law
 from yolo_plugins.study.laws.fits import law_of
+from yolo_plugins.study.laws.power_law import fit_power_law
 from yolo_plugins.study.tables.schema import COMPLEXITY, EPOCHS, FITS, MODELS, PROTOCOLS, RUNS, read_table, write_table
 
 REPO = Path(__file__).resolve().parents[2]

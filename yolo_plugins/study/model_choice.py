@@ -158,11 +158,9 @@ def predict(
     if candidate.measured is None:
         law, said = models.law, f"{title} by {describe_law(models.law)}:"
     else:
-        law, value = (
-            models.law_without(candidate.measured),
-            models.table.set_index("model")[models.y][candidate.measured],
-        )
-        said = f"It is measured already, as {candidate.measured}: {title} {value:.4g}. Without it, {describe_law(law)} says:"
+        law, name = models.law_without(candidate.measured), candidate.measured
+        measured = f"{title} {models.table.set_index('model')[models.y][name]:.4g}"
+        said = f"It is measured already, as {name}: {measured}. Without it, {describe_law(law)} says:"
     return "\n".join([*models.notes, candidate.told, said, *_tell(law.predict(candidate.row), law)])
 
 

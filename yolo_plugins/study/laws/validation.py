@@ -75,11 +75,11 @@ PREDICTORS: dict[str, Predictor] = {
 
 
 def as_models(backbones: pd.DataFrame) -> pd.DataFrame:
-    """The checked rows of published_backbones.csv of the detector of most backbones, as models of the backbone's cost."""
+    """The checked rows of published_backbones.csv, of the detector that has most, as models of the backbones' costs."""
     rows = backbones[~backbones["source"].str.contains("(from memory)", regex=False)]
     rows = rows[rows["detector"] == rows["detector"].mode()[0]].assign(input_h=224, input_w=224, ap50_95_sd=np.nan)
     names = {"backbone": "model", "params_backbone": "params", "macs_backbone": "macs"}
-    return rows.rename(columns=names).assign(seeds=np.nan)
+    return rows.drop(columns="params").rename(columns=names).assign(seeds=np.nan)
 
 
 def validate(
