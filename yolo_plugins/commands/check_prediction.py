@@ -56,7 +56,11 @@ def _check(args: argparse.Namespace) -> str:
     models = models.reset_index(drop=True)
     with tqdm(total=2 * len(PREDICTORS) * len(models), unit="model", disable=None) as bar:
         rows = [
-            (name, *(validate(models, args.y, predictor, whole, bar.update) for whole in (False, True)))
+            (
+                name,
+                validate(models, args.y, predictor, False, bar.update),
+                validate(models, args.y, predictor, True, bar.update),
+            )
             for name, predictor in PREDICTORS.items()
         ]
     return f"{len(models)} models of {models['family'].nunique()} families\n{format_errors(rows)}"

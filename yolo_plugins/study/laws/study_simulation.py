@@ -234,7 +234,7 @@ def assess_comparisons(
             true.append(is_better == (probability > 0.5))
         progress()
     table = pd.DataFrame({"said": said, "true": true})
-    grouped = table.groupby(pd.cut(table["said"], list(BINS), right=False), observed=False)
+    grouped = table.groupby(pd.cut(table["said"], [*BINS[:-1], np.inf], right=False), observed=False)
     return grouped.mean().assign(pairs=grouped.size()).rename_axis("bin")
 
 
