@@ -13,14 +13,11 @@ score is told, and how many of its intervals hold that number or are closed.
 """
 
 import argparse
-from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable
+from typing import Any
 
 from yolo_plugins.cli import one_line_errors, seed, whole
 from yolo_plugins.errors import UsageError
-
-if TYPE_CHECKING:
-    from tqdm import tqdm
 
 
 def main() -> None:
@@ -47,31 +44,24 @@ def main() -> None:
 def _check_laws(args: argparse.Namespace) -> str:
     from yolo_plugins.study.laws.simulation import Design, assess, format_qualities, simulate
 
-    designs = [Design(n, heavy_tails) for heavy_tails in (False, True) for n in args.models]
-    with _bar(args, designs) as bar:
-        return format_qualities(
-            [(design, assess(simulate(design, args.studies, args.seed), bar.update)) for design in designs]
-        )
+    designs = [(Design(n, heavy_tails),) for heavy_tails in (False, True) for n in args.models]
+    return _check(
+        args, designs, lambda design, n, seed, tick: assess(simulate(design, n, seed), tick), format_qualities
+    )
 
 
 def _check_predictions(args: argparse.Namespace) -> str:
     from yolo_plugins.study.laws.study_simulation import PREDICTION_DESIGNS, assess_predictions, format_predictions
 
     designs = [(design, n) for design in PREDICTION_DESIGNS for n in args.models]
-    with _bar(args, designs) as bar:
-        return format_predictions(
-            [(*design, assess_predictions(*design, args.studies, args.seed, bar.update)) for design in designs]
-        )
+    return _check(args, designs, assess_predictions, format_predictions)
 
 
 def _check_comparisons(args: argparse.Namespace) -> str:
     from yolo_plugins.study.laws.study_simulation import COMPARISON_DESIGNS, assess_comparisons, format_comparisons
 
     designs = [(design, n) for design in COMPARISON_DESIGNS for n in args.models]
-    with _bar(args, designs) as bar:
-        return format_comparisons(
-            [(*design, assess_comparisons(*design, args.studies, args.seed, bar.update)) for design in designs]
-        )
+    return _check(args, designs, assess_comparisons, format_comparisons)
 
 
 def _check_scores(args: argparse.Namespace) -> str:
@@ -79,23 +69,21 @@ def _check_scores(args: argparse.Namespace) -> str:
     from yolo_plugins.evaluation.coverage import assess, format_coverage
 
     designs = [(pictures, mode) for mode in MODES for pictures in args.pictures]
-    with _bar(args, designs) as bar:
-        return format_coverage(
-            [(*design, assess(design[0], args.studies, args.seed, design[1], bar.update)) for design in designs]
-        )
+    return _check(args, designs, lambda n, mode, *rest: assess(n, *rest[:2], mode, rest[2]), format_coverage)
 
 
 def _check_budget(args: argparse.Namespace) -> str:
     from yolo_plugins.study.laws.budget_simulation import DESIGNS, assess, format_shares
 
-    with _bar(args, DESIGNS) as bar:
-        return format_shares([(design, assess(design, args.studies, args.seed, bar.update)) for design in DESIGNS])
+    return _check(args, [(design,) for design in DESIGNS], assess, format_shares)
 
 
-def _bar(args: argparse.Namespace, designs: Sequence[Any]) -> "tqdm[Any]":
+def _check(args: argparse.Namespace, designs: list[Any], assess: Callable[..., Any], tell: Callable[..., str]) -> str:
+    """A table of what is assessed of each design."""
     from tqdm import tqdm
 
-    return tqdm(total=args.studies * len(designs), unit="study", disable=None)
+    with tqdm(total=args.studies * len(designs), unit="study", disable=None) as bar:
+        return tell([(*design, assess(*design, args.studies, args.seed, bar.update)) for design in designs])
 
 
 CHECKS: dict[str, Callable[[argparse.Namespace], str]] = {
