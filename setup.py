@@ -51,7 +51,7 @@ setup(
     license_files=["LICENSE"],
     python_requires=">=3.11",
     packages=find_packages(include=["yolo_plugins", "yolo_plugins.*"]),
-    package_data={"yolo_plugins": ["py.typed", "*/templates/*", "study/report/templates/*"]},
+    package_data={"yolo_plugins": ["py.typed", "*/templates/*", "study/report/templates/*", "models/backbones/*.csv"]},
     install_requires=_requirements("runtime"),
     extras_require={name: _requirements(name) for name in ("backbones", "analysis", "dev", "docs")}
     | {"all": _requirements("backbones") + _requirements("analysis")},
