@@ -17,7 +17,13 @@ from importlib import import_module
 from pathlib import Path
 
 from yolo_plugins.cli import add_config_options, any_path, one_line_errors
-from yolo_plugins.study.tables.quantities import DEFAULT_COST, DEFAULT_PERFORMANCE, costs, performances
+from yolo_plugins.study.tables.quantities import (
+    DEFAULT_COST,
+    DEFAULT_PERFORMANCE,
+    DEFAULT_PREDICTOR,
+    costs,
+    performances,
+)
 
 X_HELP, Y_HELP = f"cost: {', '.join(costs())}", f"performance: {', '.join(performances())}"
 
@@ -53,7 +59,7 @@ def _add_budget(parser: argparse.ArgumentParser) -> None:
 
 def _add_fits(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--fits", type=any_path, required=True, metavar="DIR", help="what this tool wrote with --out")
-    parser.add_argument("--x", help=f"{X_HELP} (default: params)")
+    parser.add_argument("--x", help=f"{X_HELP} (default: {DEFAULT_PREDICTOR})")
     parser.add_argument("--y", help=f"{Y_HELP} (default: that of the report)")
     _add_mixed(parser)
     add_config_options(parser)

@@ -31,12 +31,11 @@ from yolo_plugins.study.laws.prediction import Forecast, StudyLaw
 from yolo_plugins.study.tables import schema
 from yolo_plugins.study.tables.families import family_of, group_title
 from yolo_plugins.study.tables.protocols import protocol_of_hash, refuse_mixture
-from yolo_plugins.study.tables.quantities import QUANTITIES, costs, of_source, performances
+from yolo_plugins.study.tables.quantities import DEFAULT_PREDICTOR, QUANTITIES, costs, of_source, performances
 
 if TYPE_CHECKING:
     from mmengine.config import Config
 
-COST = "params"  # with the input size, it says more of a score than FLOPs do
 _CERTAIN = 0.999  # no few models say more
 _SAME = 0.02  # relative difference of rounded parameters of one network
 
@@ -117,7 +116,7 @@ def read_models(folder: Path, x: str | None = None, y: str | None = None, allow_
         if not (folder / table.name).is_file():
             raise UsageError(f"{folder} has no {table.name}: give the folder that frontier.py wrote with --out")
     y = y or schema.read_table(folder / schema.FITS.name, schema.FITS)["y"].iloc[0]
-    x, path = x or COST, folder / schema.MODELS.name
+    x, path = x or DEFAULT_PREDICTOR, folder / schema.MODELS.name
     for name, known, option in ((x, costs(), "x"), (y, performances(), "y")):
         if name not in known:
             raise UsageError(f"{folder}: {name} is no quantity of a study: give --{option} {', '.join(known)}")
