@@ -11,7 +11,7 @@ heavy tails. Of scores it prints how many of the intervals of AP hold that of al
 their mean: the interval of `test.py --report`, then, for comparison, the percentile and the basic bootstrap.
 
 Of a budget it prints how many intervals hold the mean and one run at 2 and 4 times the largest number of pictures, in
-how many studies the number for a wanted score is told, and how many of its intervals hold that number or are closed.
+how many studies the number for a wanted score is told, and how many of its intervals hold it, or have two ends.
 """
 
 import argparse
