@@ -24,7 +24,7 @@ from yolo_plugins.study.tables.families import ALL, drawn_groups, group_title
 from yolo_plugins.study.tables.protocols import refuse_mixture, tell_recipes
 from yolo_plugins.study.tables.quantities import DEFAULT_PERFORMANCE, QUANTITIES, costs, performances
 
-_PACKAGES = ("numpy", "scipy", "pandas", "matplotlib", "plotly")
+_PACKAGES = ("numpy", "scipy", "pandas", "matplotlib")
 _TABLES = {
     **{"runs": schema.RUNS, "protocols": schema.PROTOCOLS, "epochs": schema.EPOCHS},
     **{"complexity": schema.COMPLEXITY, "models": schema.MODELS},

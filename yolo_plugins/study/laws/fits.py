@@ -7,7 +7,7 @@ computed is null in the table, and a note says why.
 
 import math
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from typing import Any
 
 import numpy as np
@@ -15,7 +15,7 @@ import pandas as pd
 
 from yolo_plugins.study.laws import alternative_laws, power_law
 from yolo_plugins.study.laws.pareto import ParetoFront, pareto_front
-from yolo_plugins.study.laws.power_law import Interval, PowerLaw
+from yolo_plugins.study.laws.power_law import Interval, Line, PowerLaw
 from yolo_plugins.study.tables.csv_table import make_table
 from yolo_plugins.study.tables.families import ALL, NOT_YOLOV5, group_title, is_yolov5
 from yolo_plugins.study.tables.quantities import QUANTITIES, costs, performances
@@ -162,6 +162,12 @@ def fits_table(fits: Iterable[GroupFit]) -> pd.DataFrame:
         UsageError: A number of a fit is not finite.
     """
     return make_table(((f"law of {fit.group}, {fit.y} on {fit.x}", _row(fit)) for fit in fits), FITS)
+
+
+def law_of(row: pd.Series) -> Line:
+    """The line that a row of fits.csv holds."""
+    values = {field.name: float(row[field.name]) for field in fields(Line) if field.name != "n"}
+    return Line(n=int(row["n"]), **values)
 
 
 def _tell_pair(x: str, y: str) -> str:
