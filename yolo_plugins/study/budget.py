@@ -83,7 +83,8 @@ def budget(
             f"{told}: a law needs {FEWEST} numbers of {of}, the runs of {points.model} have {len(table)} ({found}): "
             f"add runs with others{''.join(f'; {note}' for note in points.notes)}"
         )
-    law = fit_budget_law(*(table[name].tolist() for name in ("amount", "value", "runs")), bounded, sign)
+    amounts, values, runs = (table[name].tolist() for name in ("amount", "value", "runs"))
+    law = fit_budget_law(amounts, values, runs, bounded, sign)
     lines = [*_tell_points(points, quantity, of), _tell_law(law, quantity, of), *_tell_more(law, quantity, of)]
     few = (f"{FEWEST} numbers of {of} cannot show where the curve levels off",) if law.n == FEWEST else ()
     notes = [f"note: {note}" for note in (*few, *points.notes)]
