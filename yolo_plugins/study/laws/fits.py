@@ -7,7 +7,7 @@ computed is null in the table, and a note says why.
 
 import math
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from typing import Any
 
 import numpy as np
@@ -15,7 +15,7 @@ import pandas as pd
 
 from yolo_plugins.study.laws import alternative_laws, power_law
 from yolo_plugins.study.laws.pareto import ParetoFront, pareto_front
-from yolo_plugins.study.laws.power_law import Interval, PowerLaw
+from yolo_plugins.study.laws.power_law import Interval, Line, PowerLaw
 from yolo_plugins.study.tables.csv_table import make_table
 from yolo_plugins.study.tables.families import ALL, NOT_YOLOV5, group_title, is_yolov5
 from yolo_plugins.study.tables.quantities import QUANTITIES, costs, performances
@@ -23,6 +23,7 @@ from yolo_plugins.study.tables.schema import FITS, compares, has_both, is_drawab
 
 _FEWEST = 3  # models of a line: two points leave no residual
 _LISTED = 3  # pairs that a note lists; more are counted
+_NAMED = 6  # models that a note names; more are counted
 _QUANTILE = 0.9  # share of the models that stays below what one can attain
 
 
@@ -163,6 +164,12 @@ def fits_table(fits: Iterable[GroupFit]) -> pd.DataFrame:
     return make_table(((f"law of {fit.group}, {fit.y} on {fit.x}", _row(fit)) for fit in fits), FITS)
 
 
+def law_of(row: pd.Series) -> Line:
+    """The line that a row of fits.csv holds."""
+    values = {field.name: float(row[field.name]) for field in fields(Line) if field.name != "n"}
+    return Line(n=int(row["n"]), **values)
+
+
 def _tell_pair(x: str, y: str) -> str:
     return f"{QUANTITIES[y].title} on {QUANTITIES[x].title}"
 
@@ -174,13 +181,19 @@ def _tell_where(pairs: list[str], total: int) -> str:
     return f" ({', '.join(pairs) if len(pairs) <= _LISTED else f'{len(pairs)} of {total} pairs'})"
 
 
+def _tell_models(names: list[str]) -> str:
+    """Names of models; where they are many, the first and the number of the others."""
+    more = len(names) - _NAMED
+    return ", ".join(names) if more < 2 else f"{', '.join(names[:_NAMED])} and {more} more"
+
+
 def _points(models: pd.DataFrame, x: str, y: str) -> tuple[pd.DataFrame, list[str]]:
     """The models that have both numbers inside, and a sentence on each kind of those that have not."""
     complete, drawable = has_both(models, x, y), is_drawable(models, x, y)
-    missing = ", ".join(models.loc[~complete, "model"])
+    missing = _tell_models(models.loc[~complete, "model"].tolist())
     notes = [f"without {QUANTITIES[y].title} or {QUANTITIES[x].title}, left out: {missing}"] if missing else []
     comparable = compares(models, x, y)
-    if foreign := ", ".join(models.loc[complete & ~comparable, "model"]):
+    if foreign := _tell_models(models.loc[complete & ~comparable, "model"].tolist()):
         notes.append(f"trained on another loss than most, left out of laws and figures: {foreign}")
     outside = [
         f"{row['model']} ({quantity.title} {row[quantity.column]:g})"

@@ -12,7 +12,7 @@ import numpy as np
 import pandas as pd
 
 from yolo_plugins.pages.style import AXIS, LAYOUT
-from yolo_plugins.study.laws.prediction import law_of
+from yolo_plugins.study.laws.fits import law_of
 from yolo_plugins.study.report.caveats import plain
 from yolo_plugins.study.report.figure_style import axis_label, group_styles, log_locator, model_styles, short_names
 from yolo_plugins.study.tables.families import ALL, Style, drawn_groups, group_title

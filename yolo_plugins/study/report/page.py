@@ -15,9 +15,8 @@ import pandas as pd
 from yolo_plugins.costs.utilization import flops_of, is_known, utilization
 from yolo_plugins.pages.render import data_uri, write_page
 from yolo_plugins.pages.table import NONE, Cell, Column, PageTable, number, page_table, word
-from yolo_plugins.study.laws.fits import front_of
+from yolo_plugins.study.laws.fits import front_of, law_of
 from yolo_plugins.study.laws.pareto import ParetoFront
-from yolo_plugins.study.laws.prediction import law_of
 from yolo_plugins.study.report.caveats import join_words, plain, tell_best, tell_caveats, tell_choice, tell_law
 from yolo_plugins.study.report.interactive import draw_curves, draw_scatter, tell_value
 from yolo_plugins.study.report.prediction_plots import (

@@ -51,10 +51,19 @@ _ROWS = (
     Group(_YOLOV5, "YOLOv5", Style(ORANGE, "-", "o"), (_network("YOLOv5CSP", "YOLOv5PAFPN"),)),
     Group("yolov5_p6", "YOLOv5-P6"),
     Group("yolov5_flexible", "flexible YOLOv5"),
+    Group("flexible_other", "other backbones in flexible YOLOv5"),
     Group(
         "scaled_yolov4",
         "Scaled-YOLOv4",
         networks=(_network("YOLOv4CSP", "YOLOv4CSPPAN"), _network("YOLOv4Tiny", "YOLOv4TinyFPN")),
+    ),
+    *(
+        Group(name, title)
+        for name, title in (
+            *(("yolox", "YOLOX"), ("yolox_darknet", "YOLOX-Darknet"), ("yolov6", "YOLOv6"), ("yolov6_p6", "YOLOv6-P6")),
+            *(("yolov8", "YOLOv8"), ("yolov9", "YOLOv9"), ("yolov10", "YOLOv10"), ("yolo11", "YOLO11")),
+            *(("rtmdet", "RTMDet"), ("ppyoloe", "PP-YOLOE"), ("efficientdet", "EfficientDet")),
+        )
     ),
     Group(OTHER, "other models", _OUTSIDE),
 )
