@@ -86,7 +86,7 @@ def draw_curves(epochs: pd.DataFrame, quantity: Quantity) -> dict[str, Any]:
     start = "normal" if quantity.source == "loss" else "tozero"  # a loss stays far from zero
     label = html.escape(with_unit(quantity.axis_title, quantity.axis_unit), quote=False)
     layout = {
-        "xaxis": {**AXIS, "title": {"text": "epoch"}, "rangemode": "tozero"},
+        "xaxis": {**AXIS, "title": {"text": "epoch"}, "rangemode": "tozero", "automargin": True},
         "yaxis": {**AXIS, "title": {"text": label}, "rangemode": start, "automargin": True},
         "hovermode": "closest",
     }
