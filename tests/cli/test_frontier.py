@@ -141,7 +141,7 @@ def test_predict_counts_a_config_and_tells_both_laws(published, tool):
     assert note.startswith("note: how the models of the study were trained is not recorded")
     assert [line for line in rest if not line.startswith(" ")] == [
         "AP50-95 by the law of YOLOv5 (n = 5):",
-        "AP50-95 by the law of all models (n = 22):",
+        "AP50-95 by the law of all models (n = 76):",
     ]
     fits = read_table(out / "fits.csv", FITS)
     row = fits.query("x == 'macs' and y == 'ap50_95' and group == 'yolov5'").iloc[0]

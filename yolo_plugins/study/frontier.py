@@ -22,7 +22,7 @@ from yolo_plugins.study.report.verdict import tell_verdict
 from yolo_plugins.study.tables import schema
 from yolo_plugins.study.tables.collect import collect, describe_differences, find_records, models_table
 from yolo_plugins.study.tables.families import ALL, drawn_groups, group_title
-from yolo_plugins.study.tables.protocols import refuse_mixture
+from yolo_plugins.study.tables.protocols import refuse_mixture, tell_recipes
 from yolo_plugins.study.tables.quantities import DEFAULT_PERFORMANCE, QUANTITIES, costs, performances
 
 _PACKAGES = ("numpy", "scipy", "pandas", "matplotlib", "plotly")
@@ -83,7 +83,8 @@ def read_study(sources: Sequence[Path], allow_mixed: bool = False) -> Study:
             raise UsageError(f"{tables[kind]} and {source} both have the columns of {table.name}: give one of them")
     if set(tables) - {"protocols"} == {"models"}:
         frames = {kind: schema.read_table(path, _TABLES[kind]) for kind, path in tables.items()}
-        return Study(**frames, notes=refuse_mixture(frames["models"], frames.get("protocols"), allow_mixed))
+        mixture = refuse_mixture(frames["models"], frames.get("protocols"), allow_mixed)
+        return Study(**frames, notes=(*mixture, *tell_recipes(frames["models"])))
     if not {"runs", "complexity"} <= set(tables) or "models" in tables:
         given = ", ".join(f"{path} ({_TABLES[kind].name})" for kind, path in tables.items())
         raise UsageError(

@@ -147,6 +147,13 @@ def test_models_without_a_value_are_left_out_of_its_laws_and_named():
     assert "without recall or parameters, left out: other_4, other_5 (recall on parameters)" in study.notes
 
 
+def test_of_many_models_without_a_value_the_first_are_named_and_the_rest_counted():
+    table = models({"other": 12}).assign(recall=[0.1, 0.2, 0.3, 0.4] + [None] * 8)
+    notes = fit_study(table, "params", "ap50").notes
+    named = "other_4, other_5, other_6, other_7, other_8, other_9 and 2 more"
+    assert f"without recall or parameters, left out: {named} (recall on parameters)" in notes
+
+
 def test_scores_of_0_and_1_are_left_out_of_their_laws_and_named_with_their_values():
     table = models({"other": 6}).assign(recall=[0.1, 0.2, 0.3, 0.4, 1.0, 0.0])
     study = fit_study(table, "params", "recall")

@@ -1,12 +1,13 @@
 """Rows that were not trained alike are not compared, and the first key that differs is named."""
 
 import json
+import re
 
 import pandas as pd
 import pytest
 
 from yolo_plugins.errors import UsageError
-from yolo_plugins.study.tables.protocols import protocol_of_hash, refuse_mixture, tell_mixture
+from yolo_plugins.study.tables.protocols import protocol_of_hash, refuse_mixture, tell_mixture, tell_recipes
 
 KEYS = {
     "a" * 64: {"epochs": 200, "optim_wrapper.optimizer.lr": 0.01, "initial_weights": "none"},
@@ -69,3 +70,23 @@ def test_a_value_that_is_no_json_stands_for_itself():
     table = pd.DataFrame({"protocol_sha256": ["x"], "key": ["epochs"], "value": ["many"]})
     assert protocol_of_hash("x", table) == {"epochs": "many"}
     assert protocol_of_hash("y", table) is None
+
+
+def test_published_rows_of_several_recipes_are_compared_with_a_note():
+    table = rows(None, None, None, protocol=["one", "one", "other"], dataset="COCO 2017")
+    assert refuse_mixture(table, None, allow_mixed=False) == ()
+    (note,) = tell_recipes(table)
+    assert note.startswith("2 published recipes are compared")
+    assert tell_recipes(table[:2]) == ()
+
+
+@pytest.mark.parametrize(("other", "told"), [("VOC 2007", "VOC 2007"), (None, "(not recorded)")])
+def test_published_rows_of_other_data_are_a_mixture(other, told):
+    table = rows(None, None, dataset=["COCO 2017", other])
+    with pytest.raises(UsageError, match=re.escape(f"not trained alike (dataset: COCO 2017 -> {told}): give runs")):
+        refuse_mixture(table, None, allow_mixed=False)
+    assert len(refuse_mixture(table, None, allow_mixed=True)) == 1
+
+
+def test_a_hash_is_of_the_data_too():
+    assert tell_mixture(rows("a", "a", dataset=["COCO 2017", None]), PROTOCOLS) == ""

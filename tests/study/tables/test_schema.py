@@ -13,8 +13,10 @@ from yolo_plugins.config import load_config
 from yolo_plugins.costs.complexity import count_macs
 from yolo_plugins.errors import UsageError
 from yolo_plugins.registry import MODELS as MODEL_REGISTRY
+from yolo_plugins.study.tables.families import group_title
 from yolo_plugins.study.tables.quantities import performances
 from yolo_plugins.study.tables.schema import (
+    BACKBONES,
     COMPLEXITY,
     EPOCHS,
     FITS,
@@ -255,17 +257,29 @@ def test_the_page_is_the_dictionary_of_the_code():
 def test_published_table_is_of_the_schema_with_the_source_of_every_row():
     published = read_table(RESULTS / "published.csv", MODELS).set_index("model")
     assert published["source"].str.contains("https://").all()
-    assert published.groupby("family").size().to_dict() == {
-        "other": 2,
-        "scaled_yolov4": 5,
-        "yolov5": 5,
-        "yolov5_flexible": 5,
-        "yolov5_p6": 5,
-    }
+    assert not published["source"].str.contains("memory").any()
+    assert set(published["dataset"]) == {"COCO 2017"}
+    assert published[["protocol", "year", "ap50_95"]].notna().all(axis=None)
+    sizes = published.groupby("family").size().to_dict()
+    assert (len(published), len(sizes)) == (76, 16)
+    first = ("yolov5", "yolov5_p6", "scaled_yolov4", "yolov5_flexible", "other")
+    assert [sizes[family] for family in first] == [5, 5, 5, 5, 2]
+    assert all(group_title(family) != family for family in sizes)
     assert published.loc["yolov5s", ["params", "macs", "ap50", "ap50_95"]].tolist() == [7.2e6, 8.25e9, 0.568, 0.374]
     # The same network at 640 pixels has 4.6 GFLOPs, a quarter.
     assert published.loc["yolov5n6", ["input_h", "macs"]].tolist() == [1280, 9.2e9]
     assert published.loc["yolov4_p7", ["input_w", "ap50"]].tolist() == [1536, 0.729]
+    assert published.loc["efficientdet_d7", ["input_w", "macs", "year"]].tolist() == [1536, 325e9, 2020]
+
+
+def test_published_backbones_are_of_the_schema_with_the_source_of_every_row():
+    backbones = read_table(RESULTS / "published_backbones.csv", BACKBONES)
+    assert backbones["source"].str.contains("https://").all()
+    checked = backbones[~backbones["source"].str.contains("memory", regex=False)]
+    assert checked.groupby("detector").size().to_dict() == {"RetinaNet": 17, "flexible-yolov5": 5}
+    assert checked["backbone_top1"].between(0.5, 0.9).all()
+    retinanet = checked[checked["detector"] == "RetinaNet"]
+    assert retinanet[["backbone_top1", "ap50_95"]].corr().iloc[0, 1] > 0.8
 
 
 @pytest.mark.parametrize(

@@ -27,6 +27,7 @@ from yolo_plugins.study.tables.schema import FITS, compares, has_both, is_drawab
 _FEWEST = 3  # models of a line: two points leave no residual
 _LISTED = 3  # pairs that a note lists; more are counted
 _NO_LINE = "no line: "
+_NAMED = 6  # models that a note names; more are counted
 _QUANTILE = 0.9  # share of the models that stays below what one can attain
 
 
@@ -183,13 +184,19 @@ def _tell_where(pairs: list[str], total: int) -> str:
     return f" ({', '.join(pairs) if len(pairs) <= _LISTED else f'{len(pairs)} of {total} pairs'})"
 
 
+def _tell_models(names: list[str]) -> str:
+    """Names of models; where they are many, the first and the number of the others."""
+    more = len(names) - _NAMED
+    return ", ".join(names) if more < 2 else f"{', '.join(names[:_NAMED])} and {more} more"
+
+
 def _points(models: pd.DataFrame, x: str, y: str) -> tuple[pd.DataFrame, list[str]]:
     """The models that have both numbers inside, and a sentence on each kind of those that have not."""
     complete, drawable = has_both(models, x, y), is_drawable(models, x, y)
-    missing = ", ".join(models.loc[~complete, "model"])
+    missing = _tell_models(models.loc[~complete, "model"].tolist())
     notes = [f"without {QUANTITIES[y].title} or {QUANTITIES[x].title}, left out: {missing}"] if missing else []
     comparable = compares(models, x, y)
-    if foreign := ", ".join(models.loc[complete & ~comparable, "model"]):
+    if foreign := _tell_models(models.loc[complete & ~comparable, "model"].tolist()):
         notes.append(f"trained on another loss than most, left out of laws and figures: {foreign}")
     outside = [
         f"{row['model']} ({quantity.title} {row[quantity.column]:g})"

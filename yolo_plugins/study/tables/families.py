@@ -56,6 +56,14 @@ _ROWS = (
         "Scaled-YOLOv4",
         networks=(_network("YOLOv4CSP", "YOLOv4CSPPAN"), _network("YOLOv4Tiny", "YOLOv4TinyFPN")),
     ),
+    *(
+        Group(name, title)
+        for name, title in (
+            *(("yolox", "YOLOX"), ("yolox_darknet", "YOLOX-Darknet"), ("yolov6", "YOLOv6"), ("yolov6_p6", "YOLOv6-P6")),
+            *(("yolov8", "YOLOv8"), ("yolov9", "YOLOv9"), ("yolov10", "YOLOv10"), ("yolo11", "YOLO11")),
+            *(("rtmdet", "RTMDet"), ("ppyoloe", "PP-YOLOE"), ("efficientdet", "EfficientDet")),
+        )
+    ),
     Group(OTHER, "other models", _OUTSIDE),
 )
 GROUPS = {row.name: row for row in _ROWS}

@@ -1,6 +1,8 @@
 """Whether the rows of a table were trained alike, and what tells them apart where they were not.
 
-A row without a protocol, as in tables from elsewhere, is of an unknown one: alike only to others without.
+`protocol_sha256` decides. A row without one, as in tables from elsewhere, is of an unknown protocol: alike only to
+others without, of the same `dataset`. What it says of its recipe in words, in `protocol`, is told and never refused:
+published models each have the recipe of their authors.
 """
 
 import json
@@ -10,6 +12,8 @@ import pandas as pd
 
 from yolo_plugins.errors import UsageError
 from yolo_plugins.protocol import Recipe, first_of, recipe_differences
+
+_DECIDING = ["protocol_sha256", "dataset"]
 
 
 def protocol_of_hash(sha256: Any, protocols: pd.DataFrame | None) -> Recipe | None:
@@ -32,8 +36,9 @@ def tell_mixture(rows: pd.DataFrame, protocols: pd.DataFrame | None) -> str:
         rows: Of the schema RUNS or MODELS.
         protocols: Of the schema PROTOCOLS; without, only hashes can be told.
     """
-    hashes = rows.reindex(columns=["protocol_sha256"])["protocol_sha256"].astype("str").fillna("")
-    first, *others = (rows[hashes == sha256].iloc[0] for sha256 in hashes.drop_duplicates())
+    rows = rows.assign(**{name: rows.reindex(columns=[name])[name].astype("str") for name in _DECIDING})
+    rows["dataset"] = rows["dataset"].where(rows["protocol_sha256"].isna())  # a hash is of the data, too
+    first, *others = (row for _, row in rows.drop_duplicates(_DECIDING).iterrows())
     if not others:
         return ""
     pair = first, others[0]
@@ -53,14 +58,26 @@ def refuse_mixture(rows: pd.DataFrame, protocols: pd.DataFrame | None, allow_mix
     return (f"Runs of different protocols are compared (--allow-mixed): {mixture}.",) if mixture else ()
 
 
+def tell_recipes(rows: pd.DataFrame) -> tuple[str, ...]:
+    """A note where published rows are of several recipes; the rows are of the schema MODELS."""
+    count = rows["protocol"].nunique()
+    if count < 2:
+        return ()
+    return (f"{count} published recipes are compared: models may differ by their recipe as well as by their network.",)
+
+
 def _difference(first: pd.Series, second: pd.Series, protocols: pd.DataFrame | None) -> str:
+    hashes = [row["protocol_sha256"] for row in (first, second)]
+    if all(map(pd.isna, hashes)):
+        names = ["(not recorded)" if pd.isna(row["dataset"]) else row["dataset"] for row in (first, second)]
+        return f"dataset: {' -> '.join(names)}"
     for row in (first, second):
         if pd.isna(row["protocol_sha256"]):
             return f"the protocol of {_name(row)} is not recorded"
-    one, other = (protocol_of_hash(row["protocol_sha256"], protocols) for row in (first, second))
+    one, other = (protocol_of_hash(sha256, protocols) for sha256 in hashes)
     if one is None or other is None:
-        hashes = " -> ".join(row["protocol_sha256"][:12] for row in (first, second))
-        return f"protocol_sha256: {hashes}; protocols.csv beside the table tells the keys"
+        told = " -> ".join(sha256[:12] for sha256 in hashes)
+        return f"protocol_sha256: {told}; protocols.csv beside the table tells the keys"
     return first_of(recipe_differences(one, other))
 
 

@@ -222,6 +222,7 @@ BACKBONES = Table(
         _text("detector", "All but the backbone, equal for all its rows."),
         _text("backbone", "The network."),
         _text("family", "Networks of one design."),
+        _int("params", "", "Parameters of the whole detector.", 1, nullable=True),
         _int("params_backbone", "", "Parameters of the backbone, with its classifier.", 1, nullable=True),
         _int("macs_backbone", "", "Multiply-accumulates of the backbone at 224 x 224 pixels.", 1, nullable=True),
         _TOP1,
