@@ -69,7 +69,7 @@ def _check_scores(args: argparse.Namespace) -> str:
     from yolo_plugins.evaluation.coverage import assess, format_coverage
 
     designs = [(pictures, mode) for mode in MODES for pictures in args.pictures]
-    return _check(args, designs, lambda n, mode, *rest: assess(n, *rest[:2], mode, rest[2]), format_coverage)
+    return _check(args, designs, lambda n, mode, k, seed, tick: assess(n, k, seed, mode, tick), format_coverage)
 
 
 def _check_budget(args: argparse.Namespace) -> str:
