@@ -26,7 +26,7 @@ _COLUMNS = {"pictures": "train_images", "epochs": "epochs"}  # of runs.csv
 _DIFFER = {  # the keys of a protocol in which runs of several amounts differ
     "pictures": (
         *("train_images", "train_objects"),
-        *(f"train_dataloader.dataset.{key}" for key in ("splits", "indices", "ann_file", "data_prefix.img")),
+        *(f"train_dataloader.dataset.{key}" for key in ("splits", "share", "indices", "ann_file", "data_prefix.img")),
     ),
     "epochs": ("epochs",),
 }
