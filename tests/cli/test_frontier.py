@@ -276,7 +276,7 @@ def test_a_missing_library_is_told_with_the_remedy(tables, tool, monkeypatch):
     monkeypatch.delattr(yolo_plugins.study, "frontier", raising=False)
     monkeypatch.delitem(sys.modules, "yolo_plugins.study.report.page", raising=False)
     monkeypatch.delitem(sys.modules, "yolo_plugins.pages.render", raising=False)
-    monkeypatch.setitem(sys.modules, "plotly.offline", None)
+    monkeypatch.setitem(sys.modules, "jinja2", None)
     code, _, errors = tool("models.csv", "--out", "out")
     assert (code, len(errors)) == (1, 1)
     assert errors[0].endswith("pip install 'yolo_plugins[analysis]'")

@@ -2,12 +2,16 @@
 
 yolo-plugins check-statistics --studies 2000
 yolo-plugins check-statistics --of scores --studies 1000
+yolo-plugins check-statistics --of budget
 
 Of power laws it prints the bias of the exponent and, in percent with the binomial standard error, how many of the
 intervals that claim 95 % hold the truth: Student's t, the bootstrap of fits.csv, the prediction of one new model; then,
 for comparison, the percentile bootstrap and the Theil-Sen line. The scatter is normal, as the intervals assume, or has
 heavy tails. Of scores it prints how many of the intervals of AP hold that of all pictures, for single classes and for
 their mean: the interval of `test.py --report`, then, for comparison, the percentile and the basic bootstrap.
+
+Of a budget it prints how many intervals hold the mean and one run at 2 and 4 times the largest number of pictures, in
+how many studies the number for a wanted score is told, and how many of its intervals hold that number or are closed.
 """
 
 import argparse
@@ -18,7 +22,7 @@ from yolo_plugins.errors import UsageError
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--of", choices=("laws", "scores"), default="laws", help="(default: laws)")
+    parser.add_argument("--of", choices=("laws", "scores", "budget"), default="laws", help="(default: laws)")
     parser.add_argument("--studies", type=whole(2, 10**6), default=2000, help="for each line (default: 2000)")
     parser.add_argument(
         "--models", type=whole(4, 10**4), nargs="+", default=[5, 10, 20], metavar="N", help="(default: 5 10 20)"
@@ -29,7 +33,8 @@ def main() -> None:
     parser.add_argument("--seed", type=seed, default=0, help="of the studies (default: %(default)s)")
     args = parser.parse_args()
     with one_line_errors():
-        table = _check_laws(args) if args.of == "laws" else _check_scores(args)
+        check = {"laws": _check_laws, "scores": _check_scores, "budget": _check_budget}[args.of]
+        table = check(args)
         print(f"{args.studies} studies for each line; intervals claim 95 %")
         print(table)
 
@@ -59,3 +64,12 @@ def _check_scores(args: argparse.Namespace) -> str:
         return format_coverage(
             [(*design, assess(design[0], args.studies, args.seed, design[1], bar.update)) for design in designs]
         )
+
+
+def _check_budget(args: argparse.Namespace) -> str:
+    from tqdm import tqdm
+
+    from yolo_plugins.study.laws.budget_simulation import DESIGNS, assess, format_shares
+
+    with tqdm(total=args.studies * len(DESIGNS), unit="study", disable=None) as bar:
+        return format_shares([(design, assess(design, args.studies, args.seed, bar.update)) for design in DESIGNS])

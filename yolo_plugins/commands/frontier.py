@@ -5,6 +5,7 @@ yolo-plugins frontier runs.csv complexity.csv epochs.csv --out frontier --x para
 yolo-plugins frontier docs/results/published.csv --y ap50_95 --out frontier
 yolo-plugins frontier predict yolov5_l_voc --fits frontier
 yolo-plugins frontier compare yolov5_m_voc yolov5_repvgg_voc --fits frontier
+yolo-plugins frontier budget work_dirs/subsets --want 0.7
 
 `predict --help` and the like tell the rest. Needs the extra `analysis`.
 """
@@ -41,6 +42,15 @@ def _add_compare(parser: argparse.ArgumentParser) -> None:
     _add_fits(parser)
 
 
+def _add_budget(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("sources", nargs="+", type=any_path, metavar="TABLE_OR_WORK_DIR", help="runs of one model")
+    parser.add_argument("--want", type=float, required=True, metavar="VALUE", help="what the model is to reach")
+    parser.add_argument("--y", default="ap50", choices=list(performances()), help="of what (default: %(default)s)")
+    parser.add_argument("--of", default="pictures", choices=("pictures", "epochs"), help="(default: %(default)s)")
+    parser.add_argument("--model", help="whose runs count, where there are others")
+    _add_mixed(parser)
+
+
 def _add_fits(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--fits", type=any_path, required=True, metavar="DIR", help="what this tool wrote with --out")
     parser.add_argument("--x", help=f"{X_HELP} (default: that of the report)")
@@ -57,6 +67,7 @@ SUBCOMMANDS: dict[str, tuple[Callable[[argparse.ArgumentParser], None], str]] = 
     "analyse": (_add_analyse, "frontier"),
     "predict": (_add_predict, "model_choice"),
     "compare": (_add_compare, "model_choice"),
+    "budget": (_add_budget, "budget"),
 }
 
 

@@ -20,12 +20,12 @@ from yolo_plugins.study.report.figures import Trend, save_study
 from yolo_plugins.study.report.page import Report, write_report
 from yolo_plugins.study.report.verdict import tell_verdict
 from yolo_plugins.study.tables import schema
-from yolo_plugins.study.tables.collect import collect, describe_differences, find_records, models_table
+from yolo_plugins.study.tables.collect import collect, describe_differences, find_records, folders_among, models_table
 from yolo_plugins.study.tables.families import ALL, drawn_groups, group_title
 from yolo_plugins.study.tables.protocols import refuse_mixture, tell_recipes
 from yolo_plugins.study.tables.quantities import DEFAULT_PERFORMANCE, QUANTITIES, costs, performances
 
-_PACKAGES = ("numpy", "scipy", "pandas", "matplotlib", "plotly")
+_PACKAGES = ("numpy", "scipy", "pandas", "matplotlib")
 _TABLES = {
     **{"runs": schema.RUNS, "protocols": schema.PROTOCOLS, "epochs": schema.EPOCHS},
     **{"complexity": schema.COMPLEXITY, "models": schema.MODELS},
@@ -64,10 +64,7 @@ def read_study(sources: Sequence[Path], allow_mixed: bool = False) -> Study:
         UsageError: Folders and files are mixed, tables do not go together, or one of them is not valid; or the rows are
             of several protocols.
     """
-    folders = [source for source in sources if source.is_dir()]
-    if folders and len(folders) < len(sources):
-        raise UsageError(f"{folders[0]} is a folder, others are files: give work directories or tables, not both")
-    if folders:
+    if folders := folders_among(sources):
         found = collect(find_records(folders))
         frames = {kind: getattr(found, kind) for kind in ("runs", "protocols", "epochs", "complexity")}
         return _of_runs(frames, allow_mixed, found.left_out)
