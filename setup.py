@@ -51,7 +51,11 @@ setup(
     license_files=["LICENSE", "NOTICE"],
     python_requires=">=3.11",
     packages=find_packages(include=["yolo_plugins", "yolo_plugins.*"]),
-    package_data={"yolo_plugins": ["py.typed", "*/templates/*", "study/report/templates/*", "pages/plotly/*"]},
+    package_data={
+        "yolo_plugins": [
+            *("py.typed", "*/templates/*", "study/report/templates/*", "pages/plotly/*", "models/backbones/*.csv")
+        ]
+    },
     install_requires=_requirements("runtime"),
     extras_require={name: _requirements(name) for name in ("backbones", "analysis", "dev", "docs")}
     | {"all": _requirements("backbones") + _requirements("analysis")},

@@ -8,7 +8,7 @@ import math
 from collections.abc import Sequence
 from functools import cache
 from pathlib import Path
-from typing import Annotated, Any, TypeGuard
+from typing import Annotated, Any, NotRequired, TypeGuard
 
 from annotated_types import Len  # of pydantic
 from typing_extensions import TypedDict  # typing's own cannot be checked by pydantic before Python 3.12
@@ -77,6 +77,7 @@ class Record(TypedDict):
     protocol: dict[str, Any]
     protocol_sha256: str
     loss: str
+    backbone_top1: NotRequired[float | None]
     command: str
     started: str
     resumed_after: list[int]

@@ -16,8 +16,14 @@ from collections.abc import Callable
 from importlib import import_module
 from pathlib import Path
 
-from yolo_plugins.cli import any_path, one_line_errors
-from yolo_plugins.study.tables.quantities import DEFAULT_COST, DEFAULT_PERFORMANCE, costs, performances
+from yolo_plugins.cli import add_config_options, any_path, one_line_errors
+from yolo_plugins.study.tables.quantities import (
+    DEFAULT_COST,
+    DEFAULT_PERFORMANCE,
+    DEFAULT_PREDICTOR,
+    costs,
+    performances,
+)
 
 X_HELP, Y_HELP = f"cost: {', '.join(costs())}", f"performance: {', '.join(performances())}"
 
@@ -53,9 +59,10 @@ def _add_budget(parser: argparse.ArgumentParser) -> None:
 
 def _add_fits(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--fits", type=any_path, required=True, metavar="DIR", help="what this tool wrote with --out")
-    parser.add_argument("--x", help=f"{X_HELP} (default: that of the report)")
+    parser.add_argument("--x", help=f"{X_HELP} (default: {DEFAULT_PREDICTOR})")
     parser.add_argument("--y", help=f"{Y_HELP} (default: that of the report)")
     _add_mixed(parser)
+    add_config_options(parser)
 
 
 def _add_mixed(parser: argparse.ArgumentParser) -> None:

@@ -16,6 +16,7 @@ from yolo_plugins import __version__
 from yolo_plugins.errors import UsageError
 from yolo_plugins.masking import command_line
 from yolo_plugins.study.laws.fits import GroupFit, StudyFits, fit_study, fits_table, front_of
+from yolo_plugins.study.laws.prediction import StudyLaw
 from yolo_plugins.study.report.figures import Trend, save_study
 from yolo_plugins.study.report.page import Report, write_report
 from yolo_plugins.study.report.verdict import tell_verdict
@@ -23,7 +24,7 @@ from yolo_plugins.study.tables import schema
 from yolo_plugins.study.tables.collect import collect, describe_differences, find_records, folders_among, models_table
 from yolo_plugins.study.tables.families import ALL, drawn_groups, group_title
 from yolo_plugins.study.tables.protocols import refuse_mixture, tell_recipes
-from yolo_plugins.study.tables.quantities import DEFAULT_PERFORMANCE, QUANTITIES, costs, performances
+from yolo_plugins.study.tables.quantities import DEFAULT_PERFORMANCE, DEFAULT_PREDICTOR, QUANTITIES, costs, performances
 
 _PACKAGES = ("numpy", "scipy", "pandas", "matplotlib")
 _TABLES = {
@@ -125,7 +126,8 @@ def analyse(sources: Sequence[Path], out: Path, x: str, y: str | None, group: st
     schema.write_table(table, out / schema.FITS.name, schema.FITS)
     trends = _trends(study.models, fits)
     figures = save_study(out / "figures", study.models, trends, study.epochs, _bars(study), group)
-    notes = (*study.notes, *fits.notes)
+    law, reason = _pooled_law(study.models, y)
+    notes = (*study.notes, *fits.notes, *reason)
     verdict = tell_verdict(table, study.models, x, y, group)
     report = Report(
         title=f"{QUANTITIES[y].title} against {QUANTITIES[x].title}: {len(study.models)} models",
@@ -142,6 +144,8 @@ def analyse(sources: Sequence[Path], out: Path, x: str, y: str | None, group: st
         figures=tuple(path for path in figures if path.suffix == ".svg"),
         commands=_commands(study),
         environment=_environment(study),
+        leave_one_out=law and law.leave_one_out(),
+        calibration=law and law.calibration(),
     )
     write_report(out / "report.html", report)
     return "\n".join(
@@ -181,6 +185,14 @@ def _trends(models: pd.DataFrame, fits: StudyFits) -> dict[tuple[str, str], Tren
         )
         for pair, found in by_pair.items()
     }
+
+
+def _pooled_law(models: pd.DataFrame, y: str) -> tuple[StudyLaw | None, tuple[str, ...]]:
+    """What `predict` and `compare` go by, or a note why there is none."""
+    try:
+        return StudyLaw(models, DEFAULT_PREDICTOR, y), ()
+    except ValueError as error:
+        return None, (f"no predictions of {QUANTITIES[y].title}: {error}",)
 
 
 def _bars(study: Study) -> pd.DataFrame | None:

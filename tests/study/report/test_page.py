@@ -192,9 +192,10 @@ def test_verdict_and_checks_of_the_predictions_have_a_place_of_their_own(report,
     )
     write_report(tmp_path / "r.html", checked)
     found = Page((tmp_path / "r.html").read_text(encoding="utf-8"))
-    assert [item for _, item in found.all("li")][:2] == ["A claim holds.", "One does not."]
+    assert found.all("strong")[0][1] == "A claim holds. One does not."
     new = {title for _, title in found.all("h2")} - {title for _, title in page.all("h2")}
     assert new == {"Prediction", "Calibration"}
+    assert page.all("strong") == []
 
 
 @pytest.mark.parametrize("y", ["ap50", "ap50_95", "train_loss"])  # the headline's and others
@@ -207,3 +208,8 @@ def test_a_value_at_an_end_of_its_scale_has_no_place_on_a_logarithmic_axis(repor
     drawn = [number for trace in figure.data if trace.mode == "markers" for number in trace.y]
     assert (value in drawn) == (y == "train_loss" and value == 1.0)
     assert len(drawn) == models[y].notna().sum() - (value not in drawn)
+
+
+def test_verdict_on_the_papers_claims_stands_on_top(page, report):
+    items = [item for _, item in page.all("li")]
+    assert items[: len(report.verdict)] == list(report.verdict)

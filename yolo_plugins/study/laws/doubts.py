@@ -7,6 +7,7 @@ they call for. Where nothing is wrong each comes in some 5 % of studies; `warnin
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, fields
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -123,7 +124,9 @@ def examine(law: PowerLaw, families: Sequence[str]) -> Doubts:
 
 def doubts_of(row: pd.Series) -> Doubts:
     """What a row of fits.csv holds of them."""
-    return Doubts(**{field.name: None if pd.isna(row[field.name]) else row[field.name] for field in fields(Doubts)})
+    found: dict[str, Any] = {field.name: row[field.name] for field in fields(Doubts)}
+    found |= {name: None for name, value in found.items() if pd.isna(value)}
+    return Doubts(**found)
 
 
 def warnings_of(doubts: Doubts, limit: float | None) -> dict[str, bool]:

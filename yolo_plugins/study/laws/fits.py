@@ -8,7 +8,7 @@ the two are compared. What cannot be computed is null in the table, and the last
 import math
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import asdict, dataclass, field, fields, replace
 from typing import Any
 
 import numpy as np
@@ -18,7 +18,7 @@ from yolo_plugins.study.laws import alternative_laws, power_law
 from yolo_plugins.study.laws.doubts import Doubts, examine
 from yolo_plugins.study.laws.level_test import LineComparison, compare_lines
 from yolo_plugins.study.laws.pareto import ParetoFront, pareto_front
-from yolo_plugins.study.laws.power_law import Interval, PowerLaw
+from yolo_plugins.study.laws.power_law import Interval, Line, PowerLaw
 from yolo_plugins.study.tables.csv_table import make_table
 from yolo_plugins.study.tables.families import ALL, NOT_YOLOV5, compared_groups, group_title, is_yolov5
 from yolo_plugins.study.tables.quantities import QUANTITIES, costs, performances
@@ -173,6 +173,12 @@ def fits_table(fits: Iterable[GroupFit]) -> pd.DataFrame:
     return make_table(((f"law of {fit.group}, {fit.y} on {fit.x}", _row(fit)) for fit in fits), FITS)
 
 
+def law_of(row: pd.Series) -> Line:
+    """The line that a row of fits.csv holds."""
+    values = {field.name: float(row[field.name]) for field in fields(Line) if field.name != "n"}
+    return Line(n=int(row["n"]), **values)
+
+
 def _tell_pair(x: str, y: str) -> str:
     return f"{QUANTITIES[y].title} on {QUANTITIES[x].title}"
 
@@ -309,10 +315,10 @@ def _row(fit: GroupFit) -> dict[str, Any]:
         "exponent_without_most_influential": fit.without and fit.without.exponent,
         "compared_with": fit.compared_with or None,
         "level_ratio": comparison and comparison.level_ratio,
-        **_ends("level_ratio", comparison and comparison.level_interval),
+        **_ends("level_ratio", None if comparison is None else comparison.level_interval),
         "level_p": comparison and comparison.level_p,
         "slope_difference": comparison and comparison.slope_difference,
-        **_ends("slope_difference", comparison and comparison.slope_interval),
+        **_ends("slope_difference", None if comparison is None else comparison.slope_interval),
         "slope_p": comparison and comparison.slope_p,
         "equal_spread_p": comparison and comparison.equal_spread_p,
     }

@@ -12,7 +12,7 @@ import numpy as np
 import pandas as pd
 
 from yolo_plugins.pages.style import AXIS, LAYOUT
-from yolo_plugins.study.laws.prediction import law_of
+from yolo_plugins.study.laws.fits import law_of
 from yolo_plugins.study.report.caveats import plain
 from yolo_plugins.study.report.figure_style import axis_label, group_styles, log_locator, model_styles, short_names
 from yolo_plugins.study.tables.families import ALL, Style, drawn_groups, group_title
@@ -86,7 +86,7 @@ def draw_curves(epochs: pd.DataFrame, quantity: Quantity) -> dict[str, Any]:
     start = "normal" if quantity.source == "loss" else "tozero"  # a loss stays far from zero
     label = html.escape(with_unit(quantity.axis_title, quantity.axis_unit), quote=False)
     layout = {
-        "xaxis": {**AXIS, "title": {"text": "epoch"}, "rangemode": "tozero"},
+        "xaxis": {**AXIS, "title": {"text": "epoch"}, "rangemode": "tozero", "automargin": True},
         "yaxis": {**AXIS, "title": {"text": label}, "rangemode": start, "automargin": True},
         "hovermode": "closest",
     }

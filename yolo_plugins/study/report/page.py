@@ -15,9 +15,8 @@ import pandas as pd
 from yolo_plugins.costs.utilization import flops_of, is_known, utilization
 from yolo_plugins.pages.render import data_uri, write_page
 from yolo_plugins.pages.table import NONE, Cell, Column, PageTable, number, page_table, word
-from yolo_plugins.study.laws.fits import front_of
+from yolo_plugins.study.laws.fits import front_of, law_of
 from yolo_plugins.study.laws.pareto import ParetoFront
-from yolo_plugins.study.laws.prediction import law_of
 from yolo_plugins.study.report.caveats import join_words, plain, tell_best, tell_caveats, tell_choice, tell_law
 from yolo_plugins.study.report.interactive import draw_curves, draw_scatter, tell_value
 from yolo_plugins.study.report.prediction_plots import (
@@ -48,11 +47,11 @@ class Report:
         y: Performance of the headline.
         group: Column that divides the models.
         front: Models that no other beats in the headline's cost and performance.
+        verdict: What the models say of the paper's claims, a sentence each.
         notes: What was left out and why, a sentence each.
         figures: SVG files, shown in this order; a file's stem is its caption.
         commands: What made the page and its tables.
         environment: Machine and versions, by name.
-        verdict: What the study says of the paper's claims, a sentence each; it stands on top.
         leave_one_out: What the law of the others predicts of each model, as `draw_leave_one_out` takes it.
         calibration: How often the intervals of these predictions hold, as `draw_calibration` takes it.
     """
@@ -66,11 +65,11 @@ class Report:
     y: str
     group: str
     front: ParetoFront
+    verdict: tuple[str, ...]
     notes: tuple[str, ...]
     figures: tuple[Path, ...]
     commands: tuple[str, ...]
     environment: dict[str, str]
-    verdict: tuple[str, ...] = ()
     leave_one_out: pd.DataFrame | None = None
     calibration: pd.DataFrame | None = None
 

@@ -212,6 +212,7 @@ def _run_row(record: Record) -> dict[str, Any]:
         **{name: record[name] for name in ("seed", "config_sha256", "protocol_sha256", "loss")},
         "dataset": data_name(record["protocol"]),
         "pretrained": pretraining_name(record["protocol"]),
+        "backbone_top1": record.get("backbone_top1"),
         **{name: record[name] for name in ("schedule", "amp", "total_batch")},
         "epochs": len(epochs),
         "input_h": height,

@@ -51,6 +51,7 @@ _ROWS = (
     Group(_YOLOV5, "YOLOv5", Style(ORANGE, "-", "o"), (_network("YOLOv5CSP", "YOLOv5PAFPN"),)),
     Group("yolov5_p6", "YOLOv5-P6"),
     Group("yolov5_flexible", "flexible YOLOv5"),
+    Group("flexible_other", "other backbones in flexible YOLOv5"),
     Group(
         "scaled_yolov4",
         "Scaled-YOLOv4",
