@@ -260,7 +260,7 @@ class PooledLaw:
         return Expected(gaps, (weights * truth).sum(0))
 
     def _left_out(self) -> tuple[Array, Array, Array]:
-        """By the law of all others, (m, n) each: z less what it says, the variance of that, log weights of the draws."""
+        """By the law of all others, (m, n) each: z less what it says, its variance, log weights of the draws."""
         given, z = self.given, self.given.observed.z
         loadings = given.growth * given.weights
         own = given.weights - loadings**2 * (given.shrinkage @ given.members.T)
