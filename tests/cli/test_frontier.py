@@ -10,6 +10,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pandas as pd
 import pytest
 
 import yolo_plugins.study
@@ -271,12 +272,32 @@ def test_a_model_with_a_score_at_an_end_of_its_scale_stops_no_other(published, t
         ("predict yolov5_s_coco --fits . --x latency", "its latency cannot be counted: give --x params or --x macs"),
         ("compare yolov5n yolov5n --fits .", "yolov5n and yolov5n are one model: give two"),
         ("compare yolov5n yolov9 --fits .", "config 'yolov9' does not exist"),
+        ("budget runs.csv --want 0.5", "runs.csv: runs of several models: give --model huge or --model large"),
+        (
+            "budget runs.csv --want 0.5 --model small",
+            "a law needs 3 numbers of pictures, the runs of small have 1 (1,697)",
+        ),
+        (
+            "budget models.csv --want 0.5",
+            "models.csv: it has the columns of models.csv: give runs.csv and protocols.csv",
+        ),
+        ("budget runs.csv --want 50", "--want 50 is not between 0 and 1: give a value that AP50 can have"),
     ],
 )
 def test_a_fault_of_the_question_is_one_line(arguments, sentence, tables, tool):
     code, printed, errors = tool(*arguments.split())
     assert (code, printed, len(errors)) == (1, "", 1)
     assert errors[0].startswith("error: ") and sentence in errors[0]
+
+
+def test_budget_tells_how_many_pictures_are_enough(studied, tmp_path):
+    runs = read_table(studied[0] / RUNS.name, RUNS)
+    subsets = runs[runs["model"] == "small"][:1].drop(columns=["train_images", "ap50", "config_sha256"])
+    points = {"train_images": [500, 1000, 2000, 4000], "ap50": [0.2, 0.28, 0.38, 0.47], "config_sha256": list("abcd")}
+    write_table(subsets.merge(pd.DataFrame(points), how="cross"), tmp_path / RUNS.name, RUNS)
+    printed = run("budget", "runs.csv", "--want", "0.5", cwd=tmp_path)
+    assert printed.startswith("small: AP50 against pictures\n")
+    assert re.search(r"\nAP50 0.5 takes 4,\d+ pictures, 95 % interval 3,\d+ \.\. [5-9],\d+; beyond", printed)
 
 
 def test_laws_of_a_quantity_that_is_gone_are_refused(tables, tool):
@@ -304,7 +325,7 @@ def test_an_out_that_is_a_file_is_told_and_left_alone(tool, tmp_path):
     assert (tmp_path / "taken").read_text() == "mine"
 
 
-@pytest.mark.parametrize("command", ["predict", "compare"])
+@pytest.mark.parametrize("command", ["predict", "compare", "budget"])
 def test_the_commands_tell_their_own_usage(command, tool):
     code, printed, _ = tool(command, "--help")
     assert code == 0

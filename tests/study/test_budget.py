@@ -29,7 +29,8 @@ def work_dirs(tmp_path):
         record = copy.deepcopy(EXAMPLE)
         record |= {"config_name": model, "seed": seed, "status": status, "max_epochs": epochs}
         record["protocol"] |= {"train_images": pictures, "train_objects": f"of {pictures}", "epochs": epochs}
-        record["protocol"] |= {"train_dataloader.dataset.indices": pictures, **protocol}
+        part = {"train_dataloader.dataset.indices": pictures, "train_dataloader.dataset.share": pictures * 1e-4}
+        record["protocol"] |= part | protocol
         record["protocol_sha256"] = sha256_of(record["protocol"])
         record["dataset_sizes"]["train"] = pictures
         record["epochs"] = [copy.deepcopy(record["epochs"][0]) | {"epoch": 1 + epoch} for epoch in range(epochs)]

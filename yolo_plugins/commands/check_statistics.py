@@ -9,7 +9,7 @@ for comparison, the percentile bootstrap and the Theil-Sen line. `predictions`: 
 hold a new model, by its place. `comparisons`: how often a model is better that is said to be, by what is stated.
 `scores`: how many of the intervals of AP of `test.py --report` hold that of all pictures. `budget`: how many intervals
 hold the mean and one run at 2 and 4 times the largest number of pictures, in how many studies the number for a wanted
-score is told, and how many of its intervals hold that number or are closed.
+score is told, and how many of its intervals hold it, or have two ends.
 """
 
 import argparse
@@ -69,7 +69,7 @@ def _check_scores(args: argparse.Namespace) -> str:
     from yolo_plugins.evaluation.coverage import assess, format_coverage
 
     designs = [(pictures, mode) for mode in MODES for pictures in args.pictures]
-    return _check(args, designs, lambda n, mode, *rest: assess(n, *rest[:2], mode, rest[2]), format_coverage)
+    return _check(args, designs, lambda n, mode, k, seed, tick: assess(n, k, seed, mode, tick), format_coverage)
 
 
 def _check_budget(args: argparse.Namespace) -> str:

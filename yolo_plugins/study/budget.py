@@ -26,7 +26,7 @@ _COLUMNS = {"pictures": "train_images", "epochs": "epochs"}  # of runs.csv
 _DIFFER = {  # the keys of a protocol in which runs of several amounts differ
     "pictures": (
         *("train_images", "train_objects"),
-        *(f"train_dataloader.dataset.{key}" for key in ("splits", "indices", "ann_file", "data_prefix.img")),
+        *(f"train_dataloader.dataset.{key}" for key in ("splits", "share", "indices", "ann_file", "data_prefix.img")),
     ),
     "epochs": ("epochs",),
 }
@@ -83,7 +83,8 @@ def budget(
             f"{told}: a law needs {FEWEST} numbers of {of}, the runs of {points.model} have {len(table)} ({found}): "
             f"add runs with others{''.join(f'; {note}' for note in points.notes)}"
         )
-    law = fit_budget_law(*(table[name].tolist() for name in ("amount", "value", "runs")), bounded, sign)
+    amounts, values, runs = (table[name].tolist() for name in ("amount", "value", "runs"))
+    law = fit_budget_law(amounts, values, runs, bounded, sign)
     lines = [*_tell_points(points, quantity, of), _tell_law(law, quantity, of), *_tell_more(law, quantity, of)]
     few = (f"{FEWEST} numbers of {of} cannot show where the curve levels off",) if law.n == FEWEST else ()
     notes = [f"note: {note}" for note in (*few, *points.notes)]

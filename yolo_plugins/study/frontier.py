@@ -19,6 +19,7 @@ from yolo_plugins.study.laws.fits import GroupFit, StudyFits, fit_study, fits_ta
 from yolo_plugins.study.laws.prediction import StudyLaw
 from yolo_plugins.study.report.figures import Trend, save_study
 from yolo_plugins.study.report.page import Report, write_report
+from yolo_plugins.study.report.verdict import tell_verdict
 from yolo_plugins.study.tables import schema
 from yolo_plugins.study.tables.collect import collect, describe_differences, find_records, folders_among, models_table
 from yolo_plugins.study.tables.families import ALL, drawn_groups, group_title
@@ -127,6 +128,7 @@ def analyse(sources: Sequence[Path], out: Path, x: str, y: str | None, group: st
     figures = save_study(out / "figures", study.models, trends, study.epochs, _bars(study), group)
     law, reason = _pooled_law(study.models, y)
     notes = (*study.notes, *fits.notes, *reason)
+    verdict = tell_verdict(table, study.models, x, y, group)
     report = Report(
         title=f"{QUANTITIES[y].title} against {QUANTITIES[x].title}: {len(study.models)} models",
         models=study.models,
@@ -137,6 +139,7 @@ def analyse(sources: Sequence[Path], out: Path, x: str, y: str | None, group: st
         y=y,
         group=group,
         front=fits.front,
+        verdict=verdict,
         notes=notes,
         figures=tuple(path for path in figures if path.suffix == ".svg"),
         commands=_commands(study),
@@ -145,7 +148,9 @@ def analyse(sources: Sequence[Path], out: Path, x: str, y: str | None, group: st
         calibration=law and law.calibration(),
     )
     write_report(out / "report.html", report)
-    return "\n".join([*_summarise(fits), *(f"note: {note}" for note in notes), f"Files in {out}; open report.html"])
+    return "\n".join(
+        [*_summarise(fits), *verdict, *(f"note: {note}" for note in notes), f"Files in {out}; open report.html"]
+    )
 
 
 def _headline_metric(models: pd.DataFrame, y: str | None, told: str) -> str:

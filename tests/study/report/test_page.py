@@ -225,3 +225,8 @@ def test_a_value_at_an_end_of_its_scale_has_no_place_on_a_logarithmic_axis(repor
     drawn = [number for trace in figure.data if trace.mode == "markers" for number in trace.y]
     assert (value in drawn) == (y == "train_loss" and value == 1.0)
     assert len(drawn) == models[y].notna().sum() - (value not in drawn)
+
+
+def test_verdict_on_the_papers_claims_stands_on_top(page, report):
+    items = [item for _, item in page.all("li")]
+    assert items[: len(report.verdict)] == list(report.verdict)

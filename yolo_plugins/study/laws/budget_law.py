@@ -3,7 +3,7 @@
 A line of the performance, a score on the logit, anything else on the logarithm, against ln(amount), with a slope that
 may change slowly. Learning curves level off, which few points cannot show: the curvature is therefore taken as normal
 about 0 with the standard deviation `CURVATURE_SD`, and learnt as far as the points tell it. A straight line's interval
-holds the truth in 20 to 90 % of curves with a ceiling at four times the data; that of this law in 95 % or more.
+at four times the data holds the mean of curves with a ceiling in 6 to 89 %, that of this law in 95 % or more.
 """
 
 import math

@@ -66,7 +66,7 @@ def column_figure(height: float) -> Iterator[tuple[Figure, Axes]]:
         yield figure, figure.subplots()
 
 
-_FREE_LINES = (
+_FREE_LINES: tuple[tuple[str, Any], ...] = (
     ("#0072B2", "-."),
     ("#CC79A7", (0, (5, 1, 1, 1, 1, 1))),
     ("#56B4E9", (0, (3, 2))),
@@ -74,8 +74,10 @@ _FREE_LINES = (
 )
 _FREE_MARKERS = ("^", "D", "v", "P", "X", "<", ">", "p", "*", "h", "d")
 _FREE_STYLES = tuple(  # no two alike, because the numbers of lines and of markers have no common divisor
-    Style(*_FREE_LINES[index % len(_FREE_LINES)], _FREE_MARKERS[index % len(_FREE_MARKERS)])
-    for index in range(len(_FREE_LINES) * len(_FREE_MARKERS))
+    Style(color, linestyle, marker)
+    for (color, linestyle), marker in zip(
+        _FREE_LINES * len(_FREE_MARKERS), _FREE_MARKERS * len(_FREE_LINES), strict=True
+    )
 )
 
 

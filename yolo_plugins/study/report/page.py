@@ -48,11 +48,11 @@ class Report:
         y: Performance of the headline.
         group: Column that divides the models.
         front: Models that no other beats in the headline's cost and performance.
+        verdict: What the models say of the paper's claims, a sentence each.
         notes: What was left out and why, a sentence each.
         figures: SVG files, shown in this order; a file's stem is its caption.
         commands: What made the page and its tables.
         environment: Machine and versions, by name.
-        verdict: What the study says of the paper's claims, a sentence each; it stands on top.
         leave_one_out: What the law of the others predicts of each model, as `draw_leave_one_out` takes it.
         calibration: How often the intervals of these predictions hold, as `draw_calibration` takes it.
     """
@@ -66,11 +66,11 @@ class Report:
     y: str
     group: str
     front: ParetoFront
+    verdict: tuple[str, ...]
     notes: tuple[str, ...]
     figures: tuple[Path, ...]
     commands: tuple[str, ...]
     environment: dict[str, str]
-    verdict: tuple[str, ...] = ()
     leave_one_out: pd.DataFrame | None = None
     calibration: pd.DataFrame | None = None
 
@@ -128,7 +128,7 @@ def _laws(report: Report, drawn: bool) -> list[tuple[str, str, tuple[str, ...]]]
 
 
 def _summary(report: Report) -> list[str]:
-    """What was measured, what the study's lines say, and which models are best."""
+    """What was measured, what the study's lines say, and which models are best; after the verdict."""
     models, fits = report.models, _headline(report).set_index("group", drop=False)
     sizes = " and ".join(_span(models[row.column] * row.scale, row.spoken_unit) for row in of_source("counted"))
     runs = "" if report.runs is None else f", trained in {len(report.runs)} runs"
