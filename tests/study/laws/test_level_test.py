@@ -51,6 +51,21 @@ def test_comparison_is_the_analysis_of_covariance_of_statsmodels(table, x, y):
     assert found.slope_p == pytest.approx(slopes.pvalues["x:g"], abs=1e-6)
 
 
+@pytest.mark.parametrize(
+    ("table", "y", "outside", "told"),
+    [
+        ("published.csv", "ap50_95", ("scaled_yolov4", "flexible_other"), (1.27, 1.06, 1.52, 0.016)),
+        ("voc_animals/models.csv", "inverse_normalized_loss", ("other",), (0.926, 0.881, 0.972, 0.006)),
+    ],
+)
+def test_level_of_yolov5_in_the_shipped_tables(table, y, outside, told):
+    models = read_table(RESULTS / table, MODELS)
+    yolov5, others = (models[models["family"].isin(families)] for families in (("yolov5",), outside))
+    found = compare_lines(law_of(yolov5, "macs", y), law_of(others, "macs", y))
+    rounded = (found.level_ratio, found.level_interval.low, found.level_interval.high, found.level_p)
+    assert rounded == pytest.approx(told, abs=0.005)
+
+
 def test_a_shift_that_is_not_there_is_found_in_one_study_of_twenty():
     rng = np.random.default_rng(0)
     found = [compare_lines(*make_laws(rng)) for _ in range(400)]

@@ -16,7 +16,7 @@ from scipy import optimize, special, stats
 from scipy.stats import qmc
 
 from yolo_plugins.study.laws.power_law import Array
-from yolo_plugins.study.laws.seed_noise import NoiseDraws, draw_noise
+from yolo_plugins.study.laws.seed_noise import Expected, NoiseDraws, draw_noise
 
 DRAWS = 2**11  # of the variances in each of two rounds; a power of 2, for Sobol's points
 _RATIO = 2.0  # half-Cauchy scale of sd between families / sd within
@@ -139,7 +139,7 @@ class _Variances:
 
     def take(self, kept: NDArray[np.intp]) -> Self:
         """Some of the draws."""
-        noise = self.noise and NoiseDraws(self.noise.of_means[kept], self.noise.of_run[kept])
+        noise = self.noise and self.noise.take(kept)
         return type(self)(self.scale[kept], self.ratio[kept], self.spread[kept], self.share[kept], noise)
 
 
@@ -243,17 +243,31 @@ class PooledLaw:
 
     def leave_one_out(self) -> list[Mixture]:
         """What the law of all others says of each model: in closed form, its draws weighted anew without the model."""
+        residuals, variances, log_weights = self._left_out()
+        z = self.given.observed.z
+        return [
+            Mixture(special.softmax(log_weights[:, row]), z[row] - residuals[:, row], np.sqrt(variances[:, row]))
+            for row in range(len(z))
+        ]
+
+    def expected(self) -> Expected:
+        """What the law of all others expects of each model, in the mean of the draws."""
+        residuals, variances, log_weights = self._left_out()
+        weights = special.softmax(log_weights, axis=0)
+        own_noise = self.given.variances.of_means(self.given.observed.features[:, 1])
+        gaps = (weights * residuals).sum(0)
+        truth = np.maximum(variances - own_noise, 0) + (residuals - gaps) ** 2
+        return Expected(gaps, (weights * truth).sum(0))
+
+    def _left_out(self) -> tuple[Array, Array, Array]:
+        """By the law of all others, (m, n) each: z less what it says, the variance of that, log weights of the draws."""
         given, z = self.given, self.given.observed.z
         loadings = given.growth * given.weights
         own = given.weights - loadings**2 * (given.shrinkage @ given.members.T)
         own -= np.einsum("mnp,mpq,mnq->mn", given.inverse_x, given.covariance, given.inverse_x, optimize=True)
         fixed = given.coefficients @ given.observed.features.T
         residuals = given.inverse(z - fixed) / own  # z less what the others say
-        log_weights = np.log(self.weights)[:, None] + (own * residuals**2 - np.log(own)) / 2
-        return [
-            Mixture(special.softmax(log_weights[:, row]), z[row] - residuals[:, row], 1 / np.sqrt(own[:, row]))
-            for row in range(len(z))
-        ]
+        return residuals, 1 / own, np.log(self.weights)[:, None] + (own * residuals**2 - np.log(own)) / 2
 
 
 def fit_pooled_law(observed: Observations, draws: int = DRAWS, seed: int = 0) -> PooledLaw:
@@ -268,23 +282,31 @@ def fit_pooled_law(observed: Observations, draws: int = DRAWS, seed: int = 0) ->
     is_pooled = observed.families.max() + 1 < len(observed.z)
     rng = np.random.default_rng(seed)
 
-    def condition(parameters: Array) -> tuple[_Conditional, Array]:
-        noise = draw_noise(observed.seed_sd, observed.seeds, draws, rng)
+    def condition(parameters: Array, expected: Expected | None = None) -> tuple[_Conditional, Array]:
+        noise = draw_noise(observed.seed_sd, observed.seeds, draws, rng, expected)
         given = _Conditional(observed, _Variances.of(parameters, noise, is_pooled))
-        return given, given.log_likelihood + _log_prior_of_scale(parameters[:, 0], scale, noise is None)
+        log_weights = given.log_likelihood + _log_prior_of_scale(parameters[:, 0], scale, noise is None)
+        return given, log_weights if noise is None else log_weights + noise.log_weights
 
     parameters = _from_prior(qmc.Sobol(4, rng=rng).random(draws), scale)
-    weights = special.softmax(condition(parameters)[1])
+    given, log_posterior = condition(parameters)
+    weights = special.softmax(log_posterior)
+    expected = None if given.variances.noise is None else _law(weights, given).expected()
     centre = weights @ parameters
     root = np.linalg.cholesky(_WIDER**2 * np.cov(parameters.T, aweights=weights) + 1e-4 * np.eye(4))
     points = qmc.Sobol(5, rng=rng).random(draws)
     standard = special.ndtri(points[:, :4]) / np.sqrt(stats.chi2.ppf(points[:, 4:], _DOF) / _DOF)
     parameters = centre + standard @ root.T
     log_proposal = -(_DOF + 4) / 2 * np.log1p((standard**2).sum(1) / _DOF)
-    given, log_posterior = condition(parameters)
+    given, log_posterior = condition(parameters, expected)
     weights = special.softmax(log_posterior + _log_prior(parameters) - log_proposal)
+    return _law(weights, given)
+
+
+def _law(weights: Array, given: _Conditional) -> PooledLaw:
+    """Of the draws that count."""
     kept = np.flatnonzero(weights > _NEGLIGIBLE * weights.max())
-    return PooledLaw(weights[kept] / weights[kept].sum(), _Conditional(observed, given.variances.take(kept)))
+    return PooledLaw(weights[kept] / weights[kept].sum(), _Conditional(given.observed, given.variances.take(kept)))
 
 
 def _residual_scale(observed: Observations) -> float:

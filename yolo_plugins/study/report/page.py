@@ -128,7 +128,7 @@ def _laws(report: Report, drawn: bool) -> list[tuple[str, str, tuple[str, ...]]]
 
 
 def _summary(report: Report) -> list[str]:
-    """What was measured, what the study's lines say, and which models are best; after the verdict."""
+    """What was measured, what the study's lines say, and which models are best."""
     models, fits = report.models, _headline(report).set_index("group", drop=False)
     sizes = " and ".join(_span(models[row.column] * row.scale, row.spoken_unit) for row in of_source("counted"))
     runs = "" if report.runs is None else f", trained in {len(report.runs)} runs"
