@@ -8,7 +8,7 @@ import math
 from collections.abc import Sequence
 from functools import cache
 from pathlib import Path
-from typing import Annotated, Any, TypeGuard
+from typing import Annotated, Any, NotRequired, TypeGuard
 
 from annotated_types import Len  # of pydantic
 from typing_extensions import TypedDict  # typing's own cannot be checked by pydantic before Python 3.12
@@ -67,7 +67,10 @@ class Summary(TypedDict):
 
 
 class Record(TypedDict):
-    """What a run was, on what it ran, and what each epoch measured; docs/training.md says what each field means."""
+    """What a run was, on what it ran, and what each epoch measured; docs/training.md says what each field means.
+
+    `stopped_because` goes with the status `stopped`: a study has ended the run before its last epoch.
+    """
 
     schema_version: int
     status: str
@@ -94,6 +97,7 @@ class Record(TypedDict):
     complexity: dict[str, Any] | None
     epochs: list[EpochRow]
     summary: Summary
+    stopped_because: NotRequired[str]
 
 
 def read_record(path: str | Path) -> Record:

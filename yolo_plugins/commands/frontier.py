@@ -5,6 +5,7 @@ yolo-plugins frontier runs.csv complexity.csv epochs.csv --out frontier --x para
 yolo-plugins frontier docs/results/published.csv --y ap50_95 --out frontier
 yolo-plugins frontier predict yolov5_l_voc --fits frontier
 yolo-plugins frontier compare yolov5_m_voc yolov5_repvgg_voc --fits frontier
+yolo-plugins frontier forecast work_dirs/study
 
 `predict --help` and the like tell the rest. Needs the extra `analysis`.
 """
@@ -41,6 +42,12 @@ def _add_compare(parser: argparse.ArgumentParser) -> None:
     _add_fits(parser)
 
 
+def _add_forecast(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("sources", nargs="+", type=any_path, metavar="WORK_DIR", help="of runs, at any depth")
+    parser.add_argument("--x", default=DEFAULT_COST, choices=costs(), help="cost of the front (default: %(default)s)")
+    parser.add_argument("--y", choices=performances(), help="(default: train_loss and ap50_95)")
+
+
 def _add_fits(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--fits", type=any_path, required=True, metavar="DIR", help="what this tool wrote with --out")
     parser.add_argument("--x", help=f"{X_HELP} (default: that of the report)")
@@ -57,6 +64,7 @@ SUBCOMMANDS: dict[str, tuple[Callable[[argparse.ArgumentParser], None], str]] = 
     "analyse": (_add_analyse, "frontier"),
     "predict": (_add_predict, "model_choice"),
     "compare": (_add_compare, "model_choice"),
+    "forecast": (_add_forecast, "forecast"),
 }
 
 
