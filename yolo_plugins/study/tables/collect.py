@@ -189,7 +189,7 @@ def _fault(error: Exception) -> str:
 
 def _reason_to_leave_out(record: Record) -> str | None:
     status, epochs = record.get("status"), record.get("epochs") or []
-    if status not in ("complete", "stopped") or not epochs:
+    if status not in ("complete", "stopped"):
         return f"{status} after {len(epochs)} of {record.get('max_epochs')} epochs"
     if record.get("input_hw") is None or record.get("complexity") is None:
         return "its data set has no fixed img_size, so that nothing was counted"
