@@ -48,10 +48,14 @@ setup(
     long_description=(ROOT / "README.md").read_text(encoding="utf-8"),
     long_description_content_type="text/markdown",
     license="Apache-2.0",
-    license_files=["LICENSE"],
+    license_files=["LICENSE", "NOTICE"],
     python_requires=">=3.11",
     packages=find_packages(include=["yolo_plugins", "yolo_plugins.*"]),
-    package_data={"yolo_plugins": ["py.typed", "*/templates/*", "study/report/templates/*"]},
+    package_data={
+        "yolo_plugins": [
+            *("py.typed", "*/templates/*", "study/report/templates/*", "pages/plotly/*", "models/backbones/*.csv")
+        ]
+    },
     install_requires=_requirements("runtime"),
     extras_require={name: _requirements(name) for name in ("backbones", "analysis", "dev", "docs")}
     | {"all": _requirements("backbones") + _requirements("analysis")},

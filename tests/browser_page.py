@@ -47,3 +47,17 @@ def page_width(browser, page: Path, width: int, is_drawn: Callable[[], object]) 
     found = browser.execute_script("return document.documentElement.scrollWidth")
     browser.execute_cdp_cmd("Emulation.clearDeviceMetricsOverride", {})
     return found
+
+
+_NESTED = """
+const leaves = "img button checkbox radio switch slider progressbar meter option tab menuitem".split(" ");
+const parents = [...leaves.map((role) => `[role=${role}]`), "button", "a[href]", "label", "summary"].join(",");
+const focusable = "a[href], button, input, select, textarea, summary, [tabindex]:not([tabindex='-1'])";
+const nested = [...document.querySelectorAll(parents)].filter((parent) => parent.querySelector(focusable));
+return nested.map((parent) => parent.outerHTML.slice(0, 120));
+"""
+
+
+def nested_controls(browser) -> list[str]:
+    """Elements whose parts a screen reader does not reach although the keyboard does: a button within an image."""
+    return browser.execute_script(_NESTED)

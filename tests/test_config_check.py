@@ -34,6 +34,7 @@ OUTSIDE = ("-0.1", "1.1", "nan", "1e999", "'x'", "True", "None")
         ("default_hooks.checkpoint.interval", WHOLE),
         ("default_hooks.checkpoint.max_keep_ckpts", ("0", "-2", "1.5", "True")),
         ("train_dataloader.num_workers", ("-1", "1.5", "100000", "None", "True")),
+        ("train_dataloader.dataset.share", ("0", "-0.5", "1.5", "nan", "'half'", "True")),
         ("train_dataloader.dataset.indices", ("0", "-1", "nan", "[-1]", "['a']")),
         ("img_size", ("0", "-32", "1000000", "2.5", "'x'", "(320, 416, 3)", "(0, 32)", "True", "[]")),
         ("model.test_cfg.score_thr", OUTSIDE),

@@ -3,7 +3,7 @@
 import pytest
 from mmengine.config import Config
 
-from yolo_plugins.config import load_config
+from yolo_plugins.config import REPO, load_config, read_config
 from yolo_plugins.protocol import (
     config_recipe,
     continued,
@@ -52,8 +52,10 @@ def test_what_changes_the_figures_is_part_and_is_named(option, key):
     assert sha256_of(protocol()) != sha256_of(protocol(option))
 
 
-def test_models_of_a_study_share_the_protocol():
-    assert protocol() == protocol(name="yolov5_repvgg_voc") == protocol(name="yolov4_csp_voc")
+@pytest.mark.parametrize("path", sorted((REPO / "configs").glob("study_*.py")), ids=lambda path: path.stem)
+def test_models_of_a_study_share_the_protocol(path):
+    study = read_config(path)
+    assert len({sha256_of(protocol(*study.get("options", []), name=name)) for name in study["runs"]}) == 1
 
 
 def test_variables_of_an_author_are_no_part():

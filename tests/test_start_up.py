@@ -7,7 +7,7 @@ import sys
 import pytest
 
 OF_CONFIGS = ("mmpretrain", "mmdet.models", "mmdet.datasets", "mmdet.apis", "timm")  # where a config names them
-OF_ANALYSIS = ("pandas", "scipy", "matplotlib", "plotly", "submitit")
+OF_ANALYSIS = ("pandas", "scipy", "matplotlib", "submitit")
 OF_DETECTION = ("torchvision", "pycocotools")
 
 
@@ -41,9 +41,9 @@ def test_making_and_finding_pictures_needs_no_torch(module):
 @pytest.mark.parametrize(
     ("module", "idle"),
     [
-        ("plan", ("pandas", "scipy", "matplotlib", "plotly")),
-        ("status", ("pandas", "scipy", "matplotlib", "plotly")),
-        ("model_choice", ("matplotlib", "plotly")),
+        ("plan", ("pandas", "scipy", "matplotlib", "jinja2")),
+        ("status", ("pandas", "scipy", "matplotlib", "jinja2")),
+        ("model_choice", ("matplotlib", "jinja2")),
         ("frontier", ("mmengine",)),
     ],
 )

@@ -124,6 +124,7 @@ _RULES: dict[str, Rule] = {
     "*_dataloader.batch_size": _count,
     "*_dataloader.num_workers": _whole(0, 256),
     "*_dataloader.dataset.rect_batch_size": _count | _none,
+    "*_dataloader.dataset.share": _number(0, 1, above=True) | _none,
     "*_dataloader.dataset.indices": _count | _list_of(_whole(0), "a list of numbers") | _none,
     **_for_all(_whole(1, 10**9), "train_cfg.max_epochs", "train_cfg.max_iters", "train_cfg.val_interval"),
     "train_cfg.val_begin": _whole(0),

@@ -11,7 +11,7 @@ from types import FrameType
 from yolo_plugins.errors import UsageError
 
 _EXTRA_OF = {  # packages that not every installation has
-    **dict.fromkeys(("pandas", "scipy", "matplotlib", "plotly", "jinja2", "thop"), "analysis"),
+    **dict.fromkeys(("pandas", "scipy", "matplotlib", "jinja2", "thop"), "analysis"),
     "timm": "backbones",
 }
 

@@ -80,6 +80,7 @@ class Record(TypedDict):
     protocol: dict[str, Any]
     protocol_sha256: str
     loss: str
+    backbone_top1: NotRequired[float | None]
     command: str
     started: str
     resumed_after: list[int]

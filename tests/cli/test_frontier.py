@@ -10,11 +10,12 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pandas as pd
 import pytest
 
 import yolo_plugins.study
+from yolo_plugins.study.laws.fits import law_of
 from yolo_plugins.study.laws.power_law import fit_power_law
-from yolo_plugins.study.laws.prediction import law_of
 from yolo_plugins.study.tables.schema import COMPLEXITY, EPOCHS, FITS, MODELS, PROTOCOLS, RUNS, read_table, write_table
 
 REPO = Path(__file__).resolve().parents[2]
@@ -105,7 +106,7 @@ def test_published_figures_give_laws_figures_and_a_report(published):
     assert law_of(row).exponent == law.exponent
     low, high = law.exponent_interval.low, law.exponent_interval.high
     assert re.search(rf"YOLOv5 +{law.exponent:.4f} \[{low:.4f}, {high:.4f}\], n = 5, 3 dof", printed)
-    assert "saturating law: 5 points are too few" in printed
+    assert "(fewer than 9 points cannot tell whether a law levels off)" in printed
     assert (out / "report.html").read_text().count("yolov5x6") > 0
 
 
@@ -131,64 +132,77 @@ def test_tables_of_runs_give_the_laws_of_their_work_directories(studied, tool):
         assert Path("again", name).read_bytes() == (out / name).read_bytes()
 
 
-def test_predict_counts_a_config_and_tells_both_laws(published, tool):
-    out, _ = published
-    code, printed, _ = tool("predict", "yolov5_s_coco", "--fits", out)
-    assert code == 0
-    first, *rest = printed.splitlines()
-    assert first == ("yolov5_s_coco (YOLOv5): 7.235 million parameters and 16.43 GFLOPs, counted at 640 x 640 pixels")
-    note, *rest = rest
-    assert note.startswith("note: how the models of the study were trained is not recorded")
-    assert [line for line in rest if not line.startswith(" ")] == [
-        "AP50-95 by the law of YOLOv5 (n = 5):",
-        "AP50-95 by the law of all models (n = 76):",
-    ]
-    fits = read_table(out / "fits.csv", FITS)
-    row = fits.query("x == 'macs' and y == 'ap50_95' and group == 'yolov5'").iloc[0]
-    expected = law_of(row).predict(8216780800)
-    assert f"expected    {expected.expected:.4g}; with 95 % probability within {expected.low:.4g} .. " in rest[1]
-    attainable = row["upper_coefficient"] * 8216780800 ** row["upper_exponent"]
-    assert f"attainable  {attainable:.4g} (quantile 0.9 of the group)" in rest[2]
-    assert "inside the fitted range, 4.5 GFLOPs .. 205.7 GFLOPs" in rest[3]
+def test_a_measured_config_is_recognised_and_predicted_without_itself(published, tool):
+    code, printed, errors = tool("predict", "yolov4_p7_coco", "--fits", published[0], "--allow-mixed")
+    assert (code, errors) == (0, [])
+    first, *_, known, expected, attainable, outside = printed.splitlines()
+    assert first.startswith("yolov4_p7_coco (Scaled-YOLOv4): 287.6 million parameters and 1637 GFLOPs, counted at 1536")
+    assert known.startswith("It is measured already, as yolov4_p7: AP50-95 0.55. Without it, the pooled law of ")
+    value, low, high = map(float, re.findall(r"0\.\d+", expected))
+    assert 0.5 < low < value < high < 0.7
+    assert float(re.search(r"0\.\d+", attainable)[0]) > value
+    assert "OUTSIDE the models in parameters" in outside
 
 
-def test_predict_counts_at_the_size_of_the_study_and_says_what_is_beyond_it(studied, tool):
+@pytest.mark.parametrize(
+    ("config", "difference"),
+    [
+        ("yolov5_l_voc", "its data are VOC"),
+        ("yolov4_p7_voc", "its data are VOC"),
+        ("yolov5_s_finetune", "its data are"),
+    ],
+)
+def test_a_config_of_other_data_is_not_predicted(published, tool, config, difference):
+    code, printed, errors = tool("predict", config, "--fits", published[0])
+    assert (code, printed, len(errors)) == (1, "", 1)
+    assert difference in errors[0] and "those of the models COCO 2017" in errors[0] and "--allow-mixed" in errors[0]
+    code, printed, _ = tool("predict", config, "--fits", published[0], "--allow-mixed")
+    assert code == 0 and "taken as if it were like them (--allow-mixed)" in printed
+
+
+def test_a_config_of_another_size_is_counted_at_that_of_the_study_only_if_allowed(studied, tool):
     out, _ = studied
-    code, printed, _ = tool("predict", "yolov5_l_voc", "--fits", out, "--x", "params", "--allow-mixed")
+    code, _, errors = tool("predict", "yolov5_l_voc", "--fits", out)
+    assert code == 1
+    assert "it is for 320 x 320 pixels, the models were measured at 160 x 160 pixels" in errors[0]
+    code, printed, _ = tool("predict", "yolov5_l_voc", "--fits", out, "--allow-mixed")
     assert code == 0
-    assert (
-        "46.24 million parameters and 6.748 GFLOPs, counted at 160 x 160 pixels" in printed
-    )  # a quarter of 320's MACs
-    assert "There is no law of YOLOv5 alone" in printed
-    assert "OUTSIDE the fitted range, 4.229 million parameters .. 38.06 million parameters" in printed
+    assert "46.24 million parameters and 6.748 GFLOPs, counted at 160 x 160 pixels" in printed  # a quarter of 320's
+    assert "OUTSIDE the models in parameters (4.229 million parameters .. 38.06 million parameters)" in printed
 
 
-def test_trained_models_are_compared_by_the_noise_of_seeds(studied, tool):
+def test_options_change_the_config_that_is_predicted(studied, tool):
+    code, _, errors = tool("predict", "yolov5_l_voc", "--fits", studied[0], "--cfg-options", "img_size=160")
+    assert code == 1
+    assert "pixels" not in errors[0] and "trained otherwise than the models of the study (epochs: 2 -> 200" in errors[0]
+
+
+def test_trained_models_are_compared_by_measurements_seeds_and_the_law(studied, tool):
     code, printed, _ = tool("compare", "small", "huge", "--fits", studied[0])
     assert code == 0
     small, huge, verdict = printed.splitlines()
-    assert small.startswith("small (other models): 0.5259 GFLOPs; measured AP50 0.") and small.endswith(
-        "mean of 2 seeds"
+    assert small.startswith("small (other models): 4.229 million parameters; measured AP50 0.")
+    assert small.endswith("mean of 2 seeds") and huge.endswith("one seed")
+    assert re.match(
+        r"huge is better than small with probability (0\.9\d+|above 0.999), by what both measured, the noise of",
+        verdict,
     )
-    assert huge.endswith("one seed")
-    assert re.match(r"huge is better than small with probability 0\.9\d+, by the measured means", verdict)
-    assert verdict.endswith("(sd 2.3 %); 1 degree of freedom")
 
 
-def test_without_seeds_the_law_compares_and_says_so(published, tool):
+def test_without_seeds_measurements_count_and_their_noise_is_told_to_be_unknown(published, tool):
     code, printed, _ = tool("compare", "yolov5n", "yolov5x", "--fits", published[0])
     assert code == 0
-    *models, reason, own, every = printed.splitlines()
-    assert [line.split()[0] for line in models] == ["yolov5n", "yolov5x"]
-    assert reason.startswith("No model was trained with several seeds")
-    assert "by the law of YOLOv5 alone, as if neither were trained; 3 degrees of freedom" in own
-    assert every.startswith("yolov5x is better than yolov5n with probability 0.9")
+    *models, verdict = printed.splitlines()
+    assert [line.split()[0] for line in models[-2:]] == ["yolov5n", "yolov5x"]
+    assert verdict.startswith("yolov5x is better than yolov5n with probability above 0.999, by what both measured and")
+    assert verdict.endswith("no model was trained with several seeds, so chance may be any part of their scatter")
 
 
 def test_a_config_is_compared_with_what_a_model_measured(published, tool):
-    code, printed, _ = tool("compare", "yolov4_tiny_coco", "yolov5x", "--fits", published[0])
+    text = "yolov4_tiny_coco", "yolov5x"
+    code, printed, _ = tool("compare", *text, "--fits", published[0], "--allow-mixed")
     assert code == 0
-    assert "by the measured value and the law of Scaled-YOLOv4; 3 degrees of freedom" in printed
+    assert "yolov5x is better than yolov4_tiny with probability" in printed  # which is measured too
 
 
 @pytest.fixture
@@ -245,7 +259,7 @@ def test_a_model_with_a_score_at_an_end_of_its_scale_stops_no_other(published, t
     page = (tmp_path / "out" / "report.html").read_text()
     assert f"yolov5s (AP50-95 {score})" in page
     verdict = run("compare", "yolov5s", "yolov5x", "--fits", "out", cwd=tmp_path)
-    assert f"measured AP50-95 {score}, an end of its scale, so that its law stands in for it" in verdict
+    assert f"measured AP50-95 {score}, an end of its scale, so that the law stands in for it" in verdict
 
 
 @pytest.mark.parametrize(
@@ -253,9 +267,21 @@ def test_a_model_with_a_score_at_an_end_of_its_scale_stops_no_other(published, t
     [
         ("predict yolov5_s_coco --fits folder", "folder has no fits.csv: give the folder that frontier.py wrote"),
         ("predict yolov5_q_coco --fits .", "config 'yolov5_q_coco' does not exist; did you mean"),
-        ("predict yolov5_s_coco --fits . --y recall", "no law of recall against macs: it has --x macs, params and --y"),
+        ("predict yolov5_s_coco --fits . --y recall", "no law of recall against params: 0 of at least 3 models"),
+        ("predict yolov5_s_coco --fits . --y ap75", "ap75 is no quantity of a study: give --y train_loss"),
+        ("predict yolov5_s_coco --fits . --x latency", "its latency cannot be counted: give --x params or --x macs"),
         ("compare yolov5n yolov5n --fits .", "yolov5n and yolov5n are one model: give two"),
         ("compare yolov5n yolov9 --fits .", "config 'yolov9' does not exist"),
+        ("budget runs.csv --want 0.5", "runs.csv: runs of several models: give --model huge or --model large"),
+        (
+            "budget runs.csv --want 0.5 --model small",
+            "a law needs 3 numbers of pictures, the runs of small have 1 (1,697)",
+        ),
+        (
+            "budget models.csv --want 0.5",
+            "models.csv: it has the columns of models.csv: give runs.csv and protocols.csv",
+        ),
+        ("budget runs.csv --want 50", "--want 50 is not between 0 and 1: give a value that AP50 can have"),
     ],
 )
 def test_a_fault_of_the_question_is_one_line(arguments, sentence, tables, tool):
@@ -264,11 +290,21 @@ def test_a_fault_of_the_question_is_one_line(arguments, sentence, tables, tool):
     assert errors[0].startswith("error: ") and sentence in errors[0]
 
 
+def test_budget_tells_how_many_pictures_are_enough(studied, tmp_path):
+    runs = read_table(studied[0] / RUNS.name, RUNS)
+    subsets = runs[runs["model"] == "small"][:1].drop(columns=["train_images", "ap50", "config_sha256"])
+    points = {"train_images": [500, 1000, 2000, 4000], "ap50": [0.2, 0.28, 0.38, 0.47], "config_sha256": list("abcd")}
+    write_table(subsets.merge(pd.DataFrame(points), how="cross"), tmp_path / RUNS.name, RUNS)
+    printed = run("budget", "runs.csv", "--want", "0.5", cwd=tmp_path)
+    assert printed.startswith("small: AP50 against pictures\n")
+    assert re.search(r"\nAP50 0.5 takes 4,\d+ pictures, 95 % interval 3,\d+ \.\. [5-9],\d+; beyond", printed)
+
+
 def test_laws_of_a_quantity_that_is_gone_are_refused(tables, tool):
     text = (tables / "fits.csv").read_text()
-    (tables / "fits.csv").write_text(text.replace("\nmacs,ap50_95,", "\nmacs,ap75,"))
+    (tables / "fits.csv").write_text(text.replace(",ap50_95,", ",ap75,"))
     code, _, errors = tool("compare", "yolov5n", "yolov5s", "--fits", ".")
-    assert (code, errors) == (1, ["error: fits.csv: ap75 or macs is known no longer: write it anew with frontier.py"])
+    assert code == 1 and errors[0].startswith("error: .: ap75 is no quantity of a study: give --y ")
 
 
 def test_a_missing_library_is_told_with_the_remedy(tables, tool, monkeypatch):
@@ -276,7 +312,7 @@ def test_a_missing_library_is_told_with_the_remedy(tables, tool, monkeypatch):
     monkeypatch.delattr(yolo_plugins.study, "frontier", raising=False)
     monkeypatch.delitem(sys.modules, "yolo_plugins.study.report.page", raising=False)
     monkeypatch.delitem(sys.modules, "yolo_plugins.pages.render", raising=False)
-    monkeypatch.setitem(sys.modules, "plotly.offline", None)
+    monkeypatch.setitem(sys.modules, "jinja2", None)
     code, _, errors = tool("models.csv", "--out", "out")
     assert (code, len(errors)) == (1, 1)
     assert errors[0].endswith("pip install 'yolo_plugins[analysis]'")
@@ -289,7 +325,7 @@ def test_an_out_that_is_a_file_is_told_and_left_alone(tool, tmp_path):
     assert (tmp_path / "taken").read_text() == "mine"
 
 
-@pytest.mark.parametrize("command", ["predict", "compare"])
+@pytest.mark.parametrize("command", ["predict", "compare", "budget"])
 def test_the_commands_tell_their_own_usage(command, tool):
     code, printed, _ = tool(command, "--help")
     assert code == 0

@@ -2,6 +2,7 @@
 
 import pickle
 import random
+from itertools import pairwise
 
 import numpy as np
 import pytest
@@ -362,3 +363,11 @@ def test_real_pictures_train_and_evaluate(voc_root, tmp_path):
     assert ((rows[:, 3:] - rows[:, 1:3]) > 2).all()
     test = VOCDataset(splits=["VOC2012/train"], pipeline=EVAL, test_mode=True, **config)
     assert all(len(test[i]["data_samples"].gt_instances) for i in range(16))
+
+
+def test_shares_of_the_pictures_lie_within_each_other_and_are_not_the_first_names(build):
+    shares = [[record["img_id"] for record in build(share=share).data_list] for share in (0.01, 0.34, 0.5, 1.0)]
+    assert [*map(len, shares)] == [1, 2, 3, 6]
+    assert all(set(small) <= set(large) for small, large in pairwise(shares))
+    assert all(share == sorted(share) for share in shares)
+    assert shares[2] != shares[3][:3]

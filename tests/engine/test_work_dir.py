@@ -8,9 +8,12 @@ import sys
 from pathlib import Path
 
 import pytest
+from torch import nn
+from toy_training import ToyDetector
 
 from yolo_plugins.engine.work_dir import claimed
 from yolo_plugins.errors import UsageError
+from yolo_plugins.models.backbones.pretrained import Published
 from yolo_plugins.record import read_record
 
 LEFT = ["best_ap50_epoch_1.pth", "epoch_1.pth", "last_checkpoint", "record.json"]
@@ -171,3 +174,24 @@ def test_the_initial_weights_are_part_of_the_protocol_and_outlive_a_resume(make_
     again = make_runner("tuned", max_epochs=2, load_from=f"{tuned.work_dir}/epoch_1.pth", resume=True)
     again.train()
     assert read_record(Path(again.work_dir) / "record.json")["protocol"] == other
+
+
+def test_backbones_that_saw_the_same_data_share_the_protocol_and_not_the_recipe(make_runner, monkeypatch):
+    recipes, records = [], []
+    for checksum, data, top1 in (
+        ("a" * 64, "ImageNet-1k", 0.7),
+        ("b" * 64, "ImageNet-1k", 0.8),
+        ("b" * 64, None, None),
+    ):
+        backbone = nn.Identity()
+        backbone.initial_weights, backbone.published = checksum, Published(data, top1)
+        monkeypatch.setattr(ToyDetector, "init_weights", lambda self, part=backbone: setattr(self, "backbone", part))
+        runner = make_runner(f"run{len(records)}", max_epochs=1)
+        runner.train()
+        recipes.append(runner.recipe)
+        records.append(read_record(Path(runner.work_dir) / "record.json"))
+    first, second, unknown = (record["protocol"] for record in records)
+    assert first == second and first["initial_weights"] == {"backbone": "ImageNet-1k"}
+    assert [recipe.get("model.backbone.initial_weights") for recipe in recipes] == ["a" * 64, "b" * 64, None]
+    assert unknown["initial_weights"] == {"backbone": "b" * 64}
+    assert [record["backbone_top1"] for record in records] == [0.7, 0.8, None]

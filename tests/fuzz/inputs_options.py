@@ -74,6 +74,7 @@ REFUSED: dict[str, tuple[str, ...]] = {
     "val_evaluator.type": ("Foo",),
     "data_root": ("nowhere", "own.py", "''", "3", "[]"),
     "train_dataloader.dataset.splits": ("[]", "VOC2007", "['VOC2007/none']", "['nowhere/train']", "3", "[1]", "['/']"),
+    "train_dataloader.dataset.share": ("0", "-1", "2", "x"),
     "train_dataloader.dataset.indices": ("-1", "0", "x", "[99]", "1.5"),
     "train_dataloader.dataset.metainfo.classes": ("['aeroplane']", "['a','b']", "[]", "3", "aeroplane"),
     "train_dataloader.dataset.type": ("Foo",),

@@ -26,7 +26,7 @@ REPO = Path(__file__).resolve().parents[2]
 _MEMORY_BYTES = 12 << 30  # of address space: an absurd size is refused by the allocator, not by the kernel's killer
 _HEAVY = (
     *("torch", "torchvision", "cv2", "PIL.Image", "mmengine.runner", "mmdet.models", "mmdet.datasets", "mmpretrain"),
-    *("timm", "pandas", "scipy.stats", "matplotlib.pyplot", "plotly.graph_objects", "submitit", "thop", "tqdm"),
+    *("timm", "pandas", "scipy.stats", "matplotlib.pyplot", "submitit", "thop", "tqdm"),
 )
 _HEAVY_ROOMS = ("engine", "inference", "datasets", "models", "costs.complexity", "study.plan", "study.frontier")
 

@@ -12,6 +12,7 @@ from yolo_plugins.config import load_config
 from yolo_plugins.errors import UsageError
 from yolo_plugins.models.backbones import PyramidBackbone
 from yolo_plugins.models.backbones.build import build_net
+from yolo_plugins.models.backbones.pretrained import describe_pretrained
 from yolo_plugins.registry import MODELS
 
 RESNET = dict(type="mmpretrain.ResNet", depth=18)
@@ -295,6 +296,22 @@ def test_weights_of_a_timm_file_are_loaded(tmp_path):
     backbone.init_weights()
     assert torch.equal(backbone.net.model.features_conv0.weight, theirs.features.conv0.weight)
     assert torch.equal(backbone.net.model.features_norm5.weight, theirs.features.norm5.weight)
+
+
+@pytest.mark.parametrize(
+    ("net", "source", "known"),
+    [
+        ({"type": "timm", "model_name": "resnet18"}, True, ("ImageNet-1k", 0.73158)),
+        ({"type": "timm", "model_name": "resnet18.tv_in1k"}, True, ("ImageNet-1k", 0.6976)),
+        ({"type": "timm", "model_name": "resnet18.fb_swsl_ig1b_ft_in1k"}, True, (None, None)),
+        ({"type": "timm", "model_name": "convnext_tiny.in12k_ft_in1k"}, True, (None, None)),
+        ({"type": "timm", "model_name": "resnet18"}, "resnet18.pth", (None, None)),
+        (RESNET, "resnet18_8xb32_in1k", ("ImageNet-1k", 0.699)),
+        (RESNET, "https://example.org/resnet18.pth", (None, None)),
+    ],
+)
+def test_what_is_known_of_published_weights(net, source, known):
+    assert describe_pretrained(net, source) == known
 
 
 def test_weights_of_another_network_are_refused(tmp_path):

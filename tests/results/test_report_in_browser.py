@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from browser_page import find_all, needs_chromium, open_chromium, page_width, wait_for, webdriver
+from browser_page import find_all, needs_chromium, nested_controls, open_chromium, page_width, wait_for, webdriver
 
 from yolo_plugins.results.report import write_comparison, write_report
 
@@ -37,6 +37,7 @@ def test_page_fits_its_window_without_an_error_or_a_request(chromium, pages, nam
     assert pages[name].name in events
     assert '"url":"http' not in events
     assert chromium.get_log("browser") == []
+    assert nested_controls(chromium) == []
 
 
 def test_lines_of_the_plot_are_named_with_their_average_precision(chromium, pages, tested):

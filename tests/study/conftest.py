@@ -102,6 +102,7 @@ def report(
         y="ap50",
         group="family",
         front=study.front,
+        verdict=("YOLOv5 lies <above> the others: cannot be said.",),
         notes=("One run was left out: <killed>.",),
         figures=(Path(figure),),
         commands=("yolo-plugins frontier work_dirs/study --out out --y ap50",),

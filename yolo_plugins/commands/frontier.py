@@ -6,6 +6,7 @@ yolo-plugins frontier docs/results/published.csv --y ap50_95 --out frontier
 yolo-plugins frontier predict yolov5_l_voc --fits frontier
 yolo-plugins frontier compare yolov5_m_voc yolov5_repvgg_voc --fits frontier
 yolo-plugins frontier forecast work_dirs/study
+yolo-plugins frontier budget work_dirs/subsets --want 0.7
 
 `predict --help` and the like tell the rest. Needs the extra `analysis`.
 """
@@ -16,8 +17,14 @@ from collections.abc import Callable
 from importlib import import_module
 from pathlib import Path
 
-from yolo_plugins.cli import any_path, one_line_errors
-from yolo_plugins.study.tables.quantities import DEFAULT_COST, DEFAULT_PERFORMANCE, costs, performances
+from yolo_plugins.cli import add_config_options, any_path, one_line_errors
+from yolo_plugins.study.tables.quantities import (
+    DEFAULT_COST,
+    DEFAULT_PERFORMANCE,
+    DEFAULT_PREDICTOR,
+    costs,
+    performances,
+)
 
 X_HELP, Y_HELP = f"cost: {', '.join(costs())}", f"performance: {', '.join(performances())}"
 
@@ -44,15 +51,24 @@ def _add_compare(parser: argparse.ArgumentParser) -> None:
 
 def _add_forecast(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("sources", nargs="+", type=any_path, metavar="WORK_DIR", help="of runs, at any depth")
-    parser.add_argument("--x", default=DEFAULT_COST, choices=costs(), help="cost of the front (default: %(default)s)")
     parser.add_argument("--y", choices=performances(), help="(default: train_loss and ap50_95)")
+
+
+def _add_budget(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("sources", nargs="+", type=any_path, metavar="TABLE_OR_WORK_DIR", help="runs of one model")
+    parser.add_argument("--want", type=float, required=True, metavar="VALUE", help="what the model is to reach")
+    parser.add_argument("--y", default="ap50", choices=list(performances()), help="of what (default: %(default)s)")
+    parser.add_argument("--of", default="pictures", choices=("pictures", "epochs"), help="(default: %(default)s)")
+    parser.add_argument("--model", help="whose runs count, where there are others")
+    _add_mixed(parser)
 
 
 def _add_fits(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--fits", type=any_path, required=True, metavar="DIR", help="what this tool wrote with --out")
-    parser.add_argument("--x", help=f"{X_HELP} (default: that of the report)")
+    parser.add_argument("--x", help=f"{X_HELP} (default: {DEFAULT_PREDICTOR})")
     parser.add_argument("--y", help=f"{Y_HELP} (default: that of the report)")
     _add_mixed(parser)
+    add_config_options(parser)
 
 
 def _add_mixed(parser: argparse.ArgumentParser) -> None:
@@ -65,6 +81,7 @@ SUBCOMMANDS: dict[str, tuple[Callable[[argparse.ArgumentParser], None], str]] = 
     "predict": (_add_predict, "model_choice"),
     "compare": (_add_compare, "model_choice"),
     "forecast": (_add_forecast, "forecast"),
+    "budget": (_add_budget, "budget"),
 }
 
 

@@ -71,7 +71,9 @@ class DetectionDataset(BaseDataset, ABC):
         cache_images: Whether pictures come from an `ImageCache`, built where it is missing; otherwise each is decoded
             and scaled whenever it is needed.
         cache_dir: Folder of the image cache, see `ImageCache`.
-        indices: Keep only the first so many pictures, or those at these places.
+        share: Keep this share of the pictures, above 0 to 1: those first by a hash of their names, so that it is fair
+            whatever the names say, and a smaller share is part of a larger one. None keeps all.
+        indices: Keep only the first so many pictures by their names, or those at these places.
         rect_batch_size: Evaluate on rectangles: pictures sorted by aspect ratio, and one padded shape for each batch
             of that many (the data loader's batch size), in order; None means squares.
         lazy_init: Whether the files are read when `full_init` is called, and not now.
@@ -101,6 +103,7 @@ class DetectionDataset(BaseDataset, ABC):
         clip: bool | None = None,
         cache_images: bool = True,
         cache_dir: str | None = None,
+        share: float | None = None,
         indices: int | Sequence[int] | None = None,
         rect_batch_size: int | None = None,
         lazy_init: bool = False,
@@ -113,6 +116,7 @@ class DetectionDataset(BaseDataset, ABC):
         self.img_size = _only_size(type(self).__name__, img_size, steps)
         self.cache_images = cache_images
         self.cache_dir = cache_dir
+        self.share = share
         self.rect_batch_size = rect_batch_size
         self.report: Report = refuse
         self._cache: ImageCache | None = None
@@ -176,6 +180,8 @@ class DetectionDataset(BaseDataset, ABC):
         classes = self.metainfo.get("classes")
         check_classes(classes, self.others)
         pictures = self.sorted_pictures()
+        if self.share is not None:
+            pictures = _share_of(pictures, self.share)
         annotations = [picture.annotation for picture in pictures]
         left_out = describe_left_out(annotations, self.others)
         if left_out:
@@ -325,6 +331,13 @@ def without_loading(pipeline: Sequence[Any]) -> list[Any]:
     return [
         step for step in pipeline if not isinstance(step, dict) or step["type"].rpartition(".")[2] not in _LOADING_STEPS
     ]
+
+
+def _share_of(pictures: Sequence[Picture], share: float) -> list[Picture]:
+    """A share of the pictures, at least one, in their order: those first by a hash of their names."""
+    hashes = [hashlib.sha256(os.path.basename(picture.img_path).encode()).digest() for picture in pictures]
+    first = sorted(range(len(pictures)), key=hashes.__getitem__)[: max(1, round(share * len(pictures)))]
+    return [pictures[place] for place in sorted(first)]
 
 
 def _ignored_by_every_class(annotation: Annotation, num_classes: int) -> Annotation:

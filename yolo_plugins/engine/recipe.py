@@ -18,11 +18,13 @@ def describe_recipe(runner: Runner) -> Recipe:
 
     The facts come first: `epochs`, `total_batch` over all processes, `classes`, the number of pictures and a checksum
     of their names, sizes and objects for `train` and `val`, `precision`, `initial_weights`, and which parts of the
-    model are `frozen` or keep the statistics of their norm layers (`fixed_norms`).
+    model are `frozen` or keep the statistics of their norm layers (`fixed_norms`). Of weights whose data are known,
+    `initial_weights` states these data, which trainings of several backbones share, and the model has the checksum.
     """
     model = unwrapped(runner.model)
     model.train()  # as the loop does: only then is it seen which norm layers stay as they are
     dataset = runner.train_dataloader.dataset
+    weights = _initial_weights(model)
     facts = {
         "epochs": runner.max_epochs,
         "total_batch": total_batch_size(runner),
@@ -30,11 +32,18 @@ def describe_recipe(runner: Runner) -> Recipe:
         **_describe_data("train", dataset),
         **(_describe_data("val", runner.val_dataloader.dataset) if runner.val_loop is not None else {}),
         "precision": getattr(runner.optim_wrapper, "precision", None),
-        INITIAL_WEIGHTS: _initial_weights(model) or FROM_SCRATCH,
+        INITIAL_WEIGHTS: {name: data or checksum for name, (data, checksum) in weights.items()} or FROM_SCRATCH,
         "frozen": _shares(model, _frozen),
         "fixed_norms": _shares(model, _fixed),
     }
-    return facts | config_recipe(runner.cfg)
+    own = {f"model.{name}.{INITIAL_WEIGHTS}": checksum for name, (data, checksum) in weights.items() if data}
+    return facts | own | config_recipe(runner.cfg)
+
+
+def backbone_top1(model: nn.Module, recipe: Recipe) -> float | None:
+    """Published ImageNet-1k top-1 accuracy of the weights that the backbone began with; None where it is not known."""
+    published = getattr(getattr(model, "backbone", None), "published", None)
+    return published.top1 if published and "backbone" in recipe[INITIAL_WEIGHTS] else None
 
 
 def _describe_data(name: str, dataset: Any) -> Recipe:
@@ -42,16 +51,17 @@ def _describe_data(name: str, dataset: Any) -> Recipe:
     return facts | {f"{name}_objects": dataset.checksum()} if hasattr(dataset, "checksum") else facts
 
 
-def _initial_weights(model: nn.Module) -> dict[str, str]:
-    """Checksum of the published weights that each part has begun with, by the part's name."""
-    found = {}
+def _initial_weights(model: nn.Module) -> dict[str, tuple[str | None, str]]:
+    """Of the published weights that each part has begun with, by the part's name: their data, if known; a checksum."""
+    found: dict[str, tuple[str | None, str]] = {}
     for name, module in model.named_modules():
         if checksum := getattr(module, INITIAL_WEIGHTS, None):
-            found[name] = checksum
+            published = getattr(module, "published", None)
+            found[name] = published and published.data, checksum
         given = getattr(module, "init_cfg", None) or []
         for init_cfg in [given] if isinstance(given, dict) else given:
             if init_cfg.get("type") == "Pretrained":
-                found[name] = _checksum_of(init_cfg["checkpoint"])
+                found[name] = None, _checksum_of(init_cfg["checkpoint"])
     return found
 
 

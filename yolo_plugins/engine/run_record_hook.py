@@ -17,6 +17,7 @@ from yolo_plugins.config import describe_config, size_hw
 from yolo_plugins.costs.complexity import summarize
 from yolo_plugins.engine import run_description
 from yolo_plugins.engine.loss_terms import loss_terms
+from yolo_plugins.engine.recipe import backbone_top1
 from yolo_plugins.engine.schedule_hook import ScheduleHook, total_batch_size
 from yolo_plugins.engine.unwrapped import unwrapped
 from yolo_plugins.engine.work_dir import RECORD
@@ -214,6 +215,7 @@ def _describe(runner: Runner, device: torch.device) -> Record:
         "protocol": protocol,
         "protocol_sha256": sha256_of(protocol),
         "loss": loss_name(runner.cfg.to_dict()),
+        "backbone_top1": backbone_top1(model, runner.recipe),
         "command": command_line(),
         "started": datetime.now(UTC).isoformat(timespec="seconds"),
         "resumed_after": [],

@@ -8,21 +8,20 @@ from yolo_plugins.errors import UsageError
 from yolo_plugins.record import Record, read_record
 from yolo_plugins.study.laws.forecast import chance_of_front
 from yolo_plugins.study.laws.forecast import forecast as forecast_curve
-from yolo_plugins.study.laws.stopping import LEAST_CHANCE, judge, replay
+from yolo_plugins.study.laws.stopping import LEAST_CHANCE, SHARES, judge, replay
 from yolo_plugins.study.tables.collect import find_records, models_table
 from yolo_plugins.study.tables.curves import Curve, curve_of_record, curves_of_tables
-from yolo_plugins.study.tables.quantities import DEFAULT_COST, QUANTITIES, Quantity
+from yolo_plugins.study.tables.quantities import DEFAULT_COST, QUANTITIES, Quantity, performances
 from yolo_plugins.study.tables.schema import COMPLEXITY, EPOCHS, RUNS, read_table
 
 _TOLD = ("train_loss", "ap50_95")  # where nothing else is asked for
 
 
-def forecast(sources: Sequence[Path], x: str, y: str | None) -> str:
+def forecast(sources: Sequence[Path], y: str | None) -> str:
     """What the runs that are not complete will end with, and their chances to be on the front.
 
     Args:
         sources: Folders above records, at any depth.
-        x: Cost of the front.
         y: Performance; None for the loss and the score.
 
     Raises:
@@ -39,7 +38,7 @@ def forecast(sources: Sequence[Path], x: str, y: str | None) -> str:
     for alike in schedules.values():
         if any(record["status"] != "complete" for record in alike):
             for name in (y,) if y else _TOLD:
-                lines += _tell_schedule(alike, x, QUANTITIES[name])
+                lines += _tell_schedule(alike, QUANTITIES[name])
     return "\n".join(lines)
 
 
@@ -57,55 +56,53 @@ def reason_to_stop(record: Record, others: Sequence[Record], y: str, share: floa
     chance = judge(run, record["max_epochs"], share, finished, quantity)
     if chance is None or chance >= LEAST_CHANCE:
         return None if chance is None else ""
-    return _tell_chance(chance, DEFAULT_COST, quantity)
+    return _tell_chance(chance, quantity)
 
 
-def tell_replay(folder: Path, y: str, shares: Sequence[float], jobs: int = 2) -> Iterator[str]:
-    """A study that was trained to its end, run again with early stopping, from its tables.
+def tell_replay(folder: Path, jobs: int = 2) -> str:
+    """A study that was trained to its end, run again with early stopping, from its tables: a line for each front.
 
     Args:
         folder: With runs.csv, complexity.csv and epochs.csv.
-        y: Performance of the front.
-        shares: As for `stopping.judge`, one after the other.
         jobs: Runs at a time, in the order in which they were started.
 
-    Yields:
-        A line for each share.
-
     Raises:
-        UsageError: A table is missing or wrong, a run was stopped already, or one has no such value.
+        UsageError: A table is missing or wrong, or a run was stopped already.
     """
     runs, complexity, epochs = (read_table(folder / table.name, table) for table in (RUNS, COMPLEXITY, EPOCHS))
-    if runs["stopped"].notna().any() or runs[y].isna().any():
-        raise UsageError(f"{folder / RUNS.name}: a run has no final {y}: give a study that was trained to its end")
-    curves = curves_of_tables(models_table(runs, complexity), epochs, DEFAULT_COST, y)
+    if runs["stopped"].notna().any():
+        raise UsageError(
+            f"{folder / RUNS.name}: some runs were stopped early: give a study that was trained to its end"
+        )
+    models = models_table(runs, complexity)
     started = {(row["model"], row["seed"]): row["started"] for _, row in runs.iterrows()}
-    curves.sort(key=lambda curve: started[curve.model, curve.seed])
-    for share in shares:
-        found = replay(curves, QUANTITIES[y], jobs, share)
-        kept = (
-            "front kept"
-            if found.front == found.kept_front
-            else f"front lost {', '.join(found.front - found.kept_front)}"
-        )
-        yield (
-            f"judged after {100 * share:.0f} % of the epochs: {len(found.stopped)} of {len(curves)} runs stopped, "
-            f"{100 * found.epochs_saved:.1f} % of the epochs and {100 * found.seconds_saved:.1f} % of the time saved, "
-            f"{kept} ({len(found.front)} models)"
-        )
+    lines = []
+    for y in (name for name in performances() if runs[name].notna().all()):
+        curves = curves_of_tables(models, epochs, DEFAULT_COST, y)
+        curves.sort(key=lambda curve: started[curve.model, curve.seed])
+        for share in SHARES:
+            found = replay(curves, QUANTITIES[y], jobs, share)
+            lost = ", ".join(sorted(found.front - found.kept_front))
+            lines.append(
+                f"{QUANTITIES[y].title}, judged after {100 * share:.0f} % of the epochs: {len(found.stopped)} of "
+                f"{len(curves)} runs stop, {100 * found.epochs_saved:.1f} % of the epochs and "
+                f"{100 * found.seconds_saved:.1f} % of the time saved, front of {len(found.front)} models "
+                + ("kept" if found.front == found.kept_front else f"changed, lost: {lost or 'none'}")
+            )
+    return "\n".join(lines)
 
 
 def _schedule(record: Record) -> tuple[str, int]:
     return record["protocol_sha256"], record["max_epochs"]
 
 
-def _finished(records: Sequence[Record], y: str, x: str = DEFAULT_COST) -> list[Curve]:
-    return [curve_of_record(record, x, y) for record in records if record["status"] == "complete"]
+def _finished(records: Sequence[Record], y: str) -> list[Curve]:
+    return [curve_of_record(record, DEFAULT_COST, y) for record in records if record["status"] == "complete"]
 
 
-def _tell_schedule(records: Sequence[Record], x: str, quantity: Quantity) -> Iterator[str]:
+def _tell_schedule(records: Sequence[Record], quantity: Quantity) -> Iterator[str]:
     """A heading, then a line for each run that is not complete."""
-    finished = _finished(records, quantity.name, x)
+    finished = _finished(records, quantity.name)
     models = len({curve.model for curve in finished})
     sha256, epochs = _schedule(records[0])
     yield (
@@ -114,17 +111,17 @@ def _tell_schedule(records: Sequence[Record], x: str, quantity: Quantity) -> Ite
     )
     for record in records:
         if record["status"] != "complete":
-            run = curve_of_record(record, x, quantity.name)
-            yield f"  {run} ({record['status']}, {run.epochs} epochs done): {_tell_run(run, finished, x, quantity)}"
+            run = curve_of_record(record, DEFAULT_COST, quantity.name)
+            yield f"  {run} ({record['status']}, {run.epochs} epochs done): {_tell_run(run, finished, quantity)}"
 
 
-def _tell_run(run: Curve, finished: Sequence[Curve], x: str, quantity: Quantity) -> str:
+def _tell_run(run: Curve, finished: Sequence[Curve], quantity: Quantity) -> str:
     try:
         found = forecast_curve(run, finished, quantity)
     except ValueError as error:
         return f"cannot be said: {error}"
     try:
-        chance = _tell_chance(chance_of_front(run, finished, quantity), x, quantity)
+        chance = _tell_chance(chance_of_front(run, finished, quantity), quantity)
     except ValueError as error:
         chance = f"no chance of the front: {error}"
     error = f"{found.error:.4f}" if quantity.high is not None else f"x {math.exp(found.error):.3f}"
@@ -134,5 +131,5 @@ def _tell_run(run: Curve, finished: Sequence[Curve], x: str, quantity: Quantity)
     )
 
 
-def _tell_chance(chance: float, x: str, quantity: Quantity) -> str:
-    return f"chance {100 * chance:.1f} % to reach the front of {quantity.title} and {QUANTITIES[x].title}"
+def _tell_chance(chance: float, quantity: Quantity) -> str:
+    return f"chance {100 * chance:.1f} % to reach the front of {quantity.title} and {QUANTITIES[DEFAULT_COST].title}"

@@ -16,21 +16,24 @@ from yolo_plugins import __version__
 from yolo_plugins.errors import UsageError
 from yolo_plugins.masking import command_line
 from yolo_plugins.study.laws.fits import GroupFit, StudyFits, fit_study, fits_table, front_of
+from yolo_plugins.study.laws.prediction import StudyLaw
 from yolo_plugins.study.report.figures import Trend, save_study
 from yolo_plugins.study.report.page import Report, write_report
+from yolo_plugins.study.report.verdict import tell_verdict
 from yolo_plugins.study.tables import schema
 from yolo_plugins.study.tables.collect import (
     collect,
     describe_differences,
     find_records,
+    folders_among,
     leave_out_stopped,
     models_table,
 )
 from yolo_plugins.study.tables.families import ALL, drawn_groups, group_title
 from yolo_plugins.study.tables.protocols import refuse_mixture, tell_recipes
-from yolo_plugins.study.tables.quantities import DEFAULT_PERFORMANCE, QUANTITIES, costs, performances
+from yolo_plugins.study.tables.quantities import DEFAULT_PERFORMANCE, DEFAULT_PREDICTOR, QUANTITIES, costs, performances
 
-_PACKAGES = ("numpy", "scipy", "pandas", "matplotlib", "plotly")
+_PACKAGES = ("numpy", "scipy", "pandas", "matplotlib")
 _TABLES = {
     **{"runs": schema.RUNS, "protocols": schema.PROTOCOLS, "epochs": schema.EPOCHS},
     **{"complexity": schema.COMPLEXITY, "models": schema.MODELS},
@@ -69,10 +72,7 @@ def read_study(sources: Sequence[Path], allow_mixed: bool = False) -> Study:
         UsageError: Folders and files are mixed, tables do not go together, or one of them is not valid; or the rows are
             of several protocols.
     """
-    folders = [source for source in sources if source.is_dir()]
-    if folders and len(folders) < len(sources):
-        raise UsageError(f"{folders[0]} is a folder, others are files: give work directories or tables, not both")
-    if folders:
+    if folders := folders_among(sources):
         found = collect(find_records(folders))
         frames = {kind: getattr(found, kind) for kind in ("runs", "protocols", "epochs", "complexity")}
         return _of_runs(frames, allow_mixed, found.left_out)
@@ -133,7 +133,9 @@ def analyse(sources: Sequence[Path], out: Path, x: str, y: str | None, group: st
     schema.write_table(table, out / schema.FITS.name, schema.FITS)
     trends = _trends(study.models, fits)
     figures = save_study(out / "figures", study.models, trends, study.epochs, _bars(study), group)
-    notes = (*study.notes, *fits.notes)
+    law, reason = _pooled_law(study.models, y)
+    notes = (*study.notes, *fits.notes, *reason)
+    verdict = tell_verdict(table, study.models, x, y, group)
     report = Report(
         title=f"{QUANTITIES[y].title} against {QUANTITIES[x].title}: {len(study.models)} models",
         models=study.models,
@@ -144,13 +146,18 @@ def analyse(sources: Sequence[Path], out: Path, x: str, y: str | None, group: st
         y=y,
         group=group,
         front=fits.front,
+        verdict=verdict,
         notes=notes,
         figures=tuple(path for path in figures if path.suffix == ".svg"),
         commands=_commands(study),
         environment=_environment(study),
+        leave_one_out=law and law.leave_one_out(),
+        calibration=law and law.calibration(),
     )
     write_report(out / "report.html", report)
-    return "\n".join([*_summarise(fits), *(f"note: {note}" for note in notes), f"Files in {out}; open report.html"])
+    return "\n".join(
+        [*_summarise(fits), *verdict, *(f"note: {note}" for note in notes), f"Files in {out}; open report.html"]
+    )
 
 
 def _headline_metric(models: pd.DataFrame, y: str | None, told: str) -> str:
@@ -185,6 +192,14 @@ def _trends(models: pd.DataFrame, fits: StudyFits) -> dict[tuple[str, str], Tren
         )
         for pair, found in by_pair.items()
     }
+
+
+def _pooled_law(models: pd.DataFrame, y: str) -> tuple[StudyLaw | None, tuple[str, ...]]:
+    """What `predict` and `compare` go by, or a note why there is none."""
+    try:
+        return StudyLaw(models, DEFAULT_PREDICTOR, y), ()
+    except ValueError as error:
+        return None, (f"no predictions of {QUANTITIES[y].title}: {error}",)
 
 
 def _bars(study: Study) -> pd.DataFrame | None:

@@ -1,183 +1,287 @@
-"""What the laws of a study promise of single models: one that nobody trained, or two that are to be compared.
+"""What a study says of single models: one that nobody trained, or two that are to be compared.
 
-It reads what `frontier.analyse` wrote. torch is loaded only where a config has to be built and counted.
+It reads the models.csv that `frontier.analyse` wrote, and fits their pooled law. torch is loaded only where a config
+has to be built and counted.
 """
 
+import re
+from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
 from yolo_plugins.config import describe_config, find_config, input_hw, load_config
 from yolo_plugins.errors import UsageError
 from yolo_plugins.faults import explain
-from yolo_plugins.protocol import config_part, config_recipe, first_of, loss_name, protocol_of, recipe_differences
-from yolo_plugins.study.laws.prediction import (
-    Candidate,
-    SeedNoise,
-    Verdict,
-    compare_models,
-    own_group,
-    predict_model,
-    seed_noise,
+from yolo_plugins.protocol import (
+    config_part,
+    config_recipe,
+    data_name,
+    first_of,
+    loss_name,
+    may_be_same_data,
+    pretraining_name,
+    protocol_of,
+    recipe_differences,
 )
+from yolo_plugins.study.laws.prediction import Forecast, StudyLaw
 from yolo_plugins.study.tables import schema
-from yolo_plugins.study.tables.families import ALL, family_of, group_title
+from yolo_plugins.study.tables.families import family_of, group_title
 from yolo_plugins.study.tables.protocols import protocol_of_hash, refuse_mixture
-from yolo_plugins.study.tables.quantities import QUANTITIES, costs, of_source, performances
+from yolo_plugins.study.tables.quantities import DEFAULT_PREDICTOR, QUANTITIES, costs, of_source, performances
 
 if TYPE_CHECKING:
     from mmengine.config import Config
 
+_CERTAIN = 0.999  # no few models say more
+_SAME = 0.02  # relative difference of rounded parameters of one network
+
 
 @dataclass(frozen=True)
-class Fitted:
-    """What `frontier.analyse` wrote, for one pair of cost and performance.
+class Models:
+    """What `frontier.analyse` wrote of the models.
 
     Attributes:
-        models: models.csv.
-        laws: The rows of fits.csv of the pair.
+        path: Of models.csv.
+        table: What it holds.
+        protocols: protocols.csv; None where there is none.
         x: Cost.
         y: Performance.
-        protocols: protocols.csv; None where there is none.
         allow_mixed: Whether models that are not trained alike may be compared.
         notes: On models that are not.
     """
 
-    models: pd.DataFrame
-    laws: pd.DataFrame
+    path: Path
+    table: pd.DataFrame
+    protocols: pd.DataFrame | None
     x: str
     y: str
-    protocols: pd.DataFrame | None
     allow_mixed: bool
     notes: tuple[str, ...]
 
+    @cached_property
+    def law(self) -> StudyLaw:
+        """Their pooled law.
 
-def read_fits(folder: Path, x: str | None = None, y: str | None = None, allow_mixed: bool = False) -> Fitted:
-    """Reads models.csv and the laws of one pair.
+        Raises:
+            UsageError: They have none.
+        """
+        return self.law_without("")
+
+    def law_without(self, model: str) -> StudyLaw:
+        """The pooled law of all models but one; otherwise as `law`."""
+        try:
+            return StudyLaw(self.table[self.table["model"] != model], self.x, self.y)
+        except ValueError as error:
+            raise UsageError(f"{self.path}: no law of {self.y} against {self.x}: {error}") from error
+
+
+def describe_law(law: StudyLaw) -> str:
+    """A law in words: what it is of, and what enters it."""
+    enters = " and ".join([QUANTITIES[law.x].title, *(covariate.title for covariate in law.covariates)])
+    return f"the pooled law of {len(law.models)} models in {law.families} families, on {enters}"
+
+
+@dataclass(frozen=True)
+class Candidate:
+    """A model that the user asks about.
+
+    Attributes:
+        row: Columns of models.csv that are known of it.
+        told: A sentence on it, and caveats, a line each.
+        measured: The row's name in models.csv, where it was trained; None where not.
+    """
+
+    row: dict[str, Any]
+    told: str
+    measured: str | None = None
+
+
+def read_models(folder: Path, x: str | None = None, y: str | None = None, allow_mixed: bool = False) -> Models:
+    """Reads what a pooled law is fitted to.
 
     Args:
         folder: Where `frontier.analyse` wrote.
-        x: Cost; None for that of the first row, the headline.
-        y: Performance; None likewise.
+        x: Cost; None for parameters.
+        y: Performance; None for the headline.
         allow_mixed: Whether models of several protocols may be compared.
 
     Raises:
-        UsageError: A file is not there, not valid, or has no law of this pair; or the models are of several protocols.
+        UsageError: A file is not there or not valid, or the pair is not known; or the models are of several protocols.
     """
     for table in (schema.FITS, schema.MODELS):
         if not (folder / table.name).is_file():
             raise UsageError(f"{folder} has no {table.name}: give the folder that frontier.py wrote with --out")
-    fits = schema.read_table(folder / schema.FITS.name, schema.FITS)
-    x, y = x or fits["x"].iloc[0], y or fits["y"].iloc[0]
-    laws = fits[(fits["x"] == x) & (fits["y"] == y)]
-    if ALL not in set(laws["group"]):
-        known = [f"--{axis} {', '.join(fits[axis].drop_duplicates())}" for axis in ("x", "y")]
-        raise UsageError(f"{folder / schema.FITS.name}: no law of {y} against {x}: it has {' and '.join(known)}")
-    if x not in costs() or y not in performances():
-        raise UsageError(f"{folder / schema.FITS.name}: {y} or {x} is known no longer: write it anew with frontier.py")
-    models, path = schema.read_table(folder / schema.MODELS.name, schema.MODELS), folder / schema.PROTOCOLS.name
-    protocols = schema.read_table(path, schema.PROTOCOLS) if path.is_file() else None
-    notes = tuple(f"note: {note}" for note in refuse_mixture(models, protocols, allow_mixed))
-    return Fitted(models, laws, x, y, protocols, allow_mixed, notes)
+    y = y or schema.read_table(folder / schema.FITS.name, schema.FITS)["y"].iloc[0]
+    x, path = x or DEFAULT_PREDICTOR, folder / schema.MODELS.name
+    for name, known, option in ((x, costs(), "x"), (y, performances(), "y")):
+        if name not in known:
+            raise UsageError(f"{folder}: {name} is no quantity of a study: give --{option} {', '.join(known)}")
+    models, protocols = schema.read_table(path, schema.MODELS), folder / schema.PROTOCOLS.name
+    known_protocols = schema.read_table(protocols, schema.PROTOCOLS) if protocols.is_file() else None
+    notes = tuple(f"note: {note}" for note in refuse_mixture(models, known_protocols, allow_mixed))
+    return Models(path, models, known_protocols, x, y, allow_mixed, notes)
 
 
-def predict(config: str, fits: Path, x: str | None, y: str | None, allow_mixed: bool = False) -> str:
-    """What the law of its own group and that of all models expect of a config that nobody trained.
+def predict(
+    config: str,
+    fits: Path,
+    x: str | None,
+    y: str | None,
+    allow_mixed: bool = False,
+    cfg_options: Sequence[str] = (),
+) -> str:
+    """What the pooled law expects of a config that nobody trained.
 
     Args:
-        config: As for `cli.find_config`.
+        config: As for `find_config`.
         fits: Folder where `frontier.analyse` wrote.
-        x: Cost, as in `read_fits`.
-        y: Performance, as in `read_fits`.
-        allow_mixed: Whether the models, and the config, may be of several protocols.
+        x: Cost, as in `read_models`.
+        y: Performance, as in `read_models`.
+        allow_mixed: Whether the models, and the config, may differ in data, input size and protocol.
+        cfg_options: Changes to the config, as `KEY=VALUE`.
 
     Returns:
-        The cost, then for each law the expected value, the interval of one such model, and what is attainable.
+        The model's cost, what it measured if it is among the models, the expected value with its interval for a mean of
+        seeds and a single run, and what is attainable.
 
     Raises:
-        UsageError: As `read_fits`; the config cannot be built or its cost not be counted; or it tells of another
-            protocol than that of the models.
+        UsageError: As `read_models`; the config cannot be built or its cost not be counted; or it is of other data,
+            another input size or another protocol than the models.
     """
-    fitted = read_fits(fits, x, y, allow_mixed)
-    candidate, told = _count(config, fitted)
-    lines, known = [*fitted.notes, told], _trained(candidate.name, fitted)
-    lines += [f"In the study itself: {known[1]}"] if known else []
-    if own_group(fitted.laws, candidate.family) == ALL:
-        family = group_title(candidate.family)
-        lines.append(f"There is no law of {family} alone, nor of a group around it: that of all models has to do.")
-    ranges, title, cost = fitted.laws.set_index("group"), QUANTITIES[fitted.y].title, QUANTITIES[fitted.x]
-    for forecast in predict_model(fitted.laws, candidate.family, candidate.cost):
-        expected, row = forecast.prediction, ranges.loc[forecast.group]
-        lines += [
-            f"{title} by the law of {group_title(forecast.group)} (n = {forecast.n}):",
-            f"  expected    {expected.expected:.4g}; with 95 % probability within {expected.low:.4g} .. "
-            f"{expected.high:.4g}",
-            f"  attainable  {forecast.attainable:.4g} (quantile {forecast.tau:g} of the group)",
-            f"  {'inside' if expected.inside else 'OUTSIDE'} the fitted range, {cost.tell(row['x_min'])} .. "
-            f"{cost.tell(row['x_max'])}" + ("" if expected.inside else ": the law is taken beyond its data"),
-        ]
-    return "\n".join(lines)
+    models = read_models(fits, x, y, allow_mixed)
+    candidate, title = _of_config(config, models, cfg_options), QUANTITIES[models.y].title
+    if candidate.measured is None:
+        law, said = models.law, f"{title} by {describe_law(models.law)}:"
+    else:
+        law, name = models.law_without(candidate.measured), candidate.measured
+        measured = f"{title} {models.table.set_index('model')[models.y][name]:.4g}"
+        said = f"It is measured already, as {name}: {measured}. Without it, {describe_law(law)} says:"
+    return "\n".join([*models.notes, candidate.told, said, *_tell(law.predict(candidate.row), law)])
 
 
-def compare(first: str, second: str, fits: Path, x: str | None, y: str | None, allow_mixed: bool = False) -> str:
-    """Which of two models is better, with what probability, and by what that is known.
+def compare(
+    first: str,
+    second: str,
+    fits: Path,
+    x: str | None,
+    y: str | None,
+    allow_mixed: bool = False,
+    cfg_options: Sequence[str] = (),
+) -> str:
+    """Which of two models is better, with what probability, by all that is known of them.
 
     Args:
-        first: Name of a model in models.csv, else a config as for `cli.find_config`.
+        first: Name of a model in models.csv, else a config as for `find_config`.
         second: Another.
         fits: Folder where `frontier.analyse` wrote.
-        x: Cost, as in `read_fits`.
-        y: Performance, as in `read_fits`.
+        x: Cost, as in `read_models`.
+        y: Performance, as in `read_models`.
         allow_mixed: As for `predict`.
+        cfg_options: As for `predict`, of each config.
 
     Returns:
-        A line for each model, and a line for each verdict.
+        A line for each model, and the verdict.
 
     Raises:
         UsageError: As `predict`; or the two are one model.
     """
-    fitted = read_fits(fits, x, y, allow_mixed)
-    (one, told), (other, other_told) = (_trained(name, fitted) or _count(name, fitted) for name in (first, second))
-    if one.name == other.name:
+    models = read_models(fits, x, y, allow_mixed)
+    one, other = (_of_table(name, models) or _of_config(name, models, cfg_options) for name in (first, second))
+    if one.row["model"] == other.row["model"]:
         raise UsageError(f"{first} and {second} are one model: give two")
-    noise = seed_noise(fitted.models, fitted.y)
-    verdicts = compare_models(fitted.laws, noise, fitted.y, one, other)
-    lines = [*fitted.notes, told, other_told]
-    if verdicts[0].basis == "law" and one.measured is not None and other.measured is not None:
-        lines.append("No model was trained with several seeds: how far chance moves the measured values is not known.")
-    return "\n".join([*lines, *(_tell(verdict, one.name, other.name, noise) for verdict in verdicts)])
+    probability = models.law.compare(one.row, other.row)
+    better, worse = (one, other) if probability >= 0.5 else (other, one)
+    verdict = (
+        f"{better.row['model']} is better than {worse.row['model']} with probability "
+        f"{_probability(max(probability, 1 - probability))}, by {_basis(one, other, models)}"
+    )
+    return "\n".join([*models.notes, one.told, other.told, verdict])
 
 
-def _trained(name: str, fitted: Fitted) -> tuple[Candidate, str] | None:
-    """The row of models.csv of this name, and a sentence on it; None where there is none."""
-    rows = fitted.models[fitted.models["model"] == Path(name).name.removesuffix(".py")]
-    if rows.empty:
-        return None
-    row, x, y = rows.iloc[0].astype(object), QUANTITIES[fitted.x], QUANTITIES[fitted.y]
-    _refuse_other_loss(row["model"], row["loss"], fitted)
-    cost, measured, seeds = (None if row.isna()[name] else row[name] for name in (x.column, y.column, "seeds"))
-    if cost is None or not schema.is_inside(rows[x.column], x).iloc[0]:
-        raise UsageError(f"models.csv has no {x.column} above 0 of {row['model']}: give {_counted_options()}")
-    told = "not measured" if measured is None else f"measured {y.title} {measured:.4g}"
-    if measured is not None and not schema.is_inside(rows[y.column], y).iloc[0]:
-        told, measured = f"{told}, an end of its scale, so that its law stands in for it", None
+def _tell(forecast: Forecast, law: StudyLaw) -> list[str]:
+    """The lines of a forecast by a law."""
+    of_mean = "one run" if law.runs == 1 else f"mean of {law.runs} seeds"
+    lines = [
+        f"  expected    {forecast.expected:.4g}; with 95 % probability within {forecast.low:.4g} .. "
+        f"{forecast.high:.4g} ({of_mean})"
+    ]
+    if law.runs > 1:
+        lines.append(f"  a single run  within {forecast.run_low:.4g} .. {forecast.run_high:.4g}")
+    lines.append(f"  attainable  {forecast.attainable:.4g}: one in ten models like it is better")
+    cost = QUANTITIES[law.x]
+    low, high = (cost.tell(value) for value in law.models[cost.column].astype(float).agg(["min", "max"]))
+    if forecast.outside:
+        lines.append(
+            f"  OUTSIDE the models in {' and '.join(forecast.outside)} ({low} .. {high}): beyond its data a law is a "
+            "guess"
+        )
+    else:
+        lines.append(f"  inside the range of the models, {low} .. {high}")
+    return lines
+
+
+def _probability(value: float) -> str:
+    return f"{value:.3g}" if value < _CERTAIN else f"above {_CERTAIN}"
+
+
+def _basis(one: Candidate, other: Candidate, models: Models) -> str:
+    law = describe_law(models.law)
+    measured = [candidate for candidate in (one, other) if candidate.measured is not None]
+    if not measured:
+        return f"{law}, as neither was trained"
+    if len(measured) == 1:
+        return f"what {measured[0].row['model']} measured and {law}"
+    if models.law.knows_noise:
+        return f"what both measured, the noise of the seeds, and {law}"
+    return (
+        f"what both measured and {law}; no model was trained with several seeds, so chance may be any "
+        "part of their scatter"
+    )
+
+
+def _of_table(name: str, models: Models) -> Candidate | None:
+    """The row of models.csv of this name; None where there is none."""
+    rows = models.table[models.table["model"] == Path(name).name.removesuffix(".py")]
+    return None if rows.empty else _measured(rows.iloc[0], models)
+
+
+def _measured(row: pd.Series, models: Models) -> Candidate:
+    """A model of the table.
+
+    Raises:
+        UsageError: It is of another loss, or its cost is not known.
+    """
+    x, y = QUANTITIES[models.x], QUANTITIES[models.y]
+    row = row.astype(object).where(row.notna(), None)
+    _refuse_other_loss(row["model"], row["loss"], models)
+    cost, value, seeds = row[x.column], row[y.column], row["seeds"]
+    if cost is None or not schema.is_inside(pd.Series([cost], dtype=float), x).iloc[0]:
+        raise UsageError(f"{models.path} has no {x.column} above 0 of {row['model']}: give {_counted_options()}")
+    told, name = "not measured", None
+    if value is not None:
+        is_inside = schema.is_inside(pd.Series([value], dtype=float), y).iloc[0]
+        name = row["model"] if is_inside else None
+        told = f"measured {y.title} {value:.4g}"
+        told += "" if is_inside else ", an end of its scale, so that the law stands in for it"
     runs = "" if seeds is None else f", mean of {seeds} seeds" if seeds > 1 else ", one seed"
-    candidate = Candidate(row["model"], row["family"], float(cost), measured, seeds)
-    return candidate, f"{row['model']} ({group_title(row['family'])}): {x.tell(cost)}; {told}{runs}"
+    told = f"{row['model']} ({group_title(row['family'])}): {x.tell(cost)}; {told}{runs}"
+    return Candidate(row.to_dict(), told, name)
 
 
-def _count(config_name: str, fitted: Fitted) -> tuple[Candidate, str]:
-    """A config that is built and counted, at the size of the study if it has one, and a sentence on it."""
-    if QUANTITIES[fitted.x].source != "counted":
-        raise UsageError(f"{config_name}: its {fitted.x} cannot be counted: give {_counted_options()}")
-    path = find_config(config_name)
-    config = load_config(str(path))
-    _refuse_other_loss(str(path), loss_name(config.to_dict()), fitted)
-    caveats = _compare_recipes(path, config, fitted)
-    sizes = fitted.models[["input_h", "input_w"]].drop_duplicates().to_numpy().tolist()
-    height, width = sizes[0] if len(sizes) == 1 else input_hw(config)
+def _of_config(name: str, models: Models, options: Sequence[str]) -> Candidate:
+    """A config that is built and counted at its input size, unless it is one of the models."""
+    if QUANTITIES[models.x].source != "counted":
+        raise UsageError(f"{name}: its {models.x} cannot be counted: give {_counted_options()}")
+    path = find_config(name)
+    config = load_config(str(path), options)
+    _refuse_other_loss(str(path), loss_name(config.to_dict()), models)
+    recipe = config_recipe(config)
+    (height, width), caveats = _compare_sizes(path, input_hw(config), models)
+    caveats += [*_compare_facts(path, recipe, models), *_compare_recipes(path, config, models)]
     from yolo_plugins.costs.complexity import count_parts
     from yolo_plugins.registry import MODELS
 
@@ -189,31 +293,67 @@ def _count(config_name: str, fitted: Fitted) -> tuple[Candidate, str]:
             raise
         raise UsageError(f"{path}: {sentence}") from error
     family = family_of(describe_config(config)["modules"])
-    costs = " and ".join(row.tell(counts[row.name]) for row in of_source("counted"))
-    told = f"{path.stem} ({group_title(family)}): {costs}, counted at {height} x {width} pixels"
-    return Candidate(path.stem, family, counts[fitted.x]), "\n".join([told, *caveats])
+    counted = " and ".join(row.tell(counts[row.name]) for row in of_source("counted"))
+    told = f"{path.stem} ({group_title(family)}): {counted}, counted at {height} x {width} pixels"
+    row = {"model": path.stem, "family": family, "input_h": height, "input_w": width} | counts
+    if known := _same_model(row, models):
+        row |= {"model": known, "family": models.table.set_index("model")["family"][known]}
+    return Candidate(row, "\n".join([told, *caveats]), known)
 
 
-def _refuse_other_loss(name: str, loss: str | None, fitted: Fitted) -> None:
+def _same_model(row: dict[str, Any], models: Models) -> str | None:
+    """The measured model that a config is, though in another spelling: `yolov4_p7_coco` is `yolov4_p7`."""
+    spellings = {_plain(row["model"]), _plain(row["model"].rpartition("_")[0])}
+    table = models.law.models
+    same = table["model"].map(_plain).isin(spellings) & (table["input_h"] == row["input_h"])
+    same &= (table["input_w"] == row["input_w"]) & ((table["params"].astype(float) / row["params"] - 1).abs() < _SAME)
+    return next(iter(table.loc[same, "model"]), None)
+
+
+def _plain(name: str) -> str:
+    return re.sub("[^a-z0-9]", "", name.lower())
+
+
+def _refuse_other_loss(name: str, loss: str | None, models: Models) -> None:
     """Raises `UsageError` for a quantity of the loss, where a model is of another loss than those of the law."""
-    quantity, models = QUANTITIES[fitted.y], fitted.models
-    losses = models.loc[schema.of_one_loss(models), "loss"].dropna().unique()
+    quantity, table = QUANTITIES[models.y], models.table
+    losses = table.loc[schema.of_one_loss(table), "loss"].dropna().unique()
     if quantity.by_loss and len(losses) and loss != losses[0]:
-        present = [other for other, row in performances().items() if not row.by_loss and models[other].notna().any()]
+        present = [other for other, row in performances().items() if not row.by_loss and table[other].notna().any()]
         raise UsageError(
             f"{name} is of the loss {'(not recorded)' if pd.isna(loss) else loss}, the law of {losses[0]}: their "
             f"{quantity.title} does not compare: give --y {' or --y '.join(present) or 'and models of one loss'}"
         )
 
 
-def _compare_recipes(path: Path, config: "Config", fitted: Fitted) -> list[str]:
-    """What to know where a config is not seen to be trained as the models of the study.
+def _compare_sizes(path: Path, size: tuple[int, int], models: Models) -> tuple[tuple[int, int], list[str]]:
+    """The size to count a config at, its own, or by `allow_mixed` the only one of the models; and what to know."""
+    sizes = [tuple(row) for row in models.table[["input_h", "input_w"]].drop_duplicates().to_numpy().tolist()]
+    if len(sizes) > 1 or size == sizes[0]:
+        return size, []
+    own, others = (f"{height} x {width} pixels" for height, width in (size, sizes[0]))
+    told = _refuse_other(f"{path}: it is for {own}, the models were measured at {others}", models)
+    return sizes[0], [told]
 
-    Raises:
-        UsageError: It is seen to be trained otherwise, which is not allowed.
-    """
-    hashes = fitted.models["protocol_sha256"].drop_duplicates()
-    known = protocol_of_hash(hashes.iloc[0], fitted.protocols)
+
+def _compare_facts(path: Path, recipe: dict[str, Any], models: Models) -> list[str]:
+    """What to know where data or first weights of a config are not those of the models."""
+    caveats = []
+    for column, title, own, are_equal in (
+        ("dataset", "data", data_name(recipe), may_be_same_data),
+        ("pretrained", "first weights", pretraining_name(recipe), str.__eq__),
+    ):
+        others = models.table[column].dropna().unique()
+        if own is not None and len(others) and not any(are_equal(own, other) for other in others):
+            named = " or ".join(others[:2]) + (" or others" if len(others) > 2 else "")
+            caveats.append(_refuse_other(f"{path}: its {title} are {own}, those of the models {named}", models))
+    return caveats
+
+
+def _compare_recipes(path: Path, config: "Config", models: Models) -> list[str]:
+    """What to know where a config is not seen to be trained as the models of the study."""
+    hashes = models.table["protocol_sha256"].drop_duplicates()
+    known = protocol_of_hash(hashes.iloc[0], models.protocols)
     if len(hashes) > 1:
         return []  # a note tells that
     if known is None:
@@ -223,24 +363,18 @@ def _compare_recipes(path: Path, config: "Config", fitted: Fitted) -> list[str]:
     difference = first_of(recipe_differences(length | config_part(known), own))
     if not difference:
         return []
-    told = f"{path}: trained otherwise than the models of the study ({difference})"
-    if not fitted.allow_mixed:
-        raise UsageError(f"{told}: give a config of their protocol, or --allow-mixed, as if it were trained like them")
-    return [f"note: {told}: taken as if trained like them (--allow-mixed)"]
+    return [_refuse_other(f"{path}: trained otherwise than the models of the study ({difference})", models)]
 
 
-def _tell(verdict: Verdict, first: str, second: str, noise: SeedNoise | None) -> str:
-    """The verdict, the more probable model first."""
-    better, worse, probability = (first, second, verdict.probability)
-    if probability < 0.5:
-        better, worse, probability = second, first, 1 - probability
-    basis = {
-        "seeds": f"by the measured means and the noise of the seeds{noise and f' (sd {100 * noise.sd:.2g} %)'}",
-        "measured": f"by the measured value and the law of {group_title(verdict.group)}",
-        "law": f"by the law of {group_title(verdict.group)} alone, as if neither were trained",
-    }[verdict.basis]
-    freedom = f"{verdict.dof} degree{'s' if verdict.dof > 1 else ''} of freedom"
-    return f"{better} is better than {worse} with probability {probability:.3g}, {basis}; {freedom}"
+def _refuse_other(told: str, models: Models) -> str:
+    """A note on a difference that is allowed.
+
+    Raises:
+        UsageError: It is not.
+    """
+    if not models.allow_mixed:
+        raise UsageError(f"{told}: change it by --cfg-options, or --allow-mixed, as if it were like them")
+    return f"note: {told}: taken as if it were like them (--allow-mixed)"
 
 
 def _counted_options() -> str:

@@ -8,7 +8,8 @@ import pandas as pd
 import pytest
 
 from yolo_plugins.study.laws.fits import fit_groups, fit_study, fits_table, front_of
-from yolo_plugins.study.laws.power_law import compare_exponents, fit_power_law
+from yolo_plugins.study.laws.level_test import compare_lines
+from yolo_plugins.study.laws.power_law import fit_power_law
 from yolo_plugins.study.tables.csv_table import make_table
 from yolo_plugins.study.tables.families import ALL, NOT_YOLOV5
 from yolo_plugins.study.tables.schema import FITS, MODELS, read_table, write_table
@@ -64,12 +65,23 @@ def test_each_group_is_fitted_on_its_own_models():
     assert fits[2].law.exponent == pytest.approx(0.3, abs=0.05)
 
 
-def test_difference_is_that_to_the_models_outside_the_group():
-    table = models({"yolov5": 5, "other": 4, "scaled_yolov4": 4}, {"yolov5": 0.3})
+def test_each_release_of_yolov5_is_tested_against_the_models_outside_yolov5():
+    table = models({"yolov5": 5, "yolov5_p6": 4, "other": 4, "scaled_yolov4": 4}, {"yolov5": 0.3})
     laws = {fit.group: fit for fit in fit_groups(table, "params", "ap50")[0]}
-    assert laws["yolov5"].difference == compare_exponents(laws["yolov5"].law, laws[NOT_YOLOV5].law)
-    assert laws["yolov5"].difference.p < 0.001
-    assert laws[ALL].difference is None
+    for name in ("yolov5", "yolov5_p6"):
+        assert laws[name].compared_with == NOT_YOLOV5
+        assert laws[name].comparison == compare_lines(laws[name].law, laws[NOT_YOLOV5].law)
+    assert laws["yolov5"].comparison.slope_p < 0.001
+    assert all(laws[name].comparison is None for name in (ALL, "other", "scaled_yolov4", NOT_YOLOV5))
+    row = fits_table([laws["yolov5"]]).iloc[0]
+    assert row["level_ratio_low"] < row["level_ratio"] < row["level_ratio_high"]
+    assert (row["slope_difference"], row["compared_with"]) == (laws["yolov5"].comparison.slope_difference, NOT_YOLOV5)
+
+
+def test_two_groups_of_another_column_are_tested_against_each_other():
+    table = models({"other": 8}).assign(input_h=[320] * 4 + [640] * 4)
+    fits = fit_study(table, "params", "ap50", "input_h").headline
+    assert [fit.compared_with for fit in fits.values()] == ["", "640", ""]
 
 
 def test_a_loss_is_best_when_small():
@@ -84,16 +96,23 @@ def test_a_loss_is_best_when_small():
 
 def test_three_models_have_a_line_and_reasons_for_what_they_lack():
     fits, notes = fit_groups(models({"other": 3}), "params", "ap50")
-    row = fits_table(fits).iloc[0]
+    fit = fits[1]
+    row = fits_table([fit]).iloc[0]
     assert row["residual_dof"] == 1
-    lacking = ["exponent_boot_low", "aicc_power", "saturation", "exponent_without_most_influential", "difference"]
+    lacking = ["exponent_boot_low", "aicc_power", "saturation", "exponent_without_most_influential", "level_ratio"]
     assert row[lacking].isna().all()
-    assert [note.partition(": no ")[2].split(":")[0] for note in notes] == [
-        "bootstrap interval",
-        "saturating law",
-        f"line without {row['most_influential']}",
-    ]
-    assert all(note.startswith("all models, other models: ") for note in notes)
+    assert list(fit.missing) == ["bootstrap interval", "law with a limit", "line without the most influential model"]
+    assert notes == []
+
+
+def test_what_no_law_has_is_told_last_and_in_one_note():
+    table = models({"yolov5": 3, "a": 2, "b": 4}).assign(recall=[None, *[0.1, 0.2, 0.3, 0.25, 0.4, 0.5, 0.55, 0.6]])
+    *notes, absent = fit_study(table, "params", "ap50").notes
+    kinds = ["no line: " in note for note in notes]
+    assert kinds == sorted(kinds) and {*kinds} == {False, True}
+    assert notes[0].startswith("without recall or ")
+    assert absent.startswith("not computed, of ")
+    assert "law with a limit of " in absent and "; fewer than 9 points cannot tell" in absent
 
 
 def test_every_number_of_the_table_survives_its_file(tmp_path):

@@ -10,7 +10,6 @@ from yolo_plugins.study.laws.power_law import (
     Line,
     PowerLaw,
     bootstrap_exponent,
-    compare_exponents,
     fit_power_law,
     leave_one_out,
     without_most_influential,
@@ -228,34 +227,3 @@ def test_bootstrap_repeats_itself_and_depends_on_its_seed(law):
 def test_bootstrap_refuses_three_points():
     with pytest.raises(ValueError, match="3 points are too few for a bootstrap: 4 are needed"):
         bootstrap_exponent(make_law(3))
-
-
-# Two laws
-
-
-def test_difference_of_exponents_is_welchs_test():
-    first, second = make_law(9, exponent=0.3), make_law(5, exponent=0.1, noise=0.1, seed=1, prefix="other")
-    result = compare_exponents(first, second)
-    a, b = first.exponent_stderr**2, second.exponent_stderr**2
-    dof = (a + b) ** 2 / (a**2 / 7 + b**2 / 3)
-    assert result.difference == first.exponent - second.exponent
-    assert (result.stderr, result.dof) == pytest.approx((np.sqrt(a + b), dof))
-    assert result.t == pytest.approx(result.difference / result.stderr)
-    assert result.p == pytest.approx(2 * stats.t.cdf(-abs(result.t), dof))
-    half = stats.t.ppf(0.975, dof) * result.stderr
-    assert (result.interval.low, result.interval.high) == pytest.approx(
-        (result.difference - half, result.difference + half)
-    )
-    assert compare_exponents(second, first).p == pytest.approx(result.p)
-
-
-def test_laws_of_shared_models_are_not_compared(law):
-    with pytest.raises(ValueError, match="m0 is in both laws"):
-        compare_exponents(law, make_law(4, seed=3))
-
-
-def test_laws_without_scatter_are_not_compared():
-    x = [1, 2, 4]  # powers of two: exact in floating point
-    laws = [fit_power_law(x, [value**2 for value in x], names) for names in ("abc", "def")]
-    with pytest.raises(ValueError, match="every point lies on its line"):
-        compare_exponents(*laws)

@@ -1,165 +1,175 @@
-"""What laws that were read back say of a model, and whether the probabilities of comparisons are those of events."""
-
-import math
-from dataclasses import fields
+"""What the pooled law of a table of models predicts, how it compares, and that neither leaves the scale of a score."""
 
 import numpy as np
 import pandas as pd
 import pytest
-from scipy import stats
+from scipy import special
 
-from yolo_plugins.study.laws.fits import GroupFit, fit_groups, fits_table
-from yolo_plugins.study.laws.power_law import Line, fit_power_law
-from yolo_plugins.study.laws.prediction import (
-    Candidate,
-    SeedNoise,
-    compare_models,
-    law_of,
-    own_group,
-    predict_model,
-    seed_noise,
-)
-from yolo_plugins.study.tables.csv_table import make_table
-from yolo_plugins.study.tables.families import ALL, NOT_YOLOV5
-from yolo_plugins.study.tables.schema import MODELS
-
-EXPONENT, NOISE = 0.1, 0.05
-STUDIES = 2000
+from yolo_plugins.study.laws.prediction import StudyLaw
+from yolo_plugins.study.tables.quantities import performances
 
 
-def fit(
-    random: np.random.Generator, families: tuple[str, ...] = ("other",), size: int = 6, y: str = "ap50"
-) -> list[GroupFit]:
-    """Laws of a simulated study: `size` models of each family."""
-    rows = []
-    for family in families:
-        for index, params in enumerate(np.exp(random.uniform(math.log(1e6), math.log(1e8), size))):
-            value = 0.1 * params**EXPONENT * math.exp(random.normal(0, NOISE))
-            row = {"model": f"{family}_{index}", "family": family, "input_h": 320, "input_w": 320, "macs": 1}
-            rows.append((family, row | {"params": int(params), y: value}))
-    return fit_groups(make_table(rows, MODELS), "params", y)[0]
+def table(n=12, seed=0, **columns):
+    """Models whose logit AP50 rises with ln params, of three families of `other` shape, 640 px."""
+    rng = np.random.default_rng(seed)
+    params = np.exp(rng.uniform(np.log(2e6), np.log(1e8), n))
+    level = -1.5 + 0.4 * np.log(params / 1e7) + 0.1 * rng.standard_normal(n)
+    rows = {
+        "model": [f"m{index}" for index in range(n)],
+        "family": [f"f{index % 3}" for index in range(n)],
+        **{"input_h": 640, "input_w": 640, "params": params.round(), "macs": (2000 * params).round()},
+        **dict.fromkeys(performances(), np.nan),
+        **{f"{name}_sd": np.nan for name in performances()},
+        **{"ap50": special.expit(level), "seeds": 1, "backbone_top1": np.nan},
+    }
+    return pd.DataFrame(rows | columns)
 
 
-@pytest.fixture
-def random() -> np.random.Generator:
-    return np.random.default_rng(0)
+def candidate(**columns):
+    row = {"model": "new", "family": "f0", "input_h": 640, "input_w": 640, "params": 1e7, "macs": 2e10}
+    return row | columns
 
 
-def test_a_row_gives_back_the_line_that_was_fitted(random):
-    fits = fit(random, ("yolov5", "other"))
-    for law, (_, row) in zip(fits, fits_table(fits).iterrows(), strict=True):
-        assert law_of(row) == Line(**{field.name: getattr(law.law, field.name) for field in fields(Line)})
+def test_a_prediction_is_ordered_and_holds_the_middle_of_the_models():
+    found = StudyLaw(table(), "params", "ap50").predict(candidate())
+    assert found.low < found.expected < found.attainable < found.high
+    assert found.expected == pytest.approx(special.expit(-1.5), abs=0.03)
+    assert found.outside == ()
+
+
+@pytest.mark.parametrize("level", [-6.0, 6.0])
+@pytest.mark.parametrize("params", [1e4, 1e7, 1e12])
+def test_no_prediction_leaves_the_scale_and_what_is_attainable_is_above_what_is_expected(level, params):
+    rows = table()
+    rows["ap50"] = special.expit(special.logit(rows["ap50"]) + level)
+    found = StudyLaw(rows, "params", "ap50").predict(candidate(params=params))
+    assert 0 <= found.low <= found.expected <= found.attainable <= found.high <= 1
+
+
+def test_what_is_attainable_of_a_loss_is_below_what_is_expected():
+    rows = table(train_loss=np.linspace(0.5, 0.1, 12))
+    found = StudyLaw(rows, "params", "train_loss").predict(candidate())
+    assert 0 < found.low < found.attainable < found.expected < found.high
+
+
+def test_a_cost_beyond_the_models_is_named_and_less_certain():
+    law = StudyLaw(table(), "params", "ap50")
+    within, beyond = law.predict(candidate()), law.predict(candidate(params=1e9))
+    assert beyond.outside == ("parameters",)
+    assert beyond.high - beyond.low > within.high - within.low
+
+
+def test_input_size_enters_where_it_varies():
+    sizes = np.tile([320, 640, 1280], 4)
+    rows = table(input_h=sizes, input_w=sizes)
+    rows["ap50"] = special.expit(special.logit(rows["ap50"]) + np.log(sizes / 640))
+    law = StudyLaw(rows, "params", "ap50")
+    assert [covariate.title for covariate in law.covariates] == ["input size"]
+    small, large = (law.predict(candidate(input_h=size, input_w=size)) for size in (320, 1280))
+    assert special.logit(large.expected) - special.logit(small.expected) == pytest.approx(np.log(4), abs=0.3)
+    assert law.predict(candidate(input_h=160, input_w=160)).outside == ("input size",)
+    assert StudyLaw(table(), "params", "ap50").covariates == ()
+
+
+def test_top_1_enters_where_every_backbone_has_it_and_halves_the_error():
+    rng = np.random.default_rng(3)
+    hidden = rng.standard_normal(20)
+    rows = table(20)
+    rows["ap50"] = special.expit(special.logit(rows["ap50"]) + 0.5 * hidden)
+    plain = StudyLaw(rows, "params", "ap50").leave_one_out()
+    rows["backbone_top1"] = special.expit(1.2 + 0.3 * hidden)
+    law = StudyLaw(rows, "params", "ap50")
+    assert [covariate.title for covariate in law.covariates] == ["ImageNet top-1"]
+    errors = [((frame["measured"] - frame["predicted"]) ** 2).mean() ** 0.5 for frame in (law.leave_one_out(), plain)]
+    assert errors[0] < errors[1] / 2
+    rows.loc[4, "backbone_top1"] = np.nan
+    assert StudyLaw(rows, "params", "ap50").covariates == ()
+
+
+def test_models_that_are_of_no_family_share_no_level():
+    rows = table()
+    assert StudyLaw(rows, "params", "ap50").families == 3
+    assert StudyLaw(rows.assign(family="other"), "params", "ap50").families == 12
+
+
+def test_leave_one_out_names_every_model_with_its_measurement():
+    rows = table()
+    found = StudyLaw(rows, "params", "ap50").leave_one_out()
+    assert found["model"].tolist() == rows["model"].tolist()
+    assert found["measured"].tolist() == rows["ap50"].tolist()
+    assert (found["inside"] == found["measured"].between(found["low"], found["high"])).all()
+    assert found["inside"].mean() > 0.8
+
+
+def test_calibration_tells_the_share_inside_each_level():
+    law = StudyLaw(table(40), "params", "ap50")
+    found = law.calibration().set_index("level")["covered"]
+    assert found[0.95] == pytest.approx(law.leave_one_out()["inside"].mean(), abs=0.026)
+    assert found.is_monotonic_increasing and 0.3 < found[0.5] < 0.7
+
+
+def test_place_is_the_probability_below_a_value():
+    law = StudyLaw(table(), "params", "ap50")
+    found = law.predict(candidate())
+    places = [law.place(candidate(), value, 1) for value in (found.low, found.expected, found.high)]
+    assert places == pytest.approx([0.025, 0.5, 0.975], abs=1e-6)
+
+
+def compare(rows, first, second, y="ap50"):
+    return StudyLaw(rows, "params", y).compare(rows.loc[first], rows.loc[second])
+
+
+def test_the_better_of_two_measured_models_is_told_by_what_they_measured():
+    rows = table()
+    rows.loc[[0, 1], "params"] = 1e7
+    rows.loc[[0, 1], "ap50"] = [0.30, 0.20]
+    assert compare(rows, 0, 1) > 0.9
+    assert compare(rows, 0, 1) + compare(rows, 1, 0) == pytest.approx(1)
+
+
+def test_a_smaller_loss_is_better():
+    rows = table(train_loss=np.linspace(0.5, 0.1, 12))
+    rows.loc[[0, 1], "params"] = 1e7
+    rows.loc[[0, 1], "train_loss"] = [0.1, 0.5]
+    assert compare(rows, 0, 1, "train_loss") > 0.9
+
+
+def test_equal_values_of_equal_cost_are_a_coin():
+    rows = table(family="other")
+    rows.loc[1, ["params", "ap50"]] = rows.loc[0, ["params", "ap50"]]
+    assert compare(rows, 0, 1) == pytest.approx(0.5, abs=1e-6)
+
+
+def test_noise_of_the_seeds_draws_a_difference_towards_the_law():
+    rows = table(family="other")
+    rows.loc[[0, 1], "params"] = 1e7
+    rows.loc[[0, 1], "ap50"] = [0.20, 0.17]
+    certain = rows.assign(seeds=3, ap50_sd=0.0005)
+    noisy = rows.assign(seeds=3, ap50_sd=0.05)
+    assert 0.5 < compare(noisy, 0, 1) < 0.9 < 0.99 < compare(certain, 0, 1)
+
+
+def test_a_single_run_is_less_certain_than_a_mean_where_the_seeds_tell_their_noise():
+    found = StudyLaw(table(seeds=3, ap50_sd=0.03), "params", "ap50").predict(candidate())
+    assert found.run_high - found.run_low > found.high - found.low
+    alone = StudyLaw(table(), "params", "ap50").predict(candidate())
+    assert (alone.run_low, alone.run_high) == (alone.low, alone.high)
 
 
 @pytest.mark.parametrize(
-    ("groups", "family", "own"),
+    ("rows", "reason"),
     [
-        ([ALL, "yolov5", "other"], "yolov5", "yolov5"),
-        ([ALL, "yolov5", "other"], "other", "other"),
-        ([ALL, "yolov5", "other"], "scaled_yolov4", ALL),
-        ([ALL, "yolov5", NOT_YOLOV5], "other", NOT_YOLOV5),
-        ([ALL, "other", NOT_YOLOV5], "yolov5", ALL),
-        ([ALL, "yolov5", "other", NOT_YOLOV5], "other", "other"),
+        (table(2), "2 of at least 3 models"),
+        (table(5, ap50=1.0), "0 of at least 3 models"),
+        (table(5, params=1e7), "parameters of all 5 models is the same"),
     ],
 )
-def test_own_group_is_the_narrowest_with_a_law(groups, family, own):
-    assert own_group(pd.DataFrame({"group": groups}), family) == own
+def test_without_a_law_the_reason_is_told(rows, reason):
+    with pytest.raises(ValueError, match=reason):
+        StudyLaw(rows, "params", "ap50")
 
 
-def test_a_model_is_predicted_by_its_group_and_by_all(random):
-    fits = fit(random, ("yolov5", "other"))
-    laws = {law.group: law for law in fits}
-    forecasts = predict_model(fits_table(fits), "yolov5", 2e7)
-    assert [forecast.group for forecast in forecasts] == ["yolov5", ALL]
-    for forecast in forecasts:
-        law = laws[forecast.group]
-        assert forecast.prediction == law.law.predict(2e7)
-        assert forecast.n == law.law.n
-        assert forecast.attainable == pytest.approx(float(law.upper.expected(2e7)))
-        assert forecast.tau == 0.9
-
-
-def test_a_model_of_a_family_without_a_law_is_predicted_by_all_alone(random):
-    forecasts = predict_model(fits_table(fit(random)), "scaled_yolov4", 1e12)
-    assert [forecast.group for forecast in forecasts] == [ALL]
-    assert not forecasts[0].prediction.inside
-
-
-@pytest.mark.parametrize("basis", ["law", "measured"])
-def test_errors_of_comparisons_are_distributed_as_said(basis, random):
-    """(actual - expected ln ratio) / standard error is Student's t over many studies: else probabilities are wrong."""
-    scores = []
-    for _ in range(STUDIES):
-        studied = np.exp(random.uniform(math.log(1e6), math.log(1e8), 6))
-        law = fit_power_law(studied, 0.1 * studied**EXPONENT * np.exp(random.normal(0, NOISE, 6)), list("cdefgh"))
-        table = pd.DataFrame([{"group": ALL} | {field.name: getattr(law, field.name) for field in fields(Line)}])
-        costs = np.exp(random.uniform(math.log(1e6), math.log(1e9), 2))
-        values = 0.1 * costs**EXPONENT * np.exp(random.normal(0, NOISE, 2))
-        measured = values[0] if basis == "measured" else None
-        pair = (Candidate("a", "new", costs[0], measured), Candidate("b", "new", costs[1]))
-        (verdict,) = compare_models(table, None, "ap50", *pair)
-        assert (verdict.basis, verdict.dof) == (basis, 4)
-        if basis == "measured":
-            prediction = law.predict(costs[1])
-            half = math.log(prediction.high / prediction.expected)
-            assert verdict.stderr * stats.t.ppf(0.975, 4) == pytest.approx(half)
-        scores.append((math.log(values[0] / values[1]) - verdict.log_ratio) / verdict.stderr)
-        expected = stats.t.cdf(verdict.log_ratio / verdict.stderr, 4)
-        assert verdict.probability == pytest.approx(expected)
-    assert stats.kstest(scores, stats.t(4).cdf).pvalue > 0.05
-
-
-def test_noise_of_seeds_is_pooled_over_the_models_that_were_repeated():
-    rows = [("a", 0.4, 0.004, 2), ("b", 0.5, 0.02, 4), ("c", 0.6, None, 1), ("d", 0.7, 0.1, None)]
-    columns = {"family": "other", "input_h": 1, "input_w": 1, "params": 1, "macs": 1}
-    table = make_table(
-        (("", columns | dict(zip(("model", "ap50", "ap50_sd", "seeds"), row, strict=True))) for row in rows), MODELS
-    )
-    noise = seed_noise(table, "ap50")
-    assert noise == SeedNoise(pytest.approx(math.sqrt((0.01**2 + 3 * 0.04**2) / 4)), 4)
-    assert seed_noise(table[2:], "ap50") is None
-    assert seed_noise(table, "recall") is None
-
-
-def test_trained_models_are_compared_by_their_means_and_the_noise_of_seeds(random):
-    table = fits_table(fit(random))
-    pair = Candidate("a", "other", 1e6, 0.5, 3), Candidate("b", "other", 1e8, 0.49, None)
-    (verdict,) = compare_models(table, SeedNoise(0.01, 5), "ap50", *pair)
-    assert (verdict.basis, verdict.group, verdict.dof) == ("seeds", "", 5)
-    assert verdict.log_ratio == math.log(0.5 / 0.49)
-    assert verdict.stderr == pytest.approx(0.01 * math.sqrt(1 / 3 + 1))
-    assert verdict.probability == pytest.approx(stats.t.cdf(verdict.log_ratio / verdict.stderr, 5))
-
-
-def test_trained_models_without_repeats_are_compared_by_the_law(random):
-    pair = Candidate("a", "other", 1e6, 0.5, 1), Candidate("b", "other", 1e8, 0.49, 1)
-    verdicts = compare_models(fits_table(fit(random)), None, "ap50", *pair)
-    assert [(verdict.basis, verdict.group) for verdict in verdicts] == [("law", "other"), ("law", ALL)]
-
-
-def test_models_of_two_families_are_compared_by_the_law_of_all(random):
-    table = fits_table(fit(random, ("yolov5", "other")))
-    pair = Candidate("a", "other", 1e6), Candidate("b", "yolov5", 1e8)
-    (verdict,) = compare_models(table, None, "ap50", *pair)
-    assert verdict.group == ALL
-    assert verdict.probability < 0.01
-    same = compare_models(table, None, "ap50", Candidate("a", "yolov5", 1e7), pair[1])
-    assert [verdict.group for verdict in same] == ["yolov5", ALL]
-
-
-@pytest.mark.parametrize("measured", [None, 0.5])
-def test_exchanging_the_models_turns_the_verdict(measured, random):
-    table = fits_table(fit(random, size=8))
-    pair = Candidate("a", "other", 2e6, measured), Candidate("b", "other", 3e7)
-    forth, back = compare_models(table, None, "ap50", *pair), compare_models(table, None, "ap50", *pair[::-1])
-    for one, other in zip(forth, back, strict=True):
-        assert one.probability == pytest.approx(1 - other.probability)
-        assert one.log_ratio == pytest.approx(-other.log_ratio)
-
-
-def test_a_smaller_loss_is_better(random):
-    table = fits_table(fit(random, y="train_loss"))
-    cheap, costly = Candidate("a", "other", 1e6), Candidate("b", "other", 1e8)
-    (verdict, _) = compare_models(table, None, "train_loss", cheap, costly)
-    assert verdict.log_ratio < 0
-    assert verdict.probability > 0.99
+@pytest.mark.parametrize("values", [[0.3, 0.3, 0.3], [0.2, 0.3, 0.4]])
+def test_three_models_that_lie_on_a_line_have_a_law(values):
+    found = StudyLaw(table(3, ap50=values, params=[1e6, 1e7, 1e8]), "params", "ap50").predict(candidate())
+    assert 0 <= found.low <= found.expected <= found.high <= 1

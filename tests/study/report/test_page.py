@@ -6,6 +6,7 @@ import json
 from pathlib import Path
 
 import pandas as pd
+import plotly.graph_objects as go
 import pytest
 from html_page import Page
 
@@ -14,6 +15,11 @@ from yolo_plugins.study.report.page import Report, write_report
 from yolo_plugins.study.tables.csv_table import read_table, write_table
 from yolo_plugins.study.tables.quantities import QUANTITIES, curves
 from yolo_plugins.study.tables.schema import FITS
+
+
+def drawn_scatter(*arguments) -> go.Figure:
+    """As plotly reads it: what it does not know raises."""
+    return go.Figure(interactive.draw_scatter(*arguments))
 
 
 @pytest.fixture(scope="module")
@@ -134,7 +140,7 @@ def test_missing_figure_leaves_no_page(report, tmp_path):
 
 
 def test_scatter_has_a_marker_for_each_model_and_a_line_for_each_law(report):
-    figure = interactive.draw_scatter(report.models, report.fits, "macs", "ap50", report.front.names)
+    figure = drawn_scatter(report.models, report.fits, "macs", "ap50", report.front.names)
     markers = [trace for trace in figure.data if trace.mode == "markers"]
     assert sum(len(trace.x) for trace in markers) == len(report.models)
     assert max(max(trace.x) for trace in markers) == pytest.approx(2e-9 * report.models["macs"].max())
@@ -143,14 +149,14 @@ def test_scatter_has_a_marker_for_each_model_and_a_line_for_each_law(report):
 
 
 def test_hover_texts_escape_what_plotly_would_read_as_markup(report):
-    figure = interactive.draw_scatter(report.models, report.fits, "macs", "ap50", report.front.names)
+    figure = drawn_scatter(report.models, report.fits, "macs", "ap50", report.front.names)
     texts = [text for trace in figure.data for text in trace.hovertext or ()]
     assert any("&lt;img src=x" in text for text in texts)
     assert not any("<img" in text for text in texts)
 
 
 def test_curve_is_the_mean_over_seeds_of_the_validated_epochs(report):
-    figure = interactive.draw_curves(report.epochs, QUANTITIES["ap50"])
+    figure = go.Figure(interactive.draw_curves(report.epochs, QUANTITIES["ap50"]))
     curve = next(trace for trace in figure.data if trace.name == "yolov5_n")
     rows = report.epochs[(report.epochs["model"] == "yolov5_n_voc") & (report.epochs["epoch"] == 12)]
     assert list(curve.x) == [3, 6, 9, 12]
@@ -161,7 +167,7 @@ def test_names_on_the_front_keep_their_distance(report):
     crowd = pd.concat([report.models.iloc[[0]]] * 3).assign(
         model=["a", "b", "c"], macs=[100, 101, 1000], ap50=[0.3, 0.301, 0.6]
     )
-    figure = interactive.draw_scatter(crowd, report.fits, "macs", "ap50", ["a", "b", "c"])
+    figure = drawn_scatter(crowd, report.fits, "macs", "ap50", ["a", "b", "c"])
     front = next(trace for trace in figure.data if trace.name == "Pareto front")
     assert [text.strip() for text in front.text] == ["a", "", "c"]
 
@@ -175,13 +181,34 @@ def test_runs_on_a_device_of_known_peak_tell_how_much_of_it_they_use(report, pag
     assert "% of the device's peak" not in Page((tmp_path / "report.html").read_text(encoding="utf-8")).words()
 
 
+def test_verdict_and_checks_of_the_predictions_have_a_place_of_their_own(report, page, tmp_path):
+    measured = report.models["ap50"]
+    predictions = report.models[["model", "family"]].assign(
+        measured=measured, predicted=measured, low=measured - 0.1, high=measured + 0.1, inside=True
+    )
+    shares = pd.DataFrame({"level": [0.5, 0.95], "covered": [0.6, 1.0]})
+    checked = dataclasses.replace(
+        report, verdict=("A claim holds.", "One does not."), leave_one_out=predictions, calibration=shares
+    )
+    write_report(tmp_path / "r.html", checked)
+    found = Page((tmp_path / "r.html").read_text(encoding="utf-8"))
+    assert [item for _, item in found.all("li")][:2] == ["A claim holds.", "One does not."]
+    new = {title for _, title in found.all("h2")} - {title for _, title in page.all("h2")}
+    assert new == {"Prediction", "Calibration"}
+
+
 @pytest.mark.parametrize("y", ["ap50", "ap50_95", "train_loss"])  # the headline's and others
 @pytest.mark.parametrize("value", [0.0, 1.0])
 def test_a_value_at_an_end_of_its_scale_has_no_place_on_a_logarithmic_axis(report, tmp_path, y, value):
     models = report.models.copy()
     models.loc[0, y] = value
     write_report(tmp_path / "report.html", dataclasses.replace(report, models=models))
-    figure = interactive.draw_scatter(models, report.fits, "params", y, [str(models.at[1, "model"])])
+    figure = drawn_scatter(models, report.fits, "params", y, [str(models.at[1, "model"])])
     drawn = [number for trace in figure.data if trace.mode == "markers" for number in trace.y]
     assert (value in drawn) == (y == "train_loss" and value == 1.0)
     assert len(drawn) == models[y].notna().sum() - (value not in drawn)
+
+
+def test_verdict_on_the_papers_claims_stands_on_top(page, report):
+    items = [item for _, item in page.all("li")]
+    assert items[: len(report.verdict)] == list(report.verdict)

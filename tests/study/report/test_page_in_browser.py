@@ -1,10 +1,13 @@
 """The page in headless Chromium: no error, no request to a network, sorting, choices, hovering."""
 
+import base64
+import dataclasses
 from collections.abc import Iterator
 from pathlib import Path
 
+import pandas as pd
 import pytest
-from browser_page import find_all, needs_chromium, open_chromium, page_width, wait_for, webdriver
+from browser_page import find_all, needs_chromium, nested_controls, open_chromium, page_width, wait_for, webdriver
 
 from yolo_plugins.study.report.page import Report, write_report
 
@@ -13,8 +16,14 @@ pytestmark = needs_chromium
 
 @pytest.fixture(scope="module")
 def page(report: Report, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """With all chapters."""
     path = tmp_path_factory.mktemp("page") / "report.html"
-    write_report(path, report)
+    measured = report.models["ap50"]
+    predictions = report.models[["model", "family"]].assign(
+        measured=measured, predicted=0.9 * measured, low=0.8 * measured, high=measured, inside=True
+    )
+    shares = pd.DataFrame({"level": [0.5, 0.95], "covered": [0.6, 1.0]})
+    write_report(path, dataclasses.replace(report, leave_one_out=predictions, calibration=shares))
     return path
 
 
@@ -56,6 +65,11 @@ def test_browser_itself_refuses_a_request_to_a_network(browser):
     )
     assert refused == "connect-src"
     browser.get_log("browser")
+
+
+def test_no_control_stands_where_a_screen_reader_does_not_reach_it(browser):
+    assert find_all(browser, "#scatter button"), "plotly draws buttons"
+    assert nested_controls(browser) == []
 
 
 def test_header_sorts_numbers_as_numbers_then_the_other_way_round(browser, models):
@@ -106,6 +120,30 @@ def test_choice_of_cost_and_performance_redraws_the_plot(browser):
     wait_for(lambda: find_all(browser, "#scatter .xtitle")[0].text == "parameters (millions)")
     assert find_all(browser, "#scatter .ytitle")[0].text == "recall at the maximum of F1"
     assert browser.get_log("browser") == []
+
+
+def test_checks_of_the_predictions_are_drawn(browser, models):
+    assert len(find_all(browser, "#Prediction-plot .points path.point")) == len(models)
+    assert len(find_all(browser, "#Prediction-plot .errorbars path.yerror")) == len(models)
+    assert len(find_all(browser, "#Calibration-plot .points path.point")) == 2
+
+
+def test_paper_has_all_plots_whole_and_the_closed_tables(browser):
+    """While it prints the browser asks for the size of the plots and shows what is closed; then all is as before."""
+    widths = "return [...document.querySelectorAll('.plot .main-svg:first-child')].map((svg) => svg.clientWidth)"
+    before = browser.execute_script(widths)
+    browser.execute_script(f"addEventListener('beforeprint', () => {{ window.onPaper = (() => {{ {widths} }})(); }});")
+    pdf = base64.b64decode(browser.execute_cdp_cmd("Page.printToPDF", {})["data"])
+    assert pdf.startswith(b"%PDF")
+    assert browser.execute_script("return window.onPaper") == [900] * 5
+    assert browser.execute_script(widths) == before
+    browser.execute_cdp_cmd("Emulation.setEmulatedMedia", {"media": "print"})
+    closed = "return document.querySelector('#fits details:not([open]) table').clientHeight"
+    hidden = "return [...document.querySelectorAll('main > section')].filter((part) => !part.clientHeight).length"
+    heights = browser.execute_script(closed), browser.execute_script(hidden)
+    browser.execute_cdp_cmd("Emulation.setEmulatedMedia", {"media": ""})
+    assert heights[0] > 100
+    assert heights[1] == 0
 
 
 def test_phone_shows_the_page_without_scrolling_sideways(browser, page):

@@ -340,3 +340,23 @@ def test_a_stopped_run_stays_in_the_tables_and_its_model_leaves_the_laws(study):
     assert leave_out_stopped(kept)[1] == ()
     with pytest.raises(UsageError, match="a run of every model was stopped early"):
         leave_out_stopped(runs[runs["stopped"].notna()])
+
+
+def test_runs_and_models_tell_the_data_and_what_the_training_began_with(study):
+    data = {"train_dataloader.dataset.type": "VOCDataset", "train_dataloader.dataset.splits": ["VOC2007/train"]}
+    facts = {"classes": ["cat"], "train_objects": "a" * 64, "initial_weights": {"backbone": "ImageNet-1k"}}
+    paths = [study("a", seed=1, protocol=data | facts, backbone_top1=0.71)]
+    runs, complexity = tables(*paths)
+    for row in (runs.loc[0], models_table(runs, complexity).loc[0]):
+        assert row["dataset"].startswith("VOC VOC2007/train ")
+        assert (row["pretrained"], row["backbone_top1"]) == ("backbone ImageNet-1k", 0.71)
+    plain = collect([study("b", config_name="b")]).runs.loc[0]
+    assert plain[["dataset", "backbone_top1"]].isna().all() and plain["pretrained"] == "none"
+
+
+def test_records_of_before_the_accuracy_of_backbones_was_told_are_read(study):
+    path = study("a")
+    content = json.loads(path.read_text())
+    del content["backbone_top1"]
+    path.write_text(json.dumps(content))
+    assert collect([path]).runs["backbone_top1"].isna().all()

@@ -2,7 +2,15 @@
 
 import pytest
 
-from yolo_plugins.study.tables.families import ALL, drawn_groups, family_of, group_title, is_yolov5, reference_group
+from yolo_plugins.study.tables.families import (
+    ALL,
+    compared_groups,
+    drawn_groups,
+    family_of,
+    group_title,
+    is_yolov5,
+    reference_group,
+)
 
 HEAD = "YOLOAnchorHead"
 
@@ -60,3 +68,18 @@ def test_drawn_are_yolov5_and_the_models_outside_it_which_others_are_compared_wi
 
 def test_a_group_of_no_row_has_its_own_name():
     assert [group_title(group) for group in ("yolov5", "mine")] == ["YOLOv5", "mine"]
+
+
+@pytest.mark.parametrize(
+    ("groups", "pairs"),
+    [
+        (["all", "other", "yolov5"], {"yolov5": "other"}),
+        (["all", "a", "b", "not_yolov5", "yolov5", "yolov5_p6"], {"yolov5": "not_yolov5", "yolov5_p6": "not_yolov5"}),
+        (["all", "320", "640"], {"320": "640"}),
+        (["all", "320", "640", "1280"], {}),
+        (["all", "yolov5"], {}),
+        (["all"], {}),
+    ],
+)
+def test_lines_are_tested_against_the_models_outside_yolov5(groups, pairs):
+    assert compared_groups(groups) == pairs

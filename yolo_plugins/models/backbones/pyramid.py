@@ -15,7 +15,7 @@ from yolo_plugins.checkpoints.read import weights_sha256
 from yolo_plugins.errors import UsageError
 from yolo_plugins.models.backbones.build import build_net, describe, trial_sizes
 from yolo_plugins.models.backbones.levels import Level, choose_levels, needed_parameters, prune, trace_levels
-from yolo_plugins.models.backbones.pretrained import read_pretrained
+from yolo_plugins.models.backbones.pretrained import Published, describe_pretrained, read_pretrained
 from yolo_plugins.models.layers import Freezable
 from yolo_plugins.registry import MODELS
 
@@ -45,6 +45,7 @@ class PyramidBackbone(Freezable, BaseModule):
         out_channels: Channels of the returned maps.
         out_strides: Their strides in input pixels.
         initial_weights: Checksum of the published weights that were loaded; None without any.
+        published: What is known of these weights; None without any.
 
     Raises:
         UsageError: The network cannot be built or run, or gives no map of an asked stride.
@@ -74,6 +75,7 @@ class PyramidBackbone(Freezable, BaseModule):
         self.norm_eval = norm_eval
         self._net_cfg, self._pretrained = dict(net), pretrained
         self.initial_weights: str | None = None
+        self.published: Published | None = None
         for parameter in frozen:
             parameter.requires_grad_(False)
         for name, default in (("mean", IMAGENET_MEAN), ("std", IMAGENET_STD)):
@@ -104,6 +106,7 @@ class PyramidBackbone(Freezable, BaseModule):
                 )
             self.net.load_state_dict({key: weights[key] for key in own})
             self.initial_weights = weights_sha256(self.net.state_dict())
+            self.published = describe_pretrained(self._net_cfg, self._pretrained)
 
 
 def _trace(net: nn.Module, cfg: dict) -> tuple[list[Level], tuple[int, int]]:

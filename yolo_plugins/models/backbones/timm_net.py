@@ -75,6 +75,12 @@ class TimmNet(nn.Module):
         except Exception as error:
             raise unreachable(f"pretrained={source!r} of timm's {cfg['model_name']}", error) from error
 
+    @staticmethod
+    def weights_name(cfg: dict) -> str:
+        """Name of the weights that `read_pretrained` takes of timm, with their tag: `resnet18.a1_in1k`."""
+        known = _import_timm().models.get_pretrained_cfg(cfg["model_name"])
+        return f"{known.architecture}.{known.tag}" if known else ""
+
 
 def timm_names() -> list[str]:
     """Names of all networks of timm; none where it is not installed."""

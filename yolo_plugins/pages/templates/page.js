@@ -18,6 +18,13 @@ function draw(place, figure) {
   Plotly.react(place, data, layout, config);
 }
 
+// Plots go on paper as they are on a wide screen; the style sheet shrinks them to an A4 or letter page.
+const paper = { width: 900, height: 600, autosize: false };
+const screen = { width: null, height: null, autosize: true };
+const resize = (size) => document.querySelectorAll(".js-plotly-plot").forEach((place) => Plotly.relayout(place, size));
+addEventListener("beforeprint", () => resize(paper));
+addEventListener("afterprint", () => resize(screen));
+
 function compare(first, second, numeric, sign) {
   // Rows without a value stay last in both directions.
   if (first === "" || second === "") return (first === "") - (second === "");

@@ -13,7 +13,7 @@ from scipy.optimize import least_squares, linprog
 
 from yolo_plugins.study.laws.power_law import LEVEL, Array, Interval, PowerLaw, chosen
 
-_SATURATING_POINTS = 6  # AICc divides by n - 5
+LIMIT_POINTS = 9  # of 6 models with a ceiling, AICc denies it in 79 to 91 % of studies, of 9 in 5 to 33 %
 _DECAYS = (0.01, 0.1, 0.3, 1.0, 3.0, 30.0)  # least, starts of the search, largest: from nearly ln x to nearly a step
 _ON_LINE = 1e-7  # in ln y: the tolerance of HiGHS
 _AT_BOUND = 0.01  # in logarithms: a search that ends as near to a bound has run into it
@@ -125,11 +125,11 @@ def fit_saturating(law: PowerLaw) -> Saturating:
     for this one (Hurvich & Tsai, 1989).
 
     Raises:
-        ValueError: Fewer than 6 points, for which AICc is not defined; or no law of this form fits best: the points
-            bend the other way, or are a step.
+        ValueError: Fewer than 9 points, which cannot tell; or no law of this form fits best: the points bend the other
+            way, or are a step.
     """
-    if law.n < _SATURATING_POINTS:
-        raise ValueError(f"{law.n} points are too few for a law with a ceiling: {_SATURATING_POINTS} are needed")
+    if law.n < LIMIT_POINTS:
+        raise ValueError(f"fewer than {LIMIT_POINTS} points cannot tell whether a law levels off")
     log_y = np.log(law.y)
     steps = np.log(law.x) - np.log(law.x_min)
 

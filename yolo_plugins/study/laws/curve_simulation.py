@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from yolo_plugins.study.laws.forecast import Array, forecast
-from yolo_plugins.study.laws.stopping import replay
+from yolo_plugins.study.laws.stopping import SHARES, replay
 from yolo_plugins.study.tables.curves import Curve
 from yolo_plugins.study.tables.quantities import QUANTITIES
 
@@ -52,6 +52,7 @@ DESIGNS = (
     CurveDesign("heavy tails", heavy_tails=True),
     CurveDesign("one seed", models=30, seeds=1),
 )
+CHECKED = [(design, share) for design in DESIGNS for share in SHARES]
 
 
 def simulate_curves(design: CurveDesign, seed: int) -> list[Curve]:

@@ -1,28 +1,32 @@
 """The power laws of a study: every performance against every cost, for all models and for each group of them.
 
 A group is a value of a column, normally the family. The study draws two lines, the models outside the YOLOv5 family
-and that family; where several families lie outside, they are fitted together too, as `not_yolov5`. What cannot be
-computed is null in the table, and a note says why.
+and that family; where several families lie outside, they are fitted together too, as `not_yolov5`. Level and slope of
+the two are compared. What cannot be computed is null in the table, and the last note says why.
 """
 
 import math
-from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import asdict, dataclass, field, fields, replace
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
 from yolo_plugins.study.laws import alternative_laws, power_law
+from yolo_plugins.study.laws.doubts import Doubts, examine
+from yolo_plugins.study.laws.level_test import LineComparison, compare_lines
 from yolo_plugins.study.laws.pareto import ParetoFront, pareto_front
-from yolo_plugins.study.laws.power_law import Interval, PowerLaw
+from yolo_plugins.study.laws.power_law import Interval, Line, PowerLaw
 from yolo_plugins.study.tables.csv_table import make_table
-from yolo_plugins.study.tables.families import ALL, NOT_YOLOV5, group_title, is_yolov5
+from yolo_plugins.study.tables.families import ALL, NOT_YOLOV5, compared_groups, group_title, is_yolov5
 from yolo_plugins.study.tables.quantities import QUANTITIES, costs, performances
 from yolo_plugins.study.tables.schema import FITS, compares, has_both, is_drawable, is_inside
 
 _FEWEST = 3  # models of a line: two points leave no residual
 _LISTED = 3  # pairs that a note lists; more are counted
+_NO_LINE = "no line: "
 _NAMED = 6  # models that a note names; more are counted
 _QUANTILE = 0.9  # share of the models that stays below what one can attain
 
@@ -42,7 +46,10 @@ class GroupFit:
         bootstrap: 95 % interval of the exponent without normal residuals.
         saturating: The law with an asymptote.
         without: The law without the most influential model.
-        difference: This exponent minus that of all models outside the group.
+        doubts: What its residuals say against it.
+        missing: What could not be computed, and why.
+        compared_with: The group whose line this one is tested against; empty for none.
+        comparison: Level and slope against that group's.
     """
 
     x: str
@@ -55,7 +62,10 @@ class GroupFit:
     bootstrap: Interval | None
     saturating: alternative_laws.Saturating | None
     without: PowerLaw | None
-    difference: power_law.ExponentDifference | None
+    doubts: Doubts
+    missing: Mapping[str, str] = field(default_factory=dict)
+    compared_with: str = ""
+    comparison: LineComparison | None = None
 
 
 @dataclass(frozen=True)
@@ -67,7 +77,7 @@ class StudyFits:
         y: Performance of the headline.
         fits: Every group of every pair of cost and performance.
         front: Models that no other beats in the headline's cost and performance.
-        notes: What was left out and why, a sentence each.
+        notes: What was left out and why, a sentence each: models first, then groups, then numbers in one.
     """
 
     x: str
@@ -112,8 +122,9 @@ def fit_study(models: pd.DataFrame, x: str, y: str, group: str = "family") -> St
         fits += found
         for note in notes:
             reasons.setdefault(note, []).append(_tell_pair(*pair))
-    told = tuple(note + _tell_where(where, len(pairs)) for note, where in reasons.items())
-    return StudyFits(x, y, tuple(fits), front_of(models, x, y), told)
+    by_weight = sorted(reasons, key=lambda note: _NO_LINE in note)
+    told = [note + _tell_where(reasons[note], len(pairs)) for note in by_weight]
+    return StudyFits(x, y, tuple(fits), front_of(models, x, y), (*told, *_tell_missing(fits)))
 
 
 def fit_groups(models: pd.DataFrame, x: str, y: str, group: str = "family") -> tuple[list[GroupFit], list[str]]:
@@ -126,26 +137,24 @@ def fit_groups(models: pd.DataFrame, x: str, y: str, group: str = "family") -> t
         group: Column that divides the models, null in no row.
 
     Returns:
-        The fits, and a sentence for each model, group and number that is left out.
+        The fits, and a sentence for the models and each group that are left out.
 
     Raises:
         ValueError: All models together have no fit.
     """
     points, notes = _points(models, x, y)
-    fits = []
-    groups: dict[str, list[str]] = {}  # remark -> groups that it is on
+    fits: dict[str, GroupFit] = {}
+    groups: dict[str, list[str]] = {}  # reason -> groups without a line for it
     for name, inside in _members(points[group]).items():
         try:
-            fit, remarks = _examine(points[inside], points[~inside], (x, y, name))
-            fits.append(fit)
+            fits[name] = _examine(points[inside], (x, y, name))
         except ValueError as error:
             if name == ALL:
                 raise ValueError("; ".join([str(error), *notes])) from error
-            remarks = [f"no line: {error}"]
-        for remark in remarks:
-            groups.setdefault(remark, []).append(name)
-    told = [f"{', '.join(map(group_title, names))}: {remark}" for remark, names in groups.items()]
-    return fits, notes + told
+            groups.setdefault(str(error), []).append(name)
+    told = [f"{', '.join(map(group_title, names))}: {_NO_LINE}{reason}" for reason, names in groups.items()]
+    pairs = compared_groups(list(fits))
+    return [_compare(fit, fits[pairs[name]]) if name in pairs else fit for name, fit in fits.items()], notes + told
 
 
 def front_of(models: pd.DataFrame, x: str, y: str) -> ParetoFront:
@@ -162,6 +171,12 @@ def fits_table(fits: Iterable[GroupFit]) -> pd.DataFrame:
         UsageError: A number of a fit is not finite.
     """
     return make_table(((f"law of {fit.group}, {fit.y} on {fit.x}", _row(fit)) for fit in fits), FITS)
+
+
+def law_of(row: pd.Series) -> Line:
+    """The line that a row of fits.csv holds."""
+    values = {field.name: float(row[field.name]) for field in fields(Line) if field.name != "n"}
+    return Line(n=int(row["n"]), **values)
 
 
 def _tell_pair(x: str, y: str) -> str:
@@ -221,12 +236,11 @@ def _fit(points: pd.DataFrame, x: str, y: str) -> PowerLaw:
     return law
 
 
-def _examine(points: pd.DataFrame, others: pd.DataFrame, key: tuple[str, str, str]) -> tuple[GroupFit, list[str]]:
-    """A line and all that tells whether to trust it, and what of this cannot be told.
+def _examine(points: pd.DataFrame, key: tuple[str, str, str]) -> GroupFit:
+    """A line and all that tells whether to trust it.
 
     Args:
         points: The models of the group.
-        others: The models outside it.
         key: Cost, performance, group.
 
     Raises:
@@ -234,42 +248,53 @@ def _examine(points: pd.DataFrame, others: pd.DataFrame, key: tuple[str, str, st
     """
     x, y, _ = key
     law = _fit(points, x, y)
-    remarks: list[str] = []
+    missing: dict[str, str] = {}
 
-    def attempt(title: str, function: Callable[..., Any], *arguments: Any) -> Any:
-        result, reason = _attempt(function, *arguments)
-        if reason:
-            remarks.append(f"no {title}: {reason}")
-        return result
+    def attempt(title: str, function: Callable[[PowerLaw], Any]) -> Any:
+        try:
+            return function(law)
+        except ValueError as error:
+            missing[title] = str(error)
+            return None
 
-    other_law = None if others.empty else attempt("line of the models outside to compare with", _fit, others, x, y)
-    fit = GroupFit(
+    return GroupFit(
         *key,
         law,
         alternative_laws.theil_sen(law),
         alternative_laws.upper_quantile(law, _QUANTILE if QUANTITIES[y].larger_is_better else 1 - _QUANTILE),
-        attempt("leave-one-out errors", power_law.leave_one_out, law),
-        attempt("bootstrap interval", power_law.bootstrap_exponent, law),
-        attempt("saturating law", alternative_laws.fit_saturating, law),
-        attempt(f"line without {law.most_influential}", power_law.without_most_influential, law),
-        other_law and attempt("test of the exponents", power_law.compare_exponents, law, other_law),
+        attempt("leave-one-out error", power_law.leave_one_out),
+        attempt("bootstrap interval", power_law.bootstrap_exponent),
+        attempt("law with a limit", alternative_laws.fit_saturating),
+        attempt("line without the most influential model", power_law.without_most_influential),
+        examine(law, points["family"].tolist()),
+        missing,
     )
-    return fit, remarks
 
 
-def _attempt(function: Callable[..., Any], *arguments: Any) -> tuple[Any, str]:
-    """(result, "") or (None, the reason why there is none)."""
+def _compare(fit: GroupFit, other: GroupFit) -> GroupFit:
+    """The fit with the test of its line against another's."""
     try:
-        return function(*arguments), ""
+        return replace(fit, compared_with=other.group, comparison=compare_lines(fit.law, other.law))
     except ValueError as error:
-        return None, str(error)
+        return replace(fit, missing={**fit.missing, "test of level and slope": str(error)})
+
+
+def _tell_missing(fits: list[GroupFit]) -> list[str]:
+    """What is null in the table, in one sentence: how many laws lack it, and the reasons."""
+    reasons: dict[str, Counter[str]] = {}
+    for fit in fits:
+        for title, reason in fit.missing.items():
+            reasons.setdefault(title, Counter())[reason] += 1
+    told = [f"{title} of {found.total()} ({'; '.join(found)})" for title, found in reasons.items()]
+    return [f"not computed, of {len(fits)} laws: {', '.join(told)}"] if told else []
 
 
 def _row(fit: GroupFit) -> dict[str, Any]:
     law, robust, left_out = fit.law, fit.robust, fit.leave_one_out
-    saturating, difference = fit.saturating, fit.difference
+    saturating, comparison = fit.saturating, fit.comparison
     cooks_distance = max(law.cooks_distances)
     return {
+        **asdict(fit.doubts),
         **{name: getattr(fit, name) for name in ("x", "y", "group")},
         **{name: getattr(law, name) for name in ("n", "exponent", "exponent_stderr")},
         **_ends("exponent", law.exponent_interval),
@@ -278,7 +303,6 @@ def _row(fit: GroupFit) -> dict[str, Any]:
         **_ends("coefficient", law.coefficient_interval),
         **{name: getattr(law, name) for name in ("r2", "residual_dof", "residual_sd")},
         **{name: getattr(law, name) for name in ("mean_log_x", "sum_squares_log_x", "x_min", "x_max")},
-        "theil_sen_exponent": robust.exponent,
         **_ends("theil_sen", robust.exponent_interval),
         **{f"upper_{name}": getattr(fit.upper, name) for name in ("tau", "exponent", "coefficient")},
         "loo_rms": left_out and left_out.rms,
@@ -288,10 +312,15 @@ def _row(fit: GroupFit) -> dict[str, Any]:
         "saturation": saturating and saturating.asymptote,
         "most_influential": law.most_influential,
         "max_cooks_distance": cooks_distance if math.isfinite(cooks_distance) else None,
-        "max_leverage": max(law.leverages),
         "exponent_without_most_influential": fit.without and fit.without.exponent,
-        "difference": difference and difference.difference,
-        "difference_p": difference and difference.p,
+        "compared_with": fit.compared_with or None,
+        "level_ratio": comparison and comparison.level_ratio,
+        **_ends("level_ratio", None if comparison is None else comparison.level_interval),
+        "level_p": comparison and comparison.level_p,
+        "slope_difference": comparison and comparison.slope_difference,
+        **_ends("slope_difference", None if comparison is None else comparison.slope_interval),
+        "slope_p": comparison and comparison.slope_p,
+        "equal_spread_p": comparison and comparison.equal_spread_p,
     }
 
 

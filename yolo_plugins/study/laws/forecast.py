@@ -204,5 +204,7 @@ def _regress(predictors: dict[str, Array], final: Array, names: NDArray[np.str_]
     variance = float(np.sum((final - x @ center) ** 2)) / (len(final) - x.shape[1])
     stderr = math.sqrt(variance * (1 + float(new @ inverse @ new)))
     left_out = np.sum(x * coefficients[place], axis=1)
-    stderr = max(stderr, math.sqrt(float(np.mean((left_out - final) ** 2))))  # heavy tails, and the choice of predictors
+    stderr = max(
+        stderr, math.sqrt(float(np.mean((left_out - final) ** 2)))
+    )  # heavy tails, and the choice of predictors
     return _Fit(tuple(predictors), float(new @ center), stderr, dof, left_out)

@@ -1,7 +1,7 @@
 """Power laws of performance against cost, y = coefficient * x**exponent, by least squares of ln y on ln x.
 
 The line of Chai & Zhao ("YOLOv5 with different backbones") with what they leave out: intervals, predictions, influence,
-leave-one-out errors, a test of two exponents. The residuals of ln y are taken as independent, normal and of one spread;
+leave-one-out errors. The residuals of ln y are taken as independent, normal and of one spread;
 `yolo-plugins check-statistics` shows what the intervals cover then and where the tails are heavier. Every function
 raises `ValueError` with the reason where it has no answer.
 """
@@ -179,27 +179,6 @@ class LeaveOneOut:
     worst: str
 
 
-@dataclass(frozen=True)
-class ExponentDifference:
-    """Welch's test of two exponents.
-
-    Attributes:
-        difference: First minus second exponent.
-        stderr: Its standard error.
-        dof: Degrees of freedom by Welch and Satterthwaite.
-        t: difference / stderr.
-        p: Probability of a |t| as large where the exponents are equal.
-        interval: Where the true difference lies with 95 % confidence.
-    """
-
-    difference: float
-    stderr: float
-    dof: float
-    t: float
-    p: float
-    interval: Interval
-
-
 def fit_power_law(x: Sequence[float], y: Sequence[float], names: Sequence[str]) -> PowerLaw:
     """Fits ln y on ln x by least squares.
 
@@ -275,26 +254,6 @@ def leave_one_out(law: PowerLaw) -> LeaveOneOut:
     errors = np.array(law.residuals) / (1 - _leverages_below_one(law))
     worst = law.names[int(np.argmax(np.abs(errors)))]
     return LeaveOneOut(law.names, tuple(errors.tolist()), float(np.sqrt(np.mean(errors**2))), worst)
-
-
-def compare_exponents(first: PowerLaw, second: PowerLaw) -> ExponentDifference:
-    """Tests whether two laws of different models have one exponent, without assuming one spread of their residuals.
-
-    Raises:
-        ValueError: A model is in both laws, or no residual is left to judge by.
-    """
-    if shared := set(first.names) & set(second.names):
-        raise ValueError(f"{min(shared)} is in both laws: exponents of shared models cannot be compared")
-    variances = np.square([first.exponent_stderr, second.exponent_stderr])
-    variance = float(variances.sum())
-    if variance == 0:
-        raise ValueError("every point lies on its line: nothing tells by how much the exponents may vary")
-    difference, stderr = first.exponent - second.exponent, float(np.sqrt(variance))
-    dof = variance**2 / float((variances**2 / [first.residual_dof, second.residual_dof]).sum())
-    t = difference / stderr
-    half = _t_quantile(LEVEL, dof) * stderr
-    p = 2 * float(stats.t.sf(abs(t), dof))
-    return ExponentDifference(difference, stderr, dof, t, p, Interval(difference - half, difference + half))
 
 
 def without_most_influential(law: PowerLaw) -> PowerLaw:

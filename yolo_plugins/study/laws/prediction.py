@@ -1,204 +1,215 @@
-"""What the laws of a study, read back from fits.csv, say of single models: trained, or known by their cost alone.
+"""What the pooled law of a study says of single models: trained, or known by their cost alone.
 
-A prediction is that of one new model, so it holds the scatter of the models about the line and the uncertainty of the
-line. Probabilities are Student's t, on differences of ln y.
+A score is predicted on its logit, so that no interval leaves 0..1; a loss on its logarithm. Models of the family
+`other` have nothing in common, so each is a family of its own.
 """
 
-import math
-from collections.abc import Iterator
-from dataclasses import dataclass, fields, replace
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
 
+import numpy as np
 import pandas as pd
-from scipy import stats
+from scipy import special
 
-from yolo_plugins.study.laws.power_law import Line, Prediction
-from yolo_plugins.study.tables.families import ALL, NOT_YOLOV5, is_yolov5
-from yolo_plugins.study.tables.quantities import QUANTITIES
-from yolo_plugins.study.tables.schema import is_inside
+from yolo_plugins.study.laws.pooled_law import DRAWS, Mixture, Observations, PooledLaw, Target, fit_pooled_law
+from yolo_plugins.study.laws.power_law import LEVEL, Array
+from yolo_plugins.study.tables.families import OTHER
+from yolo_plugins.study.tables.quantities import QUANTITIES, Quantity
+from yolo_plugins.study.tables.schema import is_drawable
+
+ATTAINABLE = 0.9  # share of models like it that stay below what one can attain
+_FEWEST = 3  # models
+_CURVATURE = 0.1  # prior sd of the coefficient of (ln cost)^2
 
 
 @dataclass(frozen=True)
-class Candidate:
-    """A model that is compared.
+class Covariate:
+    """What enters a law beside cost, where all models have it and it varies.
 
     Attributes:
-        name: Of the model.
-        family: As in models.csv.
-        cost: Its params, MACs or seconds.
-        measured: Its performance, mean over its seeds; None for one that was not trained.
-        seeds: Runs that the mean is over; None where that is not known.
+        title: In sentences.
+        columns: Of models.csv that it needs.
+        value: Of rows with these columns.
+        prior_sd: Of its coefficient about 0.
     """
 
-    name: str
-    family: str
-    cost: float
-    measured: float | None = None
-    seeds: int | None = None
+    title: str
+    columns: tuple[str, ...]
+    value: Callable[[pd.DataFrame], Array]
+    prior_sd: float
+
+
+COVARIATES = (
+    Covariate("input size", ("input_h", "input_w"), lambda rows: np.log(rows["input_h"] * rows["input_w"]) / 2, 1.0),
+    Covariate("ImageNet top-1", ("backbone_top1",), lambda rows: special.logit(rows["backbone_top1"]), 2.0),
+)
 
 
 @dataclass(frozen=True)
 class Forecast:
-    """What the law of one group expects of a model.
+    """What the law expects of a model.
 
     Attributes:
-        group: Whose law it is.
-        n: Models that the law is fitted to.
-        prediction: Median, 95 % interval of one new model, and whether its cost is within the fitted range.
-        attainable: What the group's quantile line gives at this cost: what its good models reach.
-        tau: The quantile of that line.
+        expected: Median.
+        low: Lower end of the 95 % interval of the mean of as many runs as the study's models have.
+        high: Upper end.
+        run_low: Lower end of that of a single run.
+        run_high: Upper end.
+        attainable: What one in ten such models surpasses.
+        outside: The titles of cost and covariates that are outside what the law was fitted to.
     """
 
-    group: str
-    n: int
-    prediction: Prediction
+    expected: float
+    low: float
+    high: float
+    run_low: float
+    run_high: float
     attainable: float
-    tau: float
+    outside: tuple[str, ...]
 
 
-@dataclass(frozen=True)
-class Verdict:
-    """Which of two models is better.
-
-    Attributes:
-        basis: `seeds`: measured means against the noise of the seeds; `measured`: what one model measured against the
-            law's expectation of the other; `law`: the law alone.
-        group: Whose law it is; empty for `seeds`.
-        log_ratio: ln of the first model's performance over the second's, measured or expected.
-        stderr: Its standard error.
-        dof: Degrees of freedom of the standard error.
-        probability: Of the first being better.
-    """
-
-    basis: str
-    group: str
-    log_ratio: float
-    stderr: float
-    dof: int
-    probability: float
-
-
-def law_of(row: pd.Series) -> Line:
-    """The line that a row of fits.csv holds."""
-    values = {field.name: float(row[field.name]) for field in fields(Line) if field.name != "n"}
-    return Line(n=int(row["n"]), **values)
-
-
-@dataclass(frozen=True)
-class SeedNoise:
-    """What repeated runs tell of chance.
+class StudyLaw:
+    """The pooled law of a table of models, for one cost and one performance.
 
     Attributes:
-        sd: Standard deviation of ln y between the seeds of one model, pooled over the models; by the delta method, the
-            standard deviation of y over its mean.
-        dof: Runs less models.
+        models: The rows that it is fitted to, of the schema MODELS.
+        x: Name of the cost.
+        y: Name of the performance.
+        covariates: What enters beside the cost.
+        runs: Seeds of a typical model.
     """
 
-    sd: float
-    dof: int
+    def __init__(self, models: pd.DataFrame, x: str, y: str, draws: int = DRAWS) -> None:
+        """Fits the law.
 
+        Args:
+            models: Of the schema MODELS.
+            x: Name of a cost.
+            y: Name of a performance.
+            draws: As for `fit_pooled_law`.
 
-def predict_model(fits: pd.DataFrame, family: str, cost: float) -> list[Forecast]:
-    """What the law of its own group, where there is one, and the law of all models expect of a model.
-
-    Args:
-        fits: The rows of fits.csv of one cost and one performance.
-        family: Of the model, as in models.csv.
-        cost: In the unit of `x_min`.
-
-    Raises:
-        ValueError: The cost is not positive.
-    """
-    return [
-        Forecast(
-            row["group"],
-            int(row["n"]),
-            law_of(row).predict(cost),
-            row["upper_coefficient"] * cost ** row["upper_exponent"],
-            row["upper_tau"],
+        Raises:
+            ValueError: Fewer than 3 models have both inside their scales, or all are of one cost.
+        """
+        self.models = rows = models[is_drawable(models, x, y)].reset_index(drop=True)
+        self.x, self.y = x, y
+        if len(rows) < _FEWEST:
+            raise ValueError(f"{len(rows)} of at least {_FEWEST} models that a pooled law needs")
+        if rows[QUANTITIES[x].column].nunique() < 2:
+            raise ValueError(f"{QUANTITIES[x].title} of all {len(rows)} models is the same: two are needed")
+        self.covariates = tuple(covariate for covariate in COVARIATES if _tells(covariate, rows))
+        self.runs = max(int(rows["seeds"].astype(float).fillna(1).median()), 1)
+        names = np.where(rows["family"] == OTHER, f"{OTHER} " + rows["model"], rows["family"])
+        self._codes = {name: code for code, name in enumerate(dict.fromkeys(names))}
+        families = np.array([self._codes[name] for name in names])
+        value = rows[y].to_numpy(float)
+        seed_sd = rows[f"{y}_sd"].to_numpy(float, na_value=np.nan) * _slope(value, QUANTITIES[y])
+        seeds = rows["seeds"].to_numpy(float, na_value=1.0)
+        precisions = [0, 0, _CURVATURE**-2, *(covariate.prior_sd**-2 for covariate in self.covariates)]
+        self._observed = Observations(
+            self._features(rows), np.array(precisions), _transform(value, QUANTITIES[y]), families, seeds, seed_sd
         )
-        for row in _laws(fits, own_group(fits, family))
-    ]
+        self._draws = draws
+
+    @cached_property
+    def law(self) -> PooledLaw:
+        """On the transformed scale."""
+        return fit_pooled_law(self._observed, self._draws)
+
+    @property
+    def families(self) -> int:
+        """How many levels it pools."""
+        return len(self._codes)
+
+    @property
+    def knows_noise(self) -> bool:
+        """Whether repeated runs tell the noise of the seeds."""
+        return self.law.given.variances.noise is not None
+
+    def predict(self, model: Mapping[str, Any]) -> Forecast:
+        """What the law expects of a model that is not among its own.
+
+        Args:
+            model: Columns of models.csv: family, the cost, what the covariates need.
+        """
+        target = self._target(model)
+        mean, run = (self._interval(self.law.predict(target, runs)) for runs in (self.runs, 1))
+        attainable = ATTAINABLE if QUANTITIES[self.y].larger_is_better else 1 - ATTAINABLE
+        reached = self._back(self.law.predict(target, self.runs).quantile(attainable))
+        return Forecast(mean[1], mean[0], mean[2], run[0], run[2], reached, self._outside(model))
+
+    def place(self, model: Mapping[str, Any], value: float, runs: int) -> float:
+        """The probability that the mean of `runs` runs of a model is below a value; otherwise as `predict`."""
+        return self.law.predict(self._target(model), runs).below(float(_transform(np.array(value), QUANTITIES[self.y])))
+
+    def compare(self, first: Mapping[str, Any], second: Mapping[str, Any]) -> float:
+        """The probability that the first of two models is better, over many runs, by all that is known of both.
+
+        Args:
+            first: As for `predict`; a model of the law's own by its name, whose measurement counts.
+            second: Another.
+        """
+        below = self.law.difference(self._target(first), self._target(second)).below(0)
+        return 1 - below if QUANTITIES[self.y].larger_is_better else below
+
+    def leave_one_out(self) -> pd.DataFrame:
+        """What the law of the others says of each model: model, family, measured, predicted, low, high, inside."""
+        found = [self._interval(mixture) for mixture in self.law.leave_one_out()]
+        low, predicted, high = np.array(found).T
+        table = self.models[["model", "family"]].assign(measured=self.models[self.y].astype(float))
+        table = table.assign(predicted=predicted, low=low, high=high)
+        return table.assign(inside=table["measured"].between(table["low"], table["high"]))
+
+    def calibration(self, levels: tuple[float, ...] = (0.5, 0.8, 0.9, 0.95)) -> pd.DataFrame:
+        """Share of the models within the intervals of each level by the law of the others: level, covered."""
+        mixtures = self.law.leave_one_out()
+        places = np.array([mixture.below(z) for mixture, z in zip(mixtures, self._observed.z, strict=True)])
+        covered = [float((np.abs(places - 0.5) <= level / 2).mean()) for level in levels]
+        return pd.DataFrame({"level": levels, "covered": covered})
+
+    def _features(self, rows: pd.DataFrame) -> Array:
+        log_cost = np.log(rows[QUANTITIES[self.x].column].to_numpy(float)) - self._mean_log_cost
+        others = [
+            covariate.value(rows.astype(dict.fromkeys(covariate.columns, float))) for covariate in self.covariates
+        ]
+        return np.column_stack([np.ones(len(rows)), log_cost, log_cost**2, *others])
+
+    @property
+    def _mean_log_cost(self) -> float:
+        return float(np.log(self.models[QUANTITIES[self.x].column].to_numpy(float)).mean())
+
+    def _target(self, model: Mapping[str, Any]) -> Target:
+        rows = np.flatnonzero(self.models["model"] == model["model"])
+        name = f"{OTHER} {model['model']}" if model["family"] == OTHER else model["family"]
+        features = self._features(pd.DataFrame([dict(model)]))[0]
+        return Target(features, self._codes.get(name), int(rows[0]) if len(rows) else None)
+
+    def _outside(self, model: Mapping[str, Any]) -> tuple[str, ...]:
+        own, others = self._features(pd.DataFrame([dict(model)]))[0], self._observed.features
+        titles = {1: QUANTITIES[self.x].title} | {3 + index: row.title for index, row in enumerate(self.covariates)}
+        ends = {index: (others[:, index].min() - 1e-9, others[:, index].max() + 1e-9) for index in titles}
+        return tuple(title for index, title in titles.items() if not ends[index][0] <= own[index] <= ends[index][1])
+
+    def _interval(self, mixture: Mixture) -> tuple[float, float, float]:
+        """Low end, median, high end, of the performance."""
+        low, middle, high = (self._back(mixture.quantile(p)) for p in ((1 - LEVEL) / 2, 0.5, (1 + LEVEL) / 2))
+        return low, middle, high
+
+    def _back(self, z: float) -> float:
+        return float(special.expit(z) if QUANTITIES[self.y].high == 1 else np.exp(z))
 
 
-def own_group(fits: pd.DataFrame, family: str) -> str:
-    """The narrowest group with a law that a family belongs to; arguments as in `predict_model`."""
-    candidates = [family] if is_yolov5(family) else [family, NOT_YOLOV5]
-    return next((group for group in candidates if group in set(fits["group"])), ALL)
+def _tells(covariate: Covariate, rows: pd.DataFrame) -> bool:
+    columns = rows.reindex(columns=list(covariate.columns))
+    return bool(columns.notna().all(axis=None)) and len(columns.drop_duplicates()) > 1
 
 
-def seed_noise(models: pd.DataFrame, y: str) -> SeedNoise | None:
-    """The noise of the seeds; None where no model was repeated, or its repeats did not differ.
-
-    Args:
-        models: Of the schema MODELS.
-        y: The performance.
-    """
-    repeated = models[is_inside(models[y], QUANTITIES[y])].dropna(subset=[f"{y}_sd", "seeds"])
-    freedom = repeated["seeds"] - 1
-    squares = float((freedom * (repeated[f"{y}_sd"] / repeated[y]) ** 2).sum())
-    dof = int(freedom.sum())
-    return SeedNoise(math.sqrt(squares / dof), dof) if squares else None
+def _transform(value: Array, quantity: Quantity) -> Array:
+    return np.asarray(special.logit(value) if quantity.high == 1 else np.log(value))
 
 
-def compare_models(
-    fits: pd.DataFrame, noise: SeedNoise | None, y: str, first: Candidate, second: Candidate
-) -> list[Verdict]:
-    """Which of two models is better, by the best that is known of them.
-
-    Two trained models are compared by what they measured if the noise of the seeds is known, a trained one and an
-    untrained one by the measurement and the law, all others by the law.
-
-    Args:
-        fits: The rows of fits.csv of one cost and one performance.
-        noise: From `seed_noise`.
-        y: The performance.
-        first: A model.
-        second: Another.
-
-    Returns:
-        One verdict, or one of the law of their own group, where they share one, and one of the law of all models.
-    """
-    sign = 1 if QUANTITIES[y].larger_is_better else -1
-    if first.measured is None and second.measured is not None:
-        return [_turned(verdict) for verdict in compare_models(fits, noise, y, second, first)]
-    if first.measured is not None and second.measured is None:
-        laws = _laws(fits, own_group(fits, second.family))
-        return [_by_measurement(row, sign, first.measured, second.cost) for row in laws]
-    if first.measured is not None and second.measured is not None and noise:
-        stderr = noise.sd * math.sqrt(1 / (first.seeds or 1) + 1 / (second.seeds or 1))
-        return [_verdict("seeds", "", math.log(first.measured / second.measured), stderr, noise.dof, sign)]
-    groups = {own_group(fits, candidate.family) for candidate in (first, second)}
-    shared = groups.pop() if len(groups) == 1 else ALL
-    return [_by_law(row, sign, first.cost, second.cost) for row in _laws(fits, shared)]
-
-
-def _laws(fits: pd.DataFrame, group: str) -> Iterator[pd.Series]:
-    """The rows of a group and of all models."""
-    rows = fits.set_index("group", drop=False)
-    return (rows.loc[name] for name in dict.fromkeys((group, ALL)))
-
-
-def _by_measurement(row: pd.Series, sign: int, measured: float, cost: float) -> Verdict:
-    """What one model measured against the law's prediction of another."""
-    law = law_of(row)
-    distance = math.log(cost) - law.mean_log_x
-    stderr = law.residual_sd * math.sqrt(1 + 1 / law.n + distance**2 / law.sum_squares_log_x)
-    log_ratio = math.log(measured / law.predict(cost).expected)
-    return _verdict("measured", row["group"], log_ratio, stderr, law.residual_dof, sign)
-
-
-def _by_law(row: pd.Series, sign: int, first: float, second: float) -> Verdict:
-    """Two new models of one law: its level cancels, its exponent and the scatter of both remain."""
-    law = law_of(row)
-    distance = math.log(first / second)
-    stderr = law.residual_sd * math.sqrt(2 + distance**2 / law.sum_squares_log_x)
-    return _verdict("law", row["group"], law.exponent * distance, stderr, law.residual_dof, sign)
-
-
-def _verdict(basis: str, group: str, log_ratio: float, stderr: float, dof: int, sign: int) -> Verdict:
-    return Verdict(basis, group, log_ratio, stderr, dof, float(stats.t.cdf(sign * log_ratio / stderr, dof)))
-
-
-def _turned(verdict: Verdict) -> Verdict:
-    """The same with the models exchanged."""
-    return replace(verdict, log_ratio=-verdict.log_ratio, probability=1 - verdict.probability)
+def _slope(value: Array, quantity: Quantity) -> Array:
+    """Of the transform: what the standard deviation between seeds is multiplied by."""
+    return 1 / (value * (1 - value)) if quantity.high == 1 else 1 / value

@@ -9,7 +9,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike
 
 from yolo_plugins.study.laws.alternative_laws import theil_sen
 from yolo_plugins.study.laws.power_law import LEVEL, Array, Interval, PowerLaw, bootstrap_exponent, fit_power_law
@@ -126,7 +126,7 @@ def assess(studies: Studies, progress: Callable[[], object] = lambda: None) -> Q
         )
         progress()
     stderr = float(np.std(errors, ddof=1) / np.sqrt(len(errors)))
-    return Quality(len(errors), float(np.mean(errors)), stderr, *map(_share, np.array(covered).T))
+    return Quality(len(errors), float(np.mean(errors)), stderr, *map(share_of, np.array(covered).T))
 
 
 def format_qualities(rows: list[tuple[Design, Quality]]) -> str:
@@ -153,6 +153,7 @@ def _holds(interval: Interval, value: float) -> bool:
     return interval.low <= value <= interval.high
 
 
-def _share(hits: NDArray[np.bool_]) -> Share:
-    value = float(hits.mean())
-    return Share(value, float(np.sqrt(value * (1 - value) / len(hits))))
+def share_of(hits: ArrayLike) -> Share:
+    """The share of what is true."""
+    value = float(np.asarray(hits, float).mean())
+    return Share(value, float(np.sqrt(value * (1 - value) / np.size(hits))))

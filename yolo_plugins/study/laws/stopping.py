@@ -16,6 +16,7 @@ from yolo_plugins.study.tables.curves import Curve
 from yolo_plugins.study.tables.quantities import Quantity
 
 LEAST_CHANCE = 0.05
+SHARES = (0.2, 0.3, 0.4)  # of the epochs, after which runs are judged where early stopping is examined
 
 
 @dataclass(frozen=True)

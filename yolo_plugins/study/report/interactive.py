@@ -10,17 +10,16 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-import plotly.graph_objects as go
 
 from yolo_plugins.pages.style import AXIS, LAYOUT
-from yolo_plugins.study.laws.prediction import law_of
+from yolo_plugins.study.laws.fits import law_of
 from yolo_plugins.study.report.caveats import plain
 from yolo_plugins.study.report.figure_style import axis_label, group_styles, log_locator, model_styles, short_names
 from yolo_plugins.study.tables.families import ALL, Style, drawn_groups, group_title
 from yolo_plugins.study.tables.quantities import QUANTITIES, Quantity, costs, performances, with_unit
 from yolo_plugins.study.tables.schema import is_drawable
 
-_SYMBOLS = {  # plotly's names of matplotlib's markers
+SYMBOLS = {  # plotly's names of matplotlib's markers
     **{"o": "circle", "s": "square", "^": "triangle-up", "v": "triangle-down", "<": "triangle-left"},
     **{">": "triangle-right", "D": "diamond", "d": "diamond-tall", "P": "cross", "X": "x", "x": "x"},
     **{"p": "pentagon", "*": "star", "h": "hexagon"},
@@ -34,7 +33,7 @@ _BAND_POINTS = 40
 
 def draw_scatter(
     models: pd.DataFrame, fits: pd.DataFrame, x: str, y: str, front: Sequence[str], group: str = "family"
-) -> go.Figure:
+) -> dict[str, Any]:
     """Models by cost and performance on logarithmic axes, the laws with their bands, the Pareto front.
 
     Args:
@@ -55,18 +54,14 @@ def draw_scatter(
     groups = points.groupby(points[group].astype(str), sort=True)
     traces += [_points_trace(members, x, y, str(name), styles[str(name)]) for name, members in groups]
     scaled = points[QUANTITIES[x].column] * QUANTITIES[x].scale
-    return go.Figure(
-        traces,
-        {
-            **LAYOUT,
-            "xaxis": _log_axis(scaled, axis_label(x, points), 0.12),
-            "yaxis": _log_axis(points[y], axis_label(y, points), 0.25),
-            "hovermode": "closest",
-        },
-    )
+    axes = {
+        "xaxis": _log_axis(scaled, axis_label(x, points), 0.12),
+        "yaxis": _log_axis(points[y], axis_label(y, points), 0.25),
+    }
+    return {"data": traces, "layout": {**LAYOUT, **axes, "hovermode": "closest"}}
 
 
-def draw_curves(epochs: pd.DataFrame, quantity: Quantity) -> go.Figure:
+def draw_curves(epochs: pd.DataFrame, quantity: Quantity) -> dict[str, Any]:
     """A quantity at each epoch, a line for each model: the mean over its seeds.
 
     Args:
@@ -77,24 +72,25 @@ def draw_curves(epochs: pd.DataFrame, quantity: Quantity) -> go.Figure:
     means = epochs.dropna(subset=column).groupby(["model", "epoch"])[column].mean().reset_index()
     names = short_names(means["model"])
     traces = [
-        go.Scatter(
-            x=means.loc[means["model"] == model, "epoch"].tolist(),
-            y=means.loc[means["model"] == model, column].tolist(),
-            name=html.escape(names[model], quote=False),
-            mode="lines+markers" if means["epoch"].nunique() == 1 else "lines",
-            line={"color": style.color, "dash": _dash(style), "width": 2},
-            hovertemplate=f"{html.escape(names[model], quote=False)}<br>epoch %{{x}}: %{{y:.4g}}<extra></extra>",
-        )
+        {
+            "type": "scatter",
+            "x": means.loc[means["model"] == model, "epoch"].tolist(),
+            "y": means.loc[means["model"] == model, column].tolist(),
+            "name": html.escape(names[model], quote=False),
+            "mode": "lines+markers" if means["epoch"].nunique() == 1 else "lines",
+            "line": {"color": style.color, "dash": _dash(style), "width": 2},
+            "hovertemplate": f"{html.escape(names[model], quote=False)}<br>epoch %{{x}}: %{{y:.4g}}<extra></extra>",
+        }
         for model, style in model_styles(means["model"]).items()
     ]
     start = "normal" if quantity.source == "loss" else "tozero"  # a loss stays far from zero
     label = html.escape(with_unit(quantity.axis_title, quantity.axis_unit), quote=False)
     layout = {
-        "xaxis": {**AXIS, "title": {"text": "epoch"}, "rangemode": "tozero"},
+        "xaxis": {**AXIS, "title": {"text": "epoch"}, "rangemode": "tozero", "automargin": True},
         "yaxis": {**AXIS, "title": {"text": label}, "rangemode": start, "automargin": True},
         "hovermode": "closest",
     }
-    return go.Figure(traces, {**LAYOUT, **layout})
+    return {"data": traces, "layout": {**LAYOUT, **layout}}
 
 
 def describe_model(model: pd.Series) -> list[str]:
@@ -127,7 +123,7 @@ def _dash(style: Style) -> str:
     return ",".join(f"{_PIXELS * length}px" for length in style.linestyle[1])
 
 
-def _law_traces(fit: pd.Series, styles: dict[str, Style], shown: bool) -> list[go.Scatter]:
+def _law_traces(fit: pd.Series, styles: dict[str, Style], shown: bool) -> list[dict[str, Any]]:
     """The line of a group, and the band in which its true line passes with 95 %."""
     group, line = fit["group"], law_of(fit)
     style = styles[group]
@@ -138,49 +134,53 @@ def _law_traces(fit: pd.Series, styles: dict[str, Style], shown: bool) -> list[g
     common = {"mode": "lines", "legendgroup": f"law {name}", "visible": True if shown else "legendonly"}
     told = f"{name}: exponent {plain(fit['exponent'])} {interval}"
     return [
-        go.Scatter(
-            x=[*shown_x, *reversed(shown_x)],
-            y=[*band.low.tolist(), *band.high.tolist()[::-1]],
+        {
+            "type": "scatter",
+            "x": [*shown_x, *reversed(shown_x)],
+            "y": [*band.low.tolist(), *band.high.tolist()[::-1]],
             **common,
             **{"fill": "toself", "fillcolor": style.color, "opacity": 0.15, "line": {"width": 0}},
             **{"showlegend": False, "hoverinfo": "skip"},
-        ),
-        go.Scatter(
-            x=shown_x,
-            y=line.expected(x).tolist(),
+        },
+        {
+            "type": "scatter",
+            "x": shown_x,
+            "y": line.expected(x).tolist(),
             **common,
-            name=told,
-            line={"color": style.color, "width": 2, "dash": _dash(style)},
-            hovertemplate=f"{told}<br>n = {fit['n']}, {fit['residual_dof']} residual dof<extra></extra>",
-        ),
+            "name": told,
+            "line": {"color": style.color, "width": 2, "dash": _dash(style)},
+            "hovertemplate": f"{told}<br>n = {fit['n']}, {fit['residual_dof']} residual dof<extra></extra>",
+        },
     ]
 
 
-def _upper_trace(fit: pd.Series) -> go.Scatter:
+def _upper_trace(fit: pd.Series) -> dict[str, Any]:
     """What is attainable: the line below which a share of the models lies; hidden until it is asked for."""
     x = np.array([fit["x_min"], fit["x_max"]])
-    return go.Scatter(
-        x=(x * QUANTITIES[fit["x"]].scale).tolist(),
-        y=(fit["upper_coefficient"] * x ** fit["upper_exponent"]).tolist(),
+    return {
+        "type": "scatter",
+        "x": (x * QUANTITIES[fit["x"]].scale).tolist(),
+        "y": (fit["upper_coefficient"] * x ** fit["upper_exponent"]).tolist(),
         **{"mode": "lines", "name": f"{fit['upper_tau']:g} quantile of {group_title(ALL)}"},
         **{"visible": "legendonly", "hoverinfo": "name"},
-        line={"color": "#1a1a1a", "width": 1.2, "dash": "longdash"},
-    )
+        "line": {"color": "#1a1a1a", "width": 1.2, "dash": "longdash"},
+    }
 
 
-def _front_trace(front: pd.DataFrame, names: dict[str, str], x: str, y: str) -> go.Scatter:
-    return go.Scatter(
-        x=(front[QUANTITIES[x].column] * QUANTITIES[x].scale).tolist(),
-        y=front[y].tolist(),
+def _front_trace(front: pd.DataFrame, names: dict[str, str], x: str, y: str) -> dict[str, Any]:
+    return {
+        "type": "scatter",
+        "x": (front[QUANTITIES[x].column] * QUANTITIES[x].scale).tolist(),
+        "y": front[y].tolist(),
         **{"mode": "lines+text", "name": "Pareto front", "hoverinfo": "skip", "cliponaxis": False},
-        text=[
+        "text": [
             f"{html.escape(names[model], quote=False)}{_GAP}" if shown else ""
             for model, shown in zip(front.index, _have_room(front, x, y), strict=True)
         ],
-        textposition="top left",
-        textfont={"size": 11},
-        line={"color": "#1a1a1a", "width": 1.2, "shape": "hv"},
-    )
+        "textposition": "top left",
+        "textfont": {"size": 11},
+        "line": {"color": "#1a1a1a", "width": 1.2, "shape": "hv"},
+    }
 
 
 def _have_room(front: pd.DataFrame, x: str, y: str) -> list[bool]:
@@ -194,24 +194,25 @@ def _have_room(front: pd.DataFrame, x: str, y: str) -> list[bool]:
     return shown
 
 
-def _points_trace(points: pd.DataFrame, x: str, y: str, group: str, style: Style) -> go.Scatter:
+def _points_trace(points: pd.DataFrame, x: str, y: str, group: str, style: Style) -> dict[str, Any]:
     rows = [row for _, row in points.iterrows()]
-    return go.Scatter(
-        x=(points[QUANTITIES[x].column] * QUANTITIES[x].scale).tolist(),
-        y=points[y].tolist(),
-        mode="markers",
-        name=html.escape(group_title(group), quote=False),
-        marker={
-            **{"color": style.color, "symbol": _SYMBOLS[style.marker], "size": 11},
+    return {
+        "type": "scatter",
+        "x": (points[QUANTITIES[x].column] * QUANTITIES[x].scale).tolist(),
+        "y": points[y].tolist(),
+        "mode": "markers",
+        "name": html.escape(group_title(group), quote=False),
+        "marker": {
+            **{"color": style.color, "symbol": SYMBOLS[style.marker], "size": 11},
             "line": {"color": "white", "width": 1},
         },
-        error_y={
+        "error_y": {
             "array": points[f"{y}_sd"].fillna(0).tolist(),
             **{"color": style.color, "thickness": 1.2, "width": 3, "visible": bool(points[f"{y}_sd"].notna().any())},
         },
-        hovertext=["<br>".join(html.escape(line, quote=False) for line in describe_model(row)) for row in rows],
-        hoverinfo="text",
-    )
+        "hovertext": ["<br>".join(html.escape(line, quote=False) for line in describe_model(row)) for row in rows],
+        "hoverinfo": "text",
+    }
 
 
 def _log_axis(values: pd.Series, title: str, margin: float) -> dict[str, Any]:

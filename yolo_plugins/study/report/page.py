@@ -15,11 +15,16 @@ import pandas as pd
 from yolo_plugins.costs.utilization import flops_of, is_known, utilization
 from yolo_plugins.pages.render import data_uri, write_page
 from yolo_plugins.pages.table import NONE, Cell, Column, PageTable, number, page_table, word
-from yolo_plugins.study.laws.fits import front_of
+from yolo_plugins.study.laws.fits import front_of, law_of
 from yolo_plugins.study.laws.pareto import ParetoFront
-from yolo_plugins.study.laws.prediction import law_of
 from yolo_plugins.study.report.caveats import join_words, plain, tell_best, tell_caveats, tell_choice, tell_law
 from yolo_plugins.study.report.interactive import draw_curves, draw_scatter, tell_value
+from yolo_plugins.study.report.prediction_plots import (
+    draw_calibration,
+    draw_leave_one_out,
+    tell_calibration,
+    tell_leave_one_out,
+)
 from yolo_plugins.study.tables.csv_table import format_table
 from yolo_plugins.study.tables.families import drawn_groups, group_title, reference_group
 from yolo_plugins.study.tables.quantities import QUANTITIES, Quantity, costs, curves, of_source, performances
@@ -42,10 +47,13 @@ class Report:
         y: Performance of the headline.
         group: Column that divides the models.
         front: Models that no other beats in the headline's cost and performance.
+        verdict: What the models say of the paper's claims, a sentence each.
         notes: What was left out and why, a sentence each.
         figures: SVG files, shown in this order; a file's stem is its caption.
         commands: What made the page and its tables.
         environment: Machine and versions, by name.
+        leave_one_out: What the law of the others predicts of each model, as `draw_leave_one_out` takes it.
+        calibration: How often the intervals of these predictions hold, as `draw_calibration` takes it.
     """
 
     title: str
@@ -57,10 +65,13 @@ class Report:
     y: str
     group: str
     front: ParetoFront
+    verdict: tuple[str, ...]
     notes: tuple[str, ...]
     figures: tuple[Path, ...]
     commands: tuple[str, ...]
     environment: dict[str, str]
+    leave_one_out: pd.DataFrame | None = None
+    calibration: pd.DataFrame | None = None
 
 
 def write_report(path: str | Path, report: Report) -> None:
@@ -83,6 +94,7 @@ def write_report(path: str | Path, report: Report) -> None:
         costs=_titles(_present(report.models, costs())),
         performances=_titles(_present(report.models, performances())),
         curves=_titles(_curves(report)),
+        checks=_checks(report),
         plots=_plots(report),
         models_table=_models_table(report),
         fits_table=_fits_table(_headline(report), "Laws of the headline"),
@@ -146,12 +158,32 @@ def _plots(report: Report) -> dict[str, Any]:
     for x, y in itertools.product(_present(report.models, costs()), _present(report.models, performances())):
         drawn = report.models[is_drawable(report.models, x, y)]
         if not drawn.empty:
-            figure = draw_scatter(report.models, report.fits, x, y, front_of(drawn, x, y).names, report.group)
-            scatter[f"{x} {y}"] = figure.to_plotly_json()
-    lines = {
-        column: draw_curves(_epochs_of(report, row), row).to_plotly_json() for column, row in _curves(report).items()
-    }
-    return {"scatter": scatter, "curves": lines}
+            front = front_of(drawn, x, y).names
+            scatter[f"{x} {y}"] = draw_scatter(report.models, report.fits, x, y, front, report.group)
+    lines = {column: draw_curves(_epochs_of(report, row), row) for column, row in _curves(report).items()}
+    return {"scatter": scatter, "curves": lines, "checks": {check.name: check.figure for check in _checks(report)}}
+
+
+@dataclass(frozen=True)
+class _Check:
+    """A chapter that tells how good the predictions are: a paragraph and a plot."""
+
+    name: str
+    paragraph: str
+    label: str
+    figure: dict[str, Any]
+
+
+def _checks(report: Report) -> list[_Check]:
+    predictions, shares, y = report.leave_one_out, report.calibration, report.y
+    if predictions is None:
+        return []
+    label = "Predicted against measured, with an interval for each model; the paragraph above sums it up"
+    found = [_Check("Prediction", tell_leave_one_out(predictions, y), label, draw_leave_one_out(predictions, y))]
+    if shares is not None:
+        told, figure = tell_calibration(shares, len(predictions)), draw_calibration(shares, len(predictions))
+        found.append(_Check("Calibration", told, "Stated against true probability; the text above has both", figure))
+    return found
 
 
 def _models_table(report: Report) -> PageTable:

@@ -45,6 +45,20 @@ class Collected:
     left_out: tuple[str, ...]
 
 
+def folders_among(sources: Sequence[Path]) -> list[Path]:
+    """The sources of a study if they are work directories; none if they are tables.
+
+    Raises:
+        UsageError: Some are folders, and others files or absent.
+    """
+    folders = [source for source in sources if source.is_dir()]
+    if folders and len(folders) < len(sources):
+        if absent := next((source for source in sources if not source.exists()), None):
+            raise UsageError(f"{absent}: no such file or folder: give the work dir of a run, or a folder of them")
+        raise UsageError(f"{folders[0]} is a folder, others are files: give work directories or tables, not both")
+    return folders
+
+
 def find_records(folders: Iterable[str | Path]) -> list[Path]:
     """Records in the folders and at any depth below, each once, by path.
 
@@ -63,8 +77,12 @@ def find_records(folders: Iterable[str | Path]) -> list[Path]:
     return sorted(found.values())
 
 
-def collect(paths: Iterable[str | Path]) -> Collected:
+def collect(paths: Iterable[str | Path], apart: Callable[[Record], Any] = lambda record: None) -> Collected:
     """Reads records into tables.
+
+    Args:
+        paths: Of the records.
+        apart: What else tells two runs of one model and seed apart, so that both may be there.
 
     Raises:
         UsageError: A record cannot be read, is of another version or lacks something; two are of one model and seed;
@@ -76,7 +94,7 @@ def collect(paths: Iterable[str | Path]) -> Collected:
     complete = [(path, record) for path, record, reason in reasons if not reason]
     if not any(record["status"] == "complete" for _, record in complete):
         raise UsageError(f"no complete run among {len(records)} ({'; '.join(left_out)}): train one to its end")
-    _refuse_doubles(complete)
+    _refuse_doubles(complete, apart)
     complete.sort(key=lambda item: (item[1]["config_name"], item[1]["seed"]))
     rows = [(str(path), _from(path, record, _run_row)) for path, record in complete]
     epochs = [
@@ -196,13 +214,13 @@ def _reason_to_leave_out(record: Record) -> str | None:
     return None
 
 
-def _refuse_doubles(records: Sequence[tuple[Path, Record]]) -> None:
-    first: dict[tuple[str, int], tuple[Path, Record]] = {}
+def _refuse_doubles(records: Sequence[tuple[Path, Record]], apart: Callable[[Record], Any]) -> None:
+    first: dict[tuple[str, int, Any], tuple[Path, Record]] = {}
     for path, record in records:
-        key = _from(path, record, lambda record: (record["config_name"], record["seed"]))
+        key = _from(path, record, lambda record: (record["config_name"], record["seed"], apart(record)))
         earlier_path, earlier = first.setdefault(key, (path, record))
         if earlier is not record:
-            model, seed = key
+            model, seed, _ = key
             same = _from(path, record, lambda record: record["config_sha256"]) == earlier.get("config_sha256")
             remedy = "move one away" if same else "their configs differ: give one of these a name of its own"
             raise UsageError(f"{earlier_path} and {path} are both of {model} with seed {seed}: {remedy}")
@@ -222,6 +240,7 @@ def _run_row(record: Record) -> dict[str, Any]:
         **{name: record[name] for name in ("seed", "config_sha256", "protocol_sha256", "loss")},
         "dataset": data_name(record["protocol"]),
         "pretrained": pretraining_name(record["protocol"]),
+        "backbone_top1": record.get("backbone_top1"),
         **{name: record[name] for name in ("schedule", "amp", "total_batch")},
         "epochs": len(epochs),
         "stopped": record.get("stopped_because") if record["status"] == "stopped" else None,

@@ -51,6 +51,7 @@ _ROWS = (
     Group(_YOLOV5, "YOLOv5", Style(ORANGE, "-", "o"), (_network("YOLOv5CSP", "YOLOv5PAFPN"),)),
     Group("yolov5_p6", "YOLOv5-P6"),
     Group("yolov5_flexible", "flexible YOLOv5"),
+    Group("flexible_other", "other backbones in flexible YOLOv5"),
     Group(
         "scaled_yolov4",
         "Scaled-YOLOv4",
@@ -113,3 +114,18 @@ def reference_group(groups: Sequence[str]) -> str:
     """The group that single models are compared with: the drawn one outside YOLOv5, `ALL` where none or several are."""
     outside = [group for group in drawn_groups(groups) if not is_yolov5(group)]
     return outside[0] if len(outside) == 1 else ALL
+
+
+def compared_groups(groups: Sequence[str]) -> dict[str, str]:
+    """Which group's line is tested against which other's: each release of YOLOv5 against the models outside YOLOv5.
+
+    Both lines are as they are drawn: other releases, which are the same networks, count on neither side. Where a column
+    divides the models in two in another way, the first group is tested against the second.
+
+    Args:
+        groups: Those with a law.
+    """
+    drawn, outside = drawn_groups(groups), reference_group(groups)
+    if outside != ALL:
+        return {group: outside for group in groups if is_yolov5(group)}
+    return {drawn[0]: drawn[1]} if len(drawn) == 2 else {}

@@ -11,6 +11,7 @@ from typing import Literal
 from yolo_plugins.costs.utilization import flops_of
 
 DEFAULT_COST, DEFAULT_PERFORMANCE = "macs", "inverse_normalized_loss"  # the paper's
+DEFAULT_PREDICTOR = "params"  # with the input size, it says more of a score than FLOPs do
 
 
 @dataclass(frozen=True)

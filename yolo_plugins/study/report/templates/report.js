@@ -18,3 +18,4 @@ function connectCurve(select) {
 
 document.querySelectorAll("#training select").forEach(connectCurve);
 connectScatter();
+Object.entries(plots.checks).forEach(([name, figure]) => draw(document.getElementById(`${name}-plot`), figure));

@@ -1,0 +1,30 @@
+"""A page carries the plotting library that NOTICE names, and its licence."""
+
+import hashlib
+import re
+from pathlib import Path
+
+from yolo_plugins.pages.render import write_page
+
+REPO = Path(__file__).resolve().parents[2]
+LIBRARY = REPO / "yolo_plugins" / "pages" / "plotly" / "plotly-basic.min.js"
+
+
+def test_library_is_the_published_file_that_notice_names():
+    notice = (REPO / "NOTICE").read_text()
+    assert str(LIBRARY.relative_to(REPO)) in notice
+    assert hashlib.sha256(LIBRARY.read_bytes()).hexdigest() in notice
+    version = re.search(r"plotly\.js \(basic - minified\) v(\S+)", LIBRARY.read_text(encoding="utf-8"))
+    assert version is not None
+    assert f"plotly.js {version[1]}," in notice
+    assert "MIT License" in (LIBRARY.parent / "LICENSE").read_text()
+
+
+def test_page_carries_the_library_with_its_licence(tmp_path):
+    template = tmp_path / "kind.html.j2"
+    template.write_text('{% extends "page.html.j2" %}')
+    write_page(tmp_path / "page.html", template, title="<a>", plots={})
+    text = (tmp_path / "page.html").read_text(encoding="utf-8")
+    assert LIBRARY.read_text(encoding="utf-8") in text
+    assert "Licensed under the MIT license" in text
+    assert "<h1>&lt;a&gt;</h1>" in text
