@@ -67,7 +67,10 @@ class Summary(TypedDict):
 
 
 class Record(TypedDict):
-    """What a run was, on what it ran, and what each epoch measured; docs/training.md says what each field means."""
+    """What a run was, on what it ran, and what each epoch measured; docs/training.md says what each field means.
+
+    `stopped_because` goes with the status `stopped`: a study has ended the run before its last epoch.
+    """
 
     schema_version: int
     status: str
@@ -95,6 +98,7 @@ class Record(TypedDict):
     complexity: dict[str, Any] | None
     epochs: list[EpochRow]
     summary: Summary
+    stopped_because: NotRequired[str]
 
 
 def read_record(path: str | Path) -> Record:

@@ -5,6 +5,7 @@ yolo-plugins frontier runs.csv complexity.csv epochs.csv --out frontier --x para
 yolo-plugins frontier docs/results/published.csv --y ap50_95 --out frontier
 yolo-plugins frontier predict yolov5_l_voc --fits frontier
 yolo-plugins frontier compare yolov5_m_voc yolov5_repvgg_voc --fits frontier
+yolo-plugins frontier forecast work_dirs/study
 yolo-plugins frontier budget work_dirs/subsets --want 0.7
 
 `predict --help` and the like tell the rest. Needs the extra `analysis`.
@@ -48,6 +49,11 @@ def _add_compare(parser: argparse.ArgumentParser) -> None:
     _add_fits(parser)
 
 
+def _add_forecast(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("sources", nargs="+", type=any_path, metavar="WORK_DIR", help="of runs, at any depth")
+    parser.add_argument("--y", choices=performances(), help="(default: train_loss and ap50_95)")
+
+
 def _add_budget(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("sources", nargs="+", type=any_path, metavar="TABLE_OR_WORK_DIR", help="runs of one model")
     parser.add_argument("--want", type=float, required=True, metavar="VALUE", help="what the model is to reach")
@@ -74,6 +80,7 @@ SUBCOMMANDS: dict[str, tuple[Callable[[argparse.ArgumentParser], None], str]] = 
     "analyse": (_add_analyse, "frontier"),
     "predict": (_add_predict, "model_choice"),
     "compare": (_add_compare, "model_choice"),
+    "forecast": (_add_forecast, "forecast"),
     "budget": (_add_budget, "budget"),
 }
 

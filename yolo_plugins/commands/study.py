@@ -1,6 +1,7 @@
 """Runs a study, every model with every seed, and writes its tables. Stopped at any moment, the same command goes on.
 
 yolo-plugins study study_voc --jobs 2
+yolo-plugins study study_voc --jobs 2 --stop-early --y ap50_95
 yolo-plugins study study_voc --jobs 8 --gpus 1 --slurm PARTITION --slurm-options time=1440 cpus_per_task=8
 """
 
@@ -8,8 +9,9 @@ import argparse
 from pathlib import Path
 from typing import Any
 
-from yolo_plugins.cli import add_config_options, any_path, one_line_errors, whole
+from yolo_plugins.cli import add_config_options, any_path, fraction, one_line_errors, whole
 from yolo_plugins.config import find_config
+from yolo_plugins.study.tables.quantities import DEFAULT_PERFORMANCE, performances
 
 
 def parse_args() -> argparse.Namespace:
@@ -26,10 +28,21 @@ def parse_args() -> argparse.Namespace:
     options: dict[str, Any] = {"nargs": "+", "action": "extend", "default": [], "metavar": "KEY=VALUE"}
     add("--slurm-options", **options, help="for example time=1440 (minutes) cpus_per_task=8 mem=32GB")
     add_config_options(parser)
+    add(
+        "--stop-early",
+        type=fraction,
+        nargs="?",
+        const=0.3,
+        metavar="SHARE",
+        help="stop runs with less than 5 %% chance of the Pareto front, judged after this share of the epochs (0.3)",
+    )
+    add("--y", default=DEFAULT_PERFORMANCE, choices=performances(), help="of that front (default: %(default)s)")
     add("--status", action="store_true", help="tell where all runs are, and change nothing")
     args = parser.parse_args()
     if args.detach and not args.slurm:
         parser.error("--detach needs --slurm")
+    if args.detach and args.stop_early is not None:
+        parser.error("--stop-early needs a command that waits for the runs: leave out --detach")
     if args.slurm == "":
         parser.error("--slurm needs the name of a partition")
     return args
@@ -48,10 +61,12 @@ def main() -> None:
         elif args.detach:
             lines = jobs.submit_all(runs, executors.slurm_executors(gpus, args.slurm, args.slurm_options))
         else:
-            from yolo_plugins.study.run import run_study
+            from yolo_plugins.study.run import run_study, stop_early
 
             there = executors.slurm_executors(gpus, args.slurm, args.slurm_options) if args.slurm else None
-            lines = run_study(runs, folder, there or executors.local_executors(args.jobs, gpus), args.jobs)
+            there = there or executors.local_executors(args.jobs, gpus)
+            judge = None if args.stop_early is None else stop_early(runs, args.y, args.stop_early)
+            lines = run_study(runs, folder, there, args.jobs, judge)
         for line in lines:
             print(line, flush=True)
 

@@ -21,7 +21,14 @@ from yolo_plugins.study.report.figures import Trend, save_study
 from yolo_plugins.study.report.page import Report, write_report
 from yolo_plugins.study.report.verdict import tell_verdict
 from yolo_plugins.study.tables import schema
-from yolo_plugins.study.tables.collect import collect, describe_differences, find_records, folders_among, models_table
+from yolo_plugins.study.tables.collect import (
+    collect,
+    describe_differences,
+    find_records,
+    folders_among,
+    leave_out_stopped,
+    models_table,
+)
 from yolo_plugins.study.tables.families import ALL, drawn_groups, group_title
 from yolo_plugins.study.tables.protocols import refuse_mixture, tell_recipes
 from yolo_plugins.study.tables.quantities import DEFAULT_PERFORMANCE, DEFAULT_PREDICTOR, QUANTITIES, costs, performances
@@ -225,8 +232,9 @@ def _environment(study: Study) -> dict[str, str]:
 def _of_runs(frames: dict[str, pd.DataFrame], allow_mixed: bool, left_out: Sequence[str] = ()) -> Study:
     """A study of the tables of runs and complexity, and of others, by their names in `Study`."""
     mixture = refuse_mixture(frames["runs"], frames.get("protocols"), allow_mixed)
-    notes = (*mixture, *(f"left out: {reason}" for reason in left_out), *describe_differences(frames["runs"]))
-    return Study(models_table(frames["runs"], frames["complexity"]), **frames, notes=notes)
+    runs, stopped = leave_out_stopped(frames["runs"])
+    notes = (*mixture, *(f"left out: {reason}" for reason in left_out), *stopped, *describe_differences(runs))
+    return Study(models_table(runs, frames["complexity"]), **frames, notes=notes)
 
 
 def _summarise(fits: StudyFits) -> list[str]:

@@ -22,9 +22,11 @@ from tqdm import tqdm
 
 from yolo_plugins.errors import UsageError
 from yolo_plugins.files import LOCKED_FOLDER, folder_lock, is_locked
-from yolo_plugins.record import Record, read_record
+from yolo_plugins.record import Record, read_record, write_record
 from yolo_plugins.study.executors import Executors, SlurmRefusalError, last_job, slurm_states, submit
 
+# Why a run at work is to be stopped early; empty where it goes on.
+Judge = Callable[["Run"], str]
 _POLL_SECONDS = {submitit.LocalJob: 1.0, submitit.SlurmJob: 15.0}  # between two looks; Slurm serves others too
 
 
@@ -63,6 +65,11 @@ class Run:
         return _is_complete(self.folder)
 
     @property
+    def is_stopped(self) -> bool:
+        """Whether a study has stopped it early."""
+        return self.record is not None and self.record["status"] == "stopped"
+
+    @property
     def epochs_done(self) -> int:
         """That are recorded."""
         return len(self.record["epochs"]) if self.record else 0
@@ -80,11 +87,17 @@ class _Attempt:
     epochs: int  # that were done before it
 
 
-def run_all(runs: Sequence[Run], executors: Executors, jobs: int) -> list[str]:
+def run_all(runs: Sequence[Run], executors: Executors, jobs: int, judge: Judge | None = None) -> list[str]:
     """Trains what is not complete, `jobs` at a time, and shows the progress.
 
     A Slurm job of an earlier start that still lives is waited for as if this start had submitted it. A run that breaks
     off is continued as long as each attempt finishes at least one epoch. An interrupt stops the jobs.
+
+    Args:
+        runs: All of the study.
+        executors: Of the jobs.
+        jobs: Runs at a time.
+        judge: Says which runs to stop early; without, those that were stopped go on.
 
     Returns:
         A sentence for each run that failed.
@@ -93,13 +106,16 @@ def run_all(runs: Sequence[Run], executors: Executors, jobs: int) -> list[str]:
         UsageError: Slurm refuses the jobs or does not answer, and none is at work.
     """
     with _progress(runs, jobs) as show:
-        work = _Work([run for run in runs if not run.is_complete], executors, jobs, show)
+        queue = [run for run in runs if not (run.is_complete or (judge and run.is_stopped))]
+        work = _Work(queue, executors, jobs, show)
         refusal = ""
         try:
             while work.queue or work.active:
                 try:
                     work.finish()
                     work.start()
+                    if judge:
+                        work.stop(judge)
                 except SlurmRefusalError as error:
                     if not work.active:
                         raise
@@ -128,6 +144,7 @@ class _Work:
     def __init__(self, queue: list[Run], executors: Executors, jobs: int, show: Callable[[str], None]) -> None:
         self.queue, self.active = queue, dict[Run, _Attempt]()
         self.failures: list[str] = []
+        self._stopping: dict[Run, str] = {}  # and why
         self._executors, self._jobs, self._show = executors, jobs, show
 
     def finish(self) -> None:
@@ -137,9 +154,15 @@ class _Work:
             job = attempt.job
             if job in states or (isinstance(job, submitit.LocalJob) and not job.done()):
                 continue
+            if run in self._stopping and is_locked(run.folder):
+                continue  # its training is about to end
             del self.active[run]
             if run.is_complete and run.record:
                 self._show(f"{run}: complete, {scores_of(run.record)}")
+            elif run in self._stopping and run.record:
+                reason = self._stopping.pop(run)
+                write_record(run.folder / "record.json", {**run.record, "status": "stopped", "stopped_because": reason})
+                self._show(f"{run}: stopped after epoch {run.epochs_done}, {reason}")
             elif run.epochs_done > attempt.epochs:
                 self._show(f"{run}: broke off after epoch {run.epochs_done}, goes on")
                 self.queue.insert(0, run)
@@ -160,6 +183,13 @@ class _Work:
             job = submit(self._executors(run.jobs, slot), train, run.folder, run.command)
             self.queue.remove(run)
             self.active[run] = _Attempt(job, slot, run.epochs_done)
+
+    def stop(self, judge: Judge) -> None:
+        """Ends the jobs of the runs that are to be stopped early, as an interrupt would."""
+        for run, attempt in self.active.items():
+            if run not in self._stopping and (reason := judge(run)):
+                self._stopping[run] = reason
+                attempt.job.cancel(check=False)
 
     def _free_slot(self) -> int:
         taken = {attempt.slot for attempt in self.active.values()}
@@ -226,7 +256,7 @@ def seconds_left(records: Sequence[Record | None], epochs: Sequence[int], jobs: 
     """Time that the runs still need, `jobs` at a time; None before the first epoch of all.
 
     An epoch of a run costs what its epochs cost so far, of a run not yet begun the mean over the others. A complete run
-    needs none, also one that stopped early.
+    needs none, nor one that was stopped early.
 
     Args:
         records: What each run has written, None before its start.
@@ -242,7 +272,7 @@ def seconds_left(records: Sequence[Record | None], epochs: Sequence[int], jobs: 
     if not known:
         return None
     mean = sum(known) / len(known)
-    done = [record is not None and record["status"] == "complete" for record in records]
+    done = [record is not None and record["status"] in ("complete", "stopped") for record in records]
     left = [0 if end else total - len(of_run) for end, total, of_run in zip(done, epochs, rows, strict=True)]
     costs = [count * (mean if value is None else value) for count, value in zip(left, seconds, strict=True)]
     return max(sum(costs) / jobs, max(costs))

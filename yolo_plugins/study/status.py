@@ -23,13 +23,22 @@ def tell_status(runs: Sequence[Run]) -> Iterator[str]:
     jobs = living(runs)
     for run in runs:
         yield f"{run}: {_where(run, *jobs.get(run, (None, '')))}"
-    yield f"{sum(run.is_complete for run in runs)} of {len(runs)} runs are complete"
+    yield tell_count(runs)
+
+
+def tell_count(runs: Sequence[Run]) -> str:
+    """How many are complete, and how many were stopped early."""
+    stopped = sum(run.is_stopped for run in runs)
+    more = f", {stopped} stopped early" if stopped else ""
+    return f"{sum(run.is_complete for run in runs)} of {len(runs)} runs are complete{more}"
 
 
 def _where(run: Run, living_job: submitit.Job | None, state: str) -> str:
     record, done = run.record, f"{run.epochs_done} of {run.epochs} epochs done"
     if record and run.is_complete:
         return f"complete, {scores_of(record)}"
+    if record and run.is_stopped and not is_locked(run.folder):
+        return f"stopped after epoch {run.epochs_done} of {run.epochs}, {record.get('stopped_because', '')}"
     if living_job:
         word = _WORDS.get(state, state.lower())
         return f"{word}, {_now(run) if word == 'running' else done}, Slurm job {living_job.job_id}"

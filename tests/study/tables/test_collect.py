@@ -9,7 +9,13 @@ import pytest
 
 from yolo_plugins.errors import UsageError
 from yolo_plugins.record import RECORD_VERSION, EpochRow, Record
-from yolo_plugins.study.tables.collect import collect, describe_differences, find_records, models_table
+from yolo_plugins.study.tables.collect import (
+    collect,
+    describe_differences,
+    find_records,
+    leave_out_stopped,
+    models_table,
+)
 from yolo_plugins.study.tables.protocols import protocol_of_hash
 from yolo_plugins.study.tables.schema import COMPLEXITY, EPOCHS, MODELS, PROTOCOLS, RUNS, read_table, write_table
 
@@ -44,7 +50,7 @@ def tables(*paths):
 
 def test_example_is_of_the_version_and_has_the_keys_that_the_engine_writes():
     assert EXAMPLE["schema_version"] == RECORD_VERSION
-    assert list(EXAMPLE) == list(Record.__annotations__)
+    assert list(EXAMPLE) == [key for key in Record.__annotations__ if key in Record.__required_keys__]
     assert list(EXAMPLE["epochs"][0]) == list(EpochRow.__annotations__)
 
 
@@ -321,6 +327,19 @@ def test_a_model_that_nobody_counted_is_refused_with_the_remedy(study):
         models_table(runs, complexity[complexity["model"] != "b"])
     with pytest.raises(UsageError, match=r"no row of b in form train at 160 x 160"):
         models_table(runs, complexity.assign(input_h=320))
+
+
+def test_a_stopped_run_stays_in_the_tables_and_its_model_leaves_the_laws(study):
+    paths = [study("a"), study("b", seed=1, status="stopped", stopped_because="chance 2 %")]
+    runs, _ = tables(*paths, study("c", config_name="other"))
+    assert sorted(runs["stopped"].fillna("")) == ["", "", "chance 2 %"]
+    kept, (note,) = leave_out_stopped(runs)
+    assert kept["model"].tolist() == ["other"]
+    assert "seed 1 after epoch 2 (chance 2 %)" in note
+    assert "of a better selection" in note
+    assert leave_out_stopped(kept)[1] == ()
+    with pytest.raises(UsageError, match="a run of every model was stopped early"):
+        leave_out_stopped(runs[runs["stopped"].notna()])
 
 
 def test_runs_and_models_tell_the_data_and_what_the_training_began_with(study):

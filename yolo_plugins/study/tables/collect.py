@@ -1,7 +1,7 @@
 """From the records of runs (`record.json`) to the tables of the study, and from these to one row for each model.
 
-A run counts when it is complete; every other one is named. Scores are those of the last epoch, so that nothing is
-selected on the set that it is measured on.
+A run counts when it is complete, or was stopped early; every other one is named. Scores are those of the last epoch, so
+that nothing is selected on the set that it is measured on.
 """
 
 import json
@@ -92,7 +92,7 @@ def collect(paths: Iterable[str | Path], apart: Callable[[Record], Any] = lambda
     reasons = [(path, record, _reason_to_leave_out(record)) for path, record in records]
     left_out = tuple(f"{path}: {reason}" for path, _, reason in reasons if reason)
     complete = [(path, record) for path, record, reason in reasons if not reason]
-    if not complete:
+    if not any(record["status"] == "complete" for _, record in complete):
         raise UsageError(f"no complete run among {len(records)} ({'; '.join(left_out)}): train one to its end")
     _refuse_doubles(complete, apart)
     complete.sort(key=lambda item: (item[1]["config_name"], item[1]["seed"]))
@@ -143,6 +143,34 @@ def models_table(runs: pd.DataFrame, complexity: pd.DataFrame) -> pd.DataFrame:
     return make_table(rows, MODELS)
 
 
+def leave_out_stopped(runs: pd.DataFrame) -> tuple[pd.DataFrame, tuple[str, ...]]:
+    """The runs of the models that have a final value of every seed, and a note on the others.
+
+    A mean over the seeds that were not stopped would be of those that did well. That of the other models is of models
+    that did well, too, which the note says.
+
+    Args:
+        runs: Of the schema RUNS.
+
+    Raises:
+        UsageError: Every model has a run that was stopped.
+    """
+    stopped = runs[runs["stopped"].notna()]
+    if stopped.empty:
+        return runs, ()
+    kept = runs[~runs["model"].isin(stopped["model"])]
+    if kept.empty:
+        raise UsageError("a run of every model was stopped early: train them on, by the study without --stop-early")
+    told = "; ".join(
+        f"{row['model']} seed {row['seed']} after epoch {row['epochs']} ({row['stopped']})"
+        for _, row in stopped.iterrows()
+    )
+    return kept, (
+        f"Stopped early, and the model with all its seeds in no law and on no front: {told}. These were forecast to "
+        "be beaten, so the laws of the others are of a better selection than all models.",
+    )
+
+
 def describe_differences(runs: pd.DataFrame) -> tuple[str, ...]:
     """What a reader of means over these runs has to know: sentences on devices, sizes, versions and seeds.
 
@@ -179,7 +207,7 @@ def _fault(error: Exception) -> str:
 
 def _reason_to_leave_out(record: Record) -> str | None:
     status, epochs = record.get("status"), record.get("epochs") or []
-    if status != "complete":
+    if status not in ("complete", "stopped"):
         return f"{status} after {len(epochs)} of {record.get('max_epochs')} epochs"
     if record.get("input_hw") is None or record.get("complexity") is None:
         return "its data set has no fixed img_size, so that nothing was counted"
@@ -215,6 +243,7 @@ def _run_row(record: Record) -> dict[str, Any]:
         "backbone_top1": record.get("backbone_top1"),
         **{name: record[name] for name in ("schedule", "amp", "total_batch")},
         "epochs": len(epochs),
+        "stopped": record.get("stopped_because") if record["status"] == "stopped" else None,
         "input_h": height,
         "input_w": width,
         "train_images": record["dataset_sizes"]["train"],

@@ -105,8 +105,8 @@ _PEAK_MEMORY = "Largest memory held: by tensors on a CUDA device, else by the wh
 RUN_QUANTITIES = [row for row in QUANTITIES.values() if row.role == "performance" or row.source == "score"]
 RUNS = Table(
     "runs.csv",
-    "A row is one complete training: a model with a seed. Losses and scores are those of the last epoch, so none is "
-    "selected on the test set, except `best_*`.",
+    "A row is one training, complete unless it was stopped early: a model with a seed. Losses and scores are those of "
+    "the last epoch, so none is selected on the test set, except `best_*`.",
     ("model", "seed", "config_sha256"),
     (
         *(_MODEL, _FAMILY),
@@ -119,6 +119,7 @@ RUNS = Table(
         _text("schedule", "Learning-rate schedule.", nullable=True),
         Column("amp", "bool", "", "Whether it trained in mixed precision."),
         _int("epochs", "epochs", "Length of the training.", 1),
+        _text("stopped", "Why the study stopped it early; null: it did not.", nullable=True),
         _int("total_batch", "images", "Images in one step of the optimiser, over all devices.", 1),
         *_INPUT,
         _int("train_images", "images", "Size of the training set.", 1),
