@@ -171,7 +171,7 @@ def _predictors(curves: Sequence[Curve], epoch: int, scale: _Scale) -> Iterator[
     """Sets of predictors, each by name; of every curve, the run last."""
     losses = np.array([curve.losses[epoch - 1] for curve in curves])
     measured = [index for index, value in enumerate(curves[-1].values) if value is not None]
-    own = [{}]
+    own: list[dict[str, Array]] = [{}]
     if measured:
         at = measured[-1]
         own.append({f"its value at epoch {at + 1}": scale.to_line([curve.values[at] for curve in curves])})

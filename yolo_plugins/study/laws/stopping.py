@@ -10,6 +10,8 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+import pandas as pd
+
 from yolo_plugins.study.laws.forecast import chance_of_front
 from yolo_plugins.study.laws.pareto import pareto_front
 from yolo_plugins.study.tables.curves import Curve
@@ -105,8 +107,7 @@ def replay(curves: Sequence[Curve], quantity: Quantity, jobs: int, share: float)
 
 
 def _front(curves: Sequence[Curve], quantity: Quantity) -> frozenset[str]:
-    runs: dict[tuple[str, float | None], list[float | None]] = {}
-    for curve in curves:
-        runs.setdefault((curve.model, curve.cost), []).append(curve.values[-1])
-    points = [(cost, sum(values) / len(values), model) for (model, cost), values in runs.items()]
-    return frozenset(pareto_front(*zip(*points, strict=True), quantity.larger_is_better).names)
+    rows = pd.DataFrame([(curve.model, curve.cost, curve.values[-1]) for curve in curves], columns=list("mxy"))
+    means = rows.groupby(["m", "x"], sort=False)["y"].mean().reset_index()
+    front = pareto_front(means["x"].tolist(), means["y"].tolist(), means["m"].tolist(), quantity.larger_is_better)
+    return frozenset(front.names)
