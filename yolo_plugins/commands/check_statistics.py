@@ -37,6 +37,13 @@ def _for_models(designs: str) -> Callable[[Any, argparse.Namespace], list[tuple[
     return lambda module, args: [(design, n) for design in getattr(module, designs) for n in args.models]
 
 
+def _for_pictures(module: Any, args: argparse.Namespace) -> list[tuple[Any, ...]]:
+    """Each way to average precision with each number of pictures."""
+    from yolo_plugins.evaluation.average_precision import MODES
+
+    return [(pictures, mode) for mode in MODES for pictures in args.pictures]
+
+
 CHECKS = {
     "laws": Check(
         *("study.laws.simulation", "assess_design", "format_qualities"),
@@ -49,10 +56,7 @@ CHECKS = {
     "comparisons": Check(
         *("study.laws.study_simulation", "assess_comparisons", "format_comparisons"), _for_models("COMPARISON_DESIGNS")
     ),
-    "scores": Check(
-        *("evaluation.coverage", "assess", "format_coverage"),
-        lambda module, args: [(pictures, mode) for mode in module.MODES for pictures in args.pictures],
-    ),
+    "scores": Check("evaluation.coverage", "assess", "format_coverage", _for_pictures),
     "budget": Check(
         *("study.laws.budget_simulation", "assess", "format_shares"),
         lambda module, args: [(design,) for design in module.DESIGNS],
