@@ -61,9 +61,7 @@ CHECKS = {
         *("study.laws.budget_simulation", "assess", "format_shares"),
         lambda module, args: [(design,) for design in module.DESIGNS],
     ),
-    "stopping": Check(
-        "study.laws.curve_simulation", "assess", "format_stopping", lambda module, args: list(module.CHECKED)
-    ),
+    "stopping": Check("study.laws.curve_simulation", "assess", "format_stopping", lambda module, _: module.CHECKED),
 }
 
 
