@@ -25,9 +25,8 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--of", choices=CHECKS, default="laws", help="(default: laws)")
     parser.add_argument("--studies", type=whole(2, 10**6), default=2000, help="for each line (default: 2000)")
-    several = {"nargs": "+", "metavar": "N", "help": "(default: %(default)s)"}
-    parser.add_argument("--models", type=whole(4, 10**4), default=[6, 12, 24], **several)
-    parser.add_argument("--pictures", type=whole(2, 10**4), default=[100, 200], **several)
+    for name, low, usual in (("--models", 4, [6, 12, 24]), ("--pictures", 2, [100, 200])):
+        parser.add_argument(name, type=whole(low, 10**4), nargs="+", default=usual, help="(default: %(default)s)")
     parser.add_argument("--seed", type=seed, default=0, help="of the studies (default: %(default)s)")
     parser.add_argument("--replay", type=any_path, metavar="DIR", help="tables of a study to stop early, for stopping")
     args = parser.parse_args()

@@ -260,7 +260,7 @@ class PooledLaw:
         return Expected(gaps, (weights * truth).sum(0))
 
     def _left_out(self) -> tuple[Array, Array, Array]:
-        """By the law of all others, (m, n) each: z less what it says, the variance of that, log weights of the draws."""
+        """By the law of all others, (m, n) each: z less what it says, its variance, log weights of the draws."""
         given, z = self.given, self.given.observed.z
         loadings = given.growth * given.weights
         own = given.weights - loadings**2 * (given.shrinkage @ given.members.T)
@@ -334,5 +334,12 @@ def _log_prior(parameters: Array) -> Array:
 
 
 def _log_prior_of_scale(log_scale: Array, scale: float, is_total: bool) -> Array:
-    """Flat in its logarithm where it is all the scatter there is; else 0 is possible, so half-Cauchy."""
-    return np.zeros_like(log_scale) if is_total else log_scale - np.log1p((np.exp(log_scale) / scale / _SCALE) ** 2)
+    """Of the logarithm, but for a constant.
+
+    Flat where it is all the scatter there is. Else the seeds may explain all of it, but models that do not differ are
+    not believed: the density of the sd rises from 0 (Chung et al., "A nondegenerate penalized likelihood estimator for
+    variance parameters", 2013), and falls as a Cauchy's beyond the residual sd.
+    """
+    if is_total:
+        return np.zeros_like(log_scale)
+    return 2 * log_scale - 1.5 * np.log1p((np.exp(log_scale) / scale / _SCALE) ** 2)

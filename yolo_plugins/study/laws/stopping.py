@@ -105,8 +105,10 @@ def replay(curves: Sequence[Curve], quantity: Quantity, jobs: int, share: float)
 
 
 def _front(curves: Sequence[Curve], quantity: Quantity) -> frozenset[str]:
-    runs: dict[tuple[str, float | None], list[float | None]] = {}
+    values: dict[str, list[float]] = {}
+    costs: dict[str, float] = {}
     for curve in curves:
-        runs.setdefault((curve.model, curve.cost), []).append(curve.values[-1])
-    points = [(cost, sum(values) / len(values), model) for (model, cost), values in runs.items()]
-    return frozenset(pareto_front(*zip(*points, strict=True), quantity.larger_is_better).names)
+        values.setdefault(curve.model, []).append(float(curve.values[-1] or 0))
+        costs[curve.model] = float(curve.cost or 0)
+    means = [sum(values[model]) / len(values[model]) for model in costs]
+    return frozenset(pareto_front([*costs.values()], means, [*costs], quantity.larger_is_better).names)
