@@ -12,6 +12,7 @@ import pytest
 import torch
 from loopback_slurm import submitted
 
+from yolo_plugins.commands import study
 from yolo_plugins.config import load_config
 from yolo_plugins.registry import MODELS
 
@@ -133,8 +134,7 @@ def test_a_study_that_could_write_no_tables_trains_nothing(tmp_path):
 
 
 def test_early_stopping_needs_a_command_that_waits(monkeypatch, capsys):
-    arguments = ["study", "study_demo", "--slurm", "p", "--detach", "--stop-early"]
-    monkeypatch.setattr("sys.argv", arguments)
+    monkeypatch.setattr("sys.argv", ["study", "study_demo", "--slurm", "p", "--detach", "--stop-early"])
     with pytest.raises(SystemExit, match="2"):
-        study_command.parse_args()
+        study.parse_args()
     assert "--stop-early needs a command that waits for the runs: leave out --detach" in capsys.readouterr().err

@@ -14,13 +14,13 @@ TOOL = Path(__file__).resolve().parents[2] / "tools" / "analysis" / "check_stati
 
 @pytest.mark.slow
 def test_intervals_cover_what_they_claim():
-    coverage = assess(pictures=200, samples=300, seed=0)
+    coverage = assess(pictures=200, mode="area", samples=300, seed=0)
     assert (coverage.classes[0], coverage.mean[0]) == pytest.approx((0.94, 0.94), abs=0.03)
     assert coverage.classes[0] > coverage.classes[2], "the basic bootstrap covers less"
 
 
 def test_a_seed_repeats_the_samples():
-    first, second, other = (assess(pictures=30, samples=3, seed=seed) for seed in (1, 1, 2))
+    first, second, other = (assess(pictures=30, mode="area", samples=3, seed=seed) for seed in (1, 1, 2))
     np.testing.assert_array_equal(first.bias, second.bias)
     assert (first.bias != other.bias).all()
 

@@ -39,15 +39,15 @@ class Coverage:
 
 
 def assess(
-    pictures: int, samples: int, seed: int, mode: str = "area", progress: Callable[[], object] = lambda: None
+    pictures: int, mode: str, samples: int, seed: int, progress: Callable[[], object] = lambda: None
 ) -> Coverage:
     """Scores samples of a population and compares their intervals with its score.
 
     Args:
         pictures: Of a sample.
+        mode: Of AP, as in `evaluate_detections`.
         samples: How many.
         seed: Of the samples; the population is always the same.
-        mode: Of AP, as in `evaluate_detections`.
         progress: Called after every sample.
     """
     gt, found = _population(np.random.default_rng(1))

@@ -44,6 +44,11 @@ def test_yolov5_is_orange_and_one_group_outside_it_green(groups, green):
     assert len({style.marker for style in styles.values()}) == len(groups)
 
 
+def test_points_of_forty_families_differ():
+    styles = group_styles(f"family_{index:02}" for index in range(40)).values()
+    assert len({(style.color, style.marker) for style in styles}) == 40
+
+
 @pytest.mark.parametrize(
     ("models", "short"),
     [

@@ -102,6 +102,15 @@ def test_every_law_of_the_headline_has_its_caveats(page):
     assert "t(0.975) = 12.7" in page.words()
 
 
+def test_laws_of_single_families_are_folded_away_where_their_union_is_drawn(report, tmp_path):
+    both = report.fits[report.fits["group"] == "other"].assign(group="not_yolov5")
+    write_report(tmp_path / "r.html", dataclasses.replace(report, fits=pd.concat([report.fits, both])))
+    text = (tmp_path / "r.html").read_text(encoding="utf-8")
+    before, folded = text.split("<summary>Laws of single families: 1</summary>")
+    assert "<h3>Law of other models</h3>" in folded.split("</details>")[0]
+    assert all(f"<h3>Law of {title}</h3>" in before for title in ("all models", "YOLOv5", "models outside YOLOv5"))
+
+
 def test_plots_cover_every_cost_and_performance_that_models_have(text, report):
     data = next(body for attributes, body in Page(text).all("script") if attributes.get("id") == "plots")
     plots = json.loads(data, parse_constant=lambda name: pytest.fail(f"{name} is no JSON"))
@@ -146,6 +155,14 @@ def test_scatter_has_a_marker_for_each_model_and_a_line_for_each_law(report):
     assert max(max(trace.x) for trace in markers) == pytest.approx(2e-9 * report.models["macs"].max())
     shown = [trace.name for trace in figure.data if trace.visible is True and trace.name]
     assert [name.split(":")[0] for name in shown] == ["other models", "YOLOv5"]
+
+
+def test_plot_of_many_families_offers_no_line_of_each(report):
+    fit = report.fits[(report.fits["x"] == "macs") & (report.fits["y"] == "ap50") & (report.fits["group"] == "other")]
+    many = [fit.assign(group=group) for group in (*(f"family_{index}" for index in range(9)), "not_yolov5")]
+    figure = drawn_scatter(report.models, pd.concat([report.fits, *many]), "macs", "ap50", report.front.names)
+    lines = [trace.name.split(":")[0] for trace in figure.data if trace.name and "exponent" in trace.name]
+    assert sorted(lines) == ["YOLOv5", "all models", "models outside YOLOv5"]
 
 
 def test_hover_texts_escape_what_plotly_would_read_as_markup(report):

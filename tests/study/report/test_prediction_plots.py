@@ -4,12 +4,15 @@ import pandas as pd
 import plotly.graph_objects as go
 import pytest
 
+from yolo_plugins.study.report.figure_style import group_styles
 from yolo_plugins.study.report.prediction_plots import (
     draw_calibration,
     draw_leave_one_out,
     tell_calibration,
     tell_leave_one_out,
 )
+
+STYLES = group_styles(["yolov5", "other"])
 
 
 @pytest.fixture
@@ -37,7 +40,7 @@ def markers(figure: go.Figure) -> dict[tuple[float, float], tuple[str, float, fl
 
 
 def test_each_model_stands_at_its_measured_and_predicted_value_with_its_interval(predictions):
-    drawn = markers(go.Figure(draw_leave_one_out(predictions, "ap50")))
+    drawn = markers(go.Figure(draw_leave_one_out(predictions, "ap50", STYLES)))
     assert set(drawn) == set(zip(predictions["measured"], predictions["predicted"], strict=True))
     for row in predictions.itertuples():
         _, low, high, _ = drawn[row.measured, row.predicted]
@@ -45,18 +48,18 @@ def test_each_model_stands_at_its_measured_and_predicted_value_with_its_interval
 
 
 def test_a_missed_model_is_hollow_and_told_so(predictions):
-    drawn = markers(go.Figure(draw_leave_one_out(predictions, "ap50")))
+    drawn = markers(go.Figure(draw_leave_one_out(predictions, "ap50", STYLES)))
     hollow = {place for place, (symbol, *_) in drawn.items() if symbol.endswith("-open")}
     assert hollow == {place for place, (*_, text) in drawn.items() if text.endswith("missed")} == {(0.40, 0.36)}
 
 
 def test_names_of_users_are_escaped(predictions):
-    texts = [text for *_, text in markers(go.Figure(draw_leave_one_out(predictions, "ap50"))).values()]
+    texts = [text for *_, text in markers(go.Figure(draw_leave_one_out(predictions, "ap50", STYLES))).values()]
     assert any(text.startswith("a_&lt;b&gt;<br>") for text in texts)
 
 
 def test_line_of_equal_values_spans_what_was_measured(predictions):
-    line = draw_leave_one_out(predictions, "ap50")["data"][0]
+    line = draw_leave_one_out(predictions, "ap50", STYLES)["data"][0]
     assert line["x"] == line["y"] == [0.30, 0.50]
 
 

@@ -12,6 +12,9 @@ function draw(place, figure) {
     // Names on the plot would cover each other: on a phone a touch on a model shows its name.
     data.forEach((trace) => { trace.mode = trace.mode.replace("+text", ""); });
     [layout.xaxis, layout.yaxis].forEach((axis) => Object.assign(axis, { tickangle: 0, tickfont: { size: 10 } }));
+    if (layout.xaxis.tickvals?.length > 7) {
+      ["tickvals", "ticktext"].forEach((name) => { layout.xaxis[name] = layout.xaxis[name].filter((_, index) => index % 2); });
+    }
     layout.xaxis.title.font = layout.legend.font = { size: 11 };
     layout.margin = { ...layout.margin, l: 40 };
   }

@@ -129,6 +129,11 @@ def assess(studies: Studies, progress: Callable[[], object] = lambda: None) -> Q
     return Quality(len(errors), float(np.mean(errors)), stderr, *map(share_of, np.array(covered).T))
 
 
+def assess_design(design: Design, studies: int, seed: int, progress: Callable[[], object] = lambda: None) -> Quality:
+    """Draws studies and assesses them; arguments as for `simulate` and `assess`."""
+    return assess(simulate(design, studies, seed), progress)
+
+
 def format_qualities(rows: list[tuple[Design, Quality]]) -> str:
     """A table for the terminal, one line for each design, shares in percent."""
     head = ("t", "bootstrap", "prediction", "percentile", "Theil-Sen")

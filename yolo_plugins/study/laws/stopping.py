@@ -10,6 +10,8 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+import pandas as pd
+
 from yolo_plugins.study.laws.forecast import chance_of_front
 from yolo_plugins.study.laws.pareto import pareto_front
 from yolo_plugins.study.tables.curves import Curve
@@ -105,10 +107,7 @@ def replay(curves: Sequence[Curve], quantity: Quantity, jobs: int, share: float)
 
 
 def _front(curves: Sequence[Curve], quantity: Quantity) -> frozenset[str]:
-    values: dict[str, list[float]] = {}
-    costs: dict[str, float] = {}
-    for curve in curves:
-        values.setdefault(curve.model, []).append(float(curve.values[-1] or 0))
-        costs[curve.model] = float(curve.cost or 0)
-    means = [sum(values[model]) / len(values[model]) for model in costs]
-    return frozenset(pareto_front([*costs.values()], means, [*costs], quantity.larger_is_better).names)
+    rows = pd.DataFrame([(curve.model, curve.cost, curve.values[-1]) for curve in curves], columns=list("mxy"))
+    means = rows.groupby(["m", "x"], sort=False)["y"].mean().reset_index()
+    front = pareto_front(means["x"].tolist(), means["y"].tolist(), means["m"].tolist(), quantity.larger_is_better)
+    return frozenset(front.names)

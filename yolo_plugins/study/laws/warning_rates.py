@@ -4,6 +4,7 @@ Costs are drawn uniformly in ln x over a factor of 50, scores about a power law 
 """
 
 from collections import Counter
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -47,7 +48,9 @@ FAULTS = (
 )
 
 
-def warning_rates(fault: Fault, n: int, studies: int, seed: int = 0) -> dict[str, float]:
+def warning_rates(
+    fault: Fault, n: int, studies: int, seed: int = 0, progress: Callable[[], object] = lambda: None
+) -> dict[str, float]:
     """The share of the studies in which each warning comes.
 
     Args:
@@ -55,6 +58,7 @@ def warning_rates(fault: Fault, n: int, studies: int, seed: int = 0) -> dict[str
         n: Models of a study, at least 3.
         studies: How many.
         seed: Of the studies.
+        progress: Called after every study.
     """
     rng = np.random.default_rng(seed)
     names, families = [f"model {index}" for index in range(n)], [f"family {index // _FAMILY}" for index in range(n)]
@@ -63,6 +67,7 @@ def warning_rates(fault: Fault, n: int, studies: int, seed: int = 0) -> dict[str
         x, y = _draw(fault, n, rng)
         warnings = warnings_of(examine(fit_power_law(x.tolist(), y.tolist(), names), families), _LIMIT)
         counts.update({name: int(comes) for name, comes in warnings.items()})
+        progress()
     return {name: count / studies for name, count in counts.items()}
 
 

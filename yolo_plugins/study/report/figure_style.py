@@ -66,11 +66,18 @@ def column_figure(height: float) -> Iterator[tuple[Figure, Axes]]:
         yield figure, figure.subplots()
 
 
-_FREE_STYLES = (
-    Style("#0072B2", "-.", "^"),
-    Style("#CC79A7", (0, (5, 1, 1, 1, 1, 1)), "D"),
-    Style("#56B4E9", (0, (3, 2)), "v"),
-    Style("#E69F00", (0, (9, 2)), "P"),
+_FREE_LINES: tuple[tuple[str, Any], ...] = (
+    ("#0072B2", "-."),
+    ("#CC79A7", (0, (5, 1, 1, 1, 1, 1))),
+    ("#56B4E9", (0, (3, 2))),
+    ("#E69F00", (0, (9, 2))),
+)
+_FREE_MARKERS = ("^", "D", "v", "P", "X", "<", ">", "p", "*", "h", "d")
+_FREE_STYLES = tuple(  # no two alike, because the numbers of lines and of markers have no common divisor
+    Style(color, linestyle, marker)
+    for (color, linestyle), marker in zip(
+        _FREE_LINES * len(_FREE_MARKERS), _FREE_MARKERS * len(_FREE_LINES), strict=True
+    )
 )
 
 
@@ -83,7 +90,10 @@ def model_styles(models: Iterable[str]) -> dict[str, Style]:
 
 
 def group_styles(groups: Iterable[str]) -> dict[str, Style]:
-    """Each group's own style; the paper's two lines are orange (YOLOv5) and green (the models outside it)."""
+    """Each group's own style; the paper's two lines are orange (YOLOv5) and green (the models outside it).
+
+    The styles of 44 other groups differ, those of four in colour too.
+    """
     names = sorted(set(groups))
     fixed = {name: GROUPS[name].style if name in GROUPS else None for name in names}
     outside = GROUPS[NOT_YOLOV5].style

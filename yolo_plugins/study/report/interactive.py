@@ -29,6 +29,7 @@ _PIXELS = 2  # of a unit of matplotlib's dashes, at the width of the lines here
 _GAP = "\u00a0" * 2  # between a name and the marker that it is of
 _ROOM = (0.15, 0.06)  # of the front's width and height: what a name takes
 _BAND_POINTS = 40
+_MOST_LAWS = 8  # of more, those of the families are in the table alone: the legend would take the plot's place
 
 
 def draw_scatter(
@@ -48,7 +49,9 @@ def draw_scatter(
     laws = fits[(fits["x"] == x) & (fits["y"] == y)]
     styles = group_styles({*models[group].astype(str), *laws["group"]})
     drawn = drawn_groups(list(laws["group"]))
-    traces = [trace for _, fit in laws.iterrows() for trace in _law_traces(fit, styles, fit["group"] in drawn)]
+    offered = {ALL, *(laws["group"] if len(laws) <= _MOST_LAWS else drawn)}
+    told = laws[laws["group"].isin(offered)]
+    traces = [trace for _, fit in told.iterrows() for trace in _law_traces(fit, styles, fit["group"] in drawn)]
     traces += [_upper_trace(fit) for _, fit in laws[laws["group"] == ALL].iterrows()]
     traces.append(_front_trace(points.set_index("model").loc[list(front)], short_names(models["model"]), x, y))
     groups = points.groupby(points[group].astype(str), sort=True)

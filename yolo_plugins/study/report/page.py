@@ -18,6 +18,7 @@ from yolo_plugins.pages.table import NONE, Cell, Column, PageTable, number, page
 from yolo_plugins.study.laws.fits import front_of, law_of
 from yolo_plugins.study.laws.pareto import ParetoFront
 from yolo_plugins.study.report.caveats import join_words, plain, tell_best, tell_caveats, tell_choice, tell_law
+from yolo_plugins.study.report.figure_style import group_styles
 from yolo_plugins.study.report.interactive import draw_curves, draw_scatter, tell_value
 from yolo_plugins.study.report.prediction_plots import (
     draw_calibration,
@@ -26,7 +27,7 @@ from yolo_plugins.study.report.prediction_plots import (
     tell_leave_one_out,
 )
 from yolo_plugins.study.tables.csv_table import format_table
-from yolo_plugins.study.tables.families import drawn_groups, group_title, reference_group
+from yolo_plugins.study.tables.families import ALL, drawn_groups, group_title, reference_group
 from yolo_plugins.study.tables.quantities import QUANTITIES, Quantity, costs, curves, of_source, performances
 from yolo_plugins.study.tables.schema import EPOCHS, FITS, MODELS, RUNS, epochs_of_one_loss, is_drawable
 
@@ -100,7 +101,8 @@ def write_report(path: str | Path, report: Report) -> None:
         fits_table=_fits_table(_headline(report), "Laws of the headline"),
         all_fits_table=_fits_table(report.fits, "All laws"),
         runs_table=None if report.runs is None else _runs_table(report.runs, report.models),
-        laws=[(group_title(fit["group"]), tell_law(fit), tell_caveats(fit)) for _, fit in _headline(report).iterrows()],
+        laws=_laws(report, drawn=True),
+        family_laws=_laws(report, drawn=False),
         compared_law=group_title(_reference(report)),
         choice_of_performance=tell_choice(report.fits, report.x, _reference(report)),
         images=[(path.stem.replace("_", " "), data_uri(path.read_bytes(), "image/svg+xml")) for path in report.figures],
@@ -115,6 +117,14 @@ def _headline(report: Report) -> pd.DataFrame:
 
 def _reference(report: Report) -> str:
     return reference_group(list(_headline(report)["group"]))
+
+
+def _laws(report: Report, drawn: bool) -> list[tuple[str, str, tuple[str, ...]]]:
+    """Title, law and caveats of the headline's groups: those drawn and all models, or the others."""
+    fits = _headline(report)
+    shown = {ALL, *drawn_groups(list(fits["group"]))}
+    rows = _rows(fits[fits["group"].isin(shown) == drawn])
+    return [(group_title(fit["group"]), tell_law(fit), tell_caveats(fit)) for fit in rows]
 
 
 def _summary(report: Report) -> list[str]:
@@ -178,8 +188,10 @@ def _checks(report: Report) -> list[_Check]:
     predictions, shares, y = report.leave_one_out, report.calibration, report.y
     if predictions is None:
         return []
+    styles = group_styles({*predictions["family"].astype(str), *_headline(report)["group"]})  # as in the scatter plot
     label = "Predicted against measured, with an interval for each model; the paragraph above sums it up"
-    found = [_Check("Prediction", tell_leave_one_out(predictions, y), label, draw_leave_one_out(predictions, y))]
+    told, figure = tell_leave_one_out(predictions, y), draw_leave_one_out(predictions, y, styles)
+    found = [_Check("Prediction", told, label, figure)]
     if shares is not None:
         told, figure = tell_calibration(shares, len(predictions)), draw_calibration(shares, len(predictions))
         found.append(_Check("Calibration", told, "Stated against true probability; the text above has both", figure))

@@ -14,7 +14,6 @@ from scipy import stats
 from yolo_plugins.pages.style import AXIS, COLORS, LAYOUT
 from yolo_plugins.study.laws.power_law import LEVEL
 from yolo_plugins.study.report.caveats import join_words, plain
-from yolo_plugins.study.report.figure_style import group_styles
 from yolo_plugins.study.report.interactive import SYMBOLS
 from yolo_plugins.study.tables.families import Style, group_title
 from yolo_plugins.study.tables.quantities import QUANTITIES
@@ -23,20 +22,20 @@ _FEW_NAMES = 4
 _DIAGONAL = {"color": "#1a1a1a", "width": 1.2, "dash": "dash"}
 
 
-def draw_leave_one_out(table: pd.DataFrame, y: str) -> dict[str, Any]:
+def draw_leave_one_out(table: pd.DataFrame, y: str, styles: dict[str, Style]) -> dict[str, Any]:
     """Predicted against measured with the intervals: those that reach the diagonal hold, the others are hollow.
 
     Args:
         table: A row for each model: `model`, `family`, its performance as `measured` and as the law of the other models
             has it, `predicted` from `low` to `high`, and whether it is `inside`.
         y: Name of the performance.
+        styles: Of the families, by name.
     """
     title = QUANTITIES[y].axis_title
-    styles = group_styles(table["family"].astype(str))
     families = table.groupby(table["family"].astype(str), sort=True)
     axes = {
-        f"{axis}axis": {**AXIS, "title": {"text": f"{title}, {told}"}, "automargin": True}
-        for axis, told in (("x", "measured"), ("y", "predicted from the other models"))
+        f"{axis}axis": {**AXIS, "title": {"text": f"{told} {title}"}, "automargin": True}
+        for axis, told in (("x", "measured"), ("y", "predicted"))
     }
     ends = [float(table["measured"].min()), float(table["measured"].max())]
     traces = [_diagonal(ends, "predicted = measured")]
