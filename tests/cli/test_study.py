@@ -12,7 +12,6 @@ import pytest
 import torch
 from loopback_slurm import submitted
 
-from yolo_plugins.commands import study
 from yolo_plugins.config import load_config
 from yolo_plugins.registry import MODELS
 
@@ -133,8 +132,7 @@ def test_a_study_that_could_write_no_tables_trains_nothing(tmp_path):
     assert not list(tmp_path.rglob("*.pth")) and not list(tmp_path.rglob("record.json"))
 
 
-def test_early_stopping_needs_a_command_that_waits(monkeypatch, capsys):
-    monkeypatch.setattr("sys.argv", ["study", "study_demo", "--slurm", "p", "--detach", "--stop-early"])
-    with pytest.raises(SystemExit, match="2"):
-        study.parse_args()
-    assert "--stop-early needs a command that waits for the runs: leave out --detach" in capsys.readouterr().err
+def test_early_stopping_needs_a_command_that_waits(tmp_path):
+    done = study(tmp_path, "--slurm", "p", "--detach", "--stop-early")
+    assert done.returncode == 2
+    assert "--stop-early needs a command that waits for the runs: leave out --detach" in done.stderr
