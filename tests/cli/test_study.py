@@ -133,6 +133,6 @@ def test_a_study_that_could_write_no_tables_trains_nothing(tmp_path):
 
 
 def test_early_stopping_needs_a_command_that_waits(tmp_path):
-    done = study(tmp_path, "--slurm", "p", "--detach", "--stop-early")
+    done = study(tmp_path, "study_demo", "--slurm", "p", "--detach", "--stop-early")
     assert done.returncode == 2
     assert "--stop-early needs a command that waits for the runs: leave out --detach" in done.stderr
