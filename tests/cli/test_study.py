@@ -130,3 +130,9 @@ def test_a_study_that_could_write_no_tables_trains_nothing(tmp_path):
     assert result.returncode == 1
     assert result.stderr.endswith("pip install 'yolo_plugins[analysis]'\n"), result.stderr
     assert not list(tmp_path.rglob("*.pth")) and not list(tmp_path.rglob("record.json"))
+
+
+def test_early_stopping_needs_a_command_that_waits(tmp_path):
+    done = study(tmp_path, "study_demo", "--slurm", "p", "--detach", "--stop-early")
+    assert done.returncode == 2
+    assert "--stop-early needs a command that waits for the runs: leave out --detach" in done.stderr

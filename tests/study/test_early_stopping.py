@@ -96,16 +96,22 @@ def test_a_stopped_run_stays_stopped_until_it_is_asked_for(tmp_path):
 
 
 def test_a_study_stops_the_run_without_a_chance_and_tells_it_in_its_table(tmp_path):
-    write_finished(tmp_path)
-    run = make_run(tmp_path, 0, 3)
-    record = json.loads(Path(EXAMPLE).read_text())
-    record |= {"status": "interrupted", "config_name": "m", "max_epochs": 3}
-    record["epochs"] = [record["epochs"][0] | {"train_loss": 0.9}]
+    for i in range(6):  # the stand-in has a loss of 0.19 in each of its epochs
+        first, last = 0.1 + i / 100, (0.1 + i / 100) / 2 * (1 + 0.01 * (-1) ** i)
+        record = write_run(
+            tmp_path, f"m{i}", [first + (last - first) * epoch / 39 for epoch in range(40)], macs=10**6 + i
+        )
+        record["max_epochs"] = 40
+        (tmp_path / f"m{i}_seed0" / "record.json").write_text(json.dumps(record))
+    sha256 = record["config_sha256"]
+    command = make_run(tmp_path, 0, 40).command
+    run = jobs.Run("m", 0, tmp_path / "m_seed0", 40, sha256, command)
+    begun = record | {"status": "interrupted", "config_name": "m", "epochs": record["epochs"][:1]}
+    begun["complexity"] = begun["complexity"] | {"macs": 10**7, "macs_deploy": 10**7}
     run.folder.mkdir()
-    (run.folder / "record.json").write_text(json.dumps(record))
-    runs = [jobs.Run(f"m{i}", 0, tmp_path / f"m{i}_seed0", 3, record["config_sha256"], ()) for i in range(6)]
-    run = jobs.Run("m", 0, run.folder, 3, record["config_sha256"], run.command)
-    judge = stop_early([*runs, run], "train_loss", 0.3)
+    (run.folder / "record.json").write_text(json.dumps(begun))
+    runs = [jobs.Run(f"m{i}", 0, tmp_path / f"m{i}_seed0", 40, sha256, ()) for i in range(6)]
+    judge = stop_early([*runs, run], "train_loss", 0.1)
     lines = [*run_study([*runs, run], tmp_path, executors.local_executors(1, gpus=0), 1, judge)]
     assert lines[0].startswith("6 of 7 runs are complete, 1 stopped early; all 7 under ")
     table = read_table(tmp_path / "runs.csv", RUNS).set_index("model")["stopped"]

@@ -105,3 +105,15 @@ def test_the_chance_of_the_front_is_that_of_beating_each_model_as_cheap():
 def test_a_run_cheaper_than_all_has_no_rival_to_be_judged_by():
     with pytest.raises(ValueError, match=r"^no model that costs as little has finished$"):
         chance_of_front(make_curve("new", [0.5], cost=0.5), lines(), LOSS)
+
+
+def test_a_cost_far_from_all_others_predicts_nothing():
+    finished = [replace(curve, cost=1e6 + index) for index, curve in enumerate(lines())]
+    found = forecast(make_curve("new", [math.exp(-0.25)], cost=1e12), finished, LOSS)
+    assert "cost" not in found.predictors
+    assert found.expected == pytest.approx(math.exp(-0.5))
+
+
+def test_runs_that_all_end_alike_leave_a_chance_to_be_told():
+    finished = [make_curve(f"m{i}", [0.5, 0.25]) for i in range(5)]
+    assert 0 <= chance_of_front(make_curve("new", [0.4], cost=2.0), finished, LOSS) <= 1

@@ -20,6 +20,8 @@ Array = NDArray[np.float64]
 FEWEST = 4  # finished models: a line through three leaves one degree of freedom, whose interval says nothing
 _LEVEL = 0.95
 _WORST_CONDITION = 1e8  # of sums of squares of standardised columns
+_LARGEST_LEVERAGE = 25.0  # of a run so far from the finished ones that a line to there says nothing
+_LEAST_STDERR = 1e-9  # where all finished runs end alike
 
 
 @dataclass(frozen=True)
@@ -185,7 +187,7 @@ def _predictors(curves: Sequence[Curve], epoch: int, scale: _Scale) -> Iterator[
 
 
 def _regress(predictors: dict[str, Array], final: Array, names: NDArray[np.str_]) -> _Fit | None:
-    """Least squares; None where it has no answer or fewer than 2 degrees of freedom, each model counted once."""
+    """Least squares; None where it says nothing of the run, or has fewer than 2 degrees of freedom by models."""
     known = np.column_stack([np.empty((len(final) + 1, 0)), *predictors.values()])
     spread = known[:-1].std(axis=0)
     models, place = np.unique(names, return_inverse=True)
@@ -202,7 +204,10 @@ def _regress(predictors: dict[str, Array], final: Array, names: NDArray[np.str_]
     coefficients = np.linalg.solve(without, (products - of_model @ (x * final[:, None]))[..., None])[..., 0]
     center, inverse = np.linalg.solve(squares, products), np.linalg.inv(squares)
     variance = float(np.sum((final - x @ center) ** 2)) / (len(final) - x.shape[1])
-    stderr = math.sqrt(variance * (1 + float(new @ inverse @ new)))
+    leverage = float(new @ inverse @ new)
+    if leverage > _LARGEST_LEVERAGE:
+        return None
+    stderr = max(math.sqrt(variance * (1 + leverage)), _LEAST_STDERR)
     left_out = np.sum(x * coefficients[place], axis=1)
     stderr = max(
         stderr, math.sqrt(float(np.mean((left_out - final) ** 2)))
