@@ -7,82 +7,32 @@ has to be built and counted.
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pandas as pd
 
 from yolo_plugins.config import describe_config, find_config, input_hw, load_config
 from yolo_plugins.errors import UsageError
 from yolo_plugins.faults import explain
-from yolo_plugins.protocol import (
-    config_part,
-    config_recipe,
-    data_name,
-    first_of,
-    loss_name,
-    may_be_same_data,
-    pretraining_name,
-    protocol_of,
-    recipe_differences,
+from yolo_plugins.protocol import config_recipe, loss_name
+from yolo_plugins.study.alike import (
+    compare_data,
+    compare_first_weights,
+    compare_recipes,
+    compare_sizes,
+    refuse_missing,
+    refuse_other_loss,
 )
 from yolo_plugins.study.laws.prediction import Forecast, StudyLaw
+from yolo_plugins.study.models import Models, describe_law, read_models
 from yolo_plugins.study.tables import schema
 from yolo_plugins.study.tables.families import family_of, group_title
-from yolo_plugins.study.tables.protocols import protocol_of_hash, refuse_mixture
-from yolo_plugins.study.tables.quantities import DEFAULT_PREDICTOR, QUANTITIES, costs, of_source, performances
-
-if TYPE_CHECKING:
-    from mmengine.config import Config
+from yolo_plugins.study.tables.quantities import QUANTITIES, of_source
 
 _CERTAIN = 0.999  # no few models say more
+_FEW = 1 / 3  # degrees of freedom for each model, below which simulated probabilities are too sure
 _SAME = 0.02  # relative difference of rounded parameters of one network
-
-
-@dataclass(frozen=True)
-class Models:
-    """What `frontier.analyse` wrote of the models.
-
-    Attributes:
-        path: Of models.csv.
-        table: What it holds.
-        protocols: protocols.csv; None where there is none.
-        x: Cost.
-        y: Performance.
-        allow_mixed: Whether models that are not trained alike may be compared.
-        notes: On models that are not.
-    """
-
-    path: Path
-    table: pd.DataFrame
-    protocols: pd.DataFrame | None
-    x: str
-    y: str
-    allow_mixed: bool
-    notes: tuple[str, ...]
-
-    @cached_property
-    def law(self) -> StudyLaw:
-        """Their pooled law.
-
-        Raises:
-            UsageError: They have none.
-        """
-        return self.law_without("")
-
-    def law_without(self, model: str) -> StudyLaw:
-        """The pooled law of all models but one; otherwise as `law`."""
-        try:
-            return StudyLaw(self.table[self.table["model"] != model], self.x, self.y)
-        except ValueError as error:
-            raise UsageError(f"{self.path}: no law of {self.y} against {self.x}: {error}") from error
-
-
-def describe_law(law: StudyLaw) -> str:
-    """A law in words: what it is of, and what enters it."""
-    enters = " and ".join([QUANTITIES[law.x].title, *(covariate.title for covariate in law.covariates)])
-    return f"the pooled law of {len(law.models)} models in {law.families} families, on {enters}"
 
 
 @dataclass(frozen=True)
@@ -98,32 +48,6 @@ class Candidate:
     row: dict[str, Any]
     told: str
     measured: str | None = None
-
-
-def read_models(folder: Path, x: str | None = None, y: str | None = None, allow_mixed: bool = False) -> Models:
-    """Reads what a pooled law is fitted to.
-
-    Args:
-        folder: Where `frontier.analyse` wrote.
-        x: Cost; None for parameters.
-        y: Performance; None for the headline.
-        allow_mixed: Whether models of several protocols may be compared.
-
-    Raises:
-        UsageError: A file is not there or not valid, or the pair is not known; or the models are of several protocols.
-    """
-    for table in (schema.FITS, schema.MODELS):
-        if not (folder / table.name).is_file():
-            raise UsageError(f"{folder} has no {table.name}: give the folder that frontier.py wrote with --out")
-    y = y or schema.read_table(folder / schema.FITS.name, schema.FITS)["y"].iloc[0]
-    x, path = x or DEFAULT_PREDICTOR, folder / schema.MODELS.name
-    for name, known, option in ((x, costs(), "x"), (y, performances(), "y")):
-        if name not in known:
-            raise UsageError(f"{folder}: {name} is no quantity of a study: give --{option} {', '.join(known)}")
-    models, protocols = schema.read_table(path, schema.MODELS), folder / schema.PROTOCOLS.name
-    known_protocols = schema.read_table(protocols, schema.PROTOCOLS) if protocols.is_file() else None
-    notes = tuple(f"note: {note}" for note in refuse_mixture(models, known_protocols, allow_mixed))
-    return Models(path, models, known_protocols, x, y, allow_mixed, notes)
 
 
 def predict(
@@ -235,8 +159,10 @@ def _basis(one: Candidate, other: Candidate, models: Models) -> str:
         return f"{law}, as neither was trained"
     if len(measured) == 1:
         return f"what {measured[0].row['model']} measured and {law}"
-    if models.law.knows_noise:
-        return f"what both measured, the noise of the seeds, and {law}"
+    if dof := models.law.noise_dof:
+        few = "; so few repeats tell little of chance: the probability may be up to 8 points too large"
+        told = few if dof < _FEW * len(models.law.models) else ""
+        return f"what both measured, the noise of the seeds ({dof} degrees of freedom), and {law}{told}"
     return (
         f"what both measured and {law}; no model was trained with several seeds, so chance may be any "
         "part of their scatter"
@@ -257,7 +183,7 @@ def _measured(row: pd.Series, models: Models) -> Candidate:
     """
     x, y = QUANTITIES[models.x], QUANTITIES[models.y]
     row = row.astype(object).where(row.notna(), None)
-    _refuse_other_loss(row["model"], row["loss"], models)
+    refuse_other_loss(row["model"], row["loss"], models)
     cost, value, seeds = row[x.column], row[y.column], row["seeds"]
     if cost is None or not schema.is_inside(pd.Series([cost], dtype=float), x).iloc[0]:
         raise UsageError(f"{models.path} has no {x.column} above 0 of {row['model']}: give {_counted_options()}")
@@ -278,24 +204,29 @@ def _of_config(name: str, models: Models, options: Sequence[str]) -> Candidate:
         raise UsageError(f"{name}: its {models.x} cannot be counted: give {_counted_options()}")
     path = find_config(name)
     config = load_config(str(path), options)
-    _refuse_other_loss(str(path), loss_name(config.to_dict()), models)
+    refuse_other_loss(str(path), loss_name(config.to_dict()), models)
     recipe = config_recipe(config)
-    (height, width), caveats = _compare_sizes(path, input_hw(config), models)
-    caveats += [*_compare_facts(path, recipe, models), *_compare_recipes(path, config, models)]
+    (height, width), caveats = compare_sizes(path, input_hw(config), models)
+    caveats += [*compare_data(path, recipe, models), *compare_recipes(path, config, models)]
     from yolo_plugins.costs.complexity import count_parts
     from yolo_plugins.registry import MODELS
 
     try:
-        counts = count_parts(MODELS.build(config.model), (height, width))
+        model = MODELS.build(config.model)
+        counts = count_parts(model, (height, width))
+        published = getattr(getattr(model, "backbone", None), "published", None)
     except Exception as error:
         sentence = explain(error)
         if sentence is None:
             raise
         raise UsageError(f"{path}: {sentence}") from error
+    caveats += compare_first_weights(path, config, published, models)
     family = family_of(describe_config(config)["modules"])
     counted = " and ".join(row.tell(counts[row.name]) for row in of_source("counted"))
     told = f"{path.stem} ({group_title(family)}): {counted}, counted at {height} x {width} pixels"
     row = {"model": path.stem, "family": family, "input_h": height, "input_w": width} | counts
+    row["backbone_top1"] = published and published.top1
+    refuse_missing(path, row, models)
     if known := _same_model(row, models):
         row |= {"model": known, "family": models.table.set_index("model")["family"][known]}
     return Candidate(row, "\n".join([told, *caveats]), known)
@@ -312,69 +243,6 @@ def _same_model(row: dict[str, Any], models: Models) -> str | None:
 
 def _plain(name: str) -> str:
     return re.sub("[^a-z0-9]", "", name.lower())
-
-
-def _refuse_other_loss(name: str, loss: str | None, models: Models) -> None:
-    """Raises `UsageError` for a quantity of the loss, where a model is of another loss than those of the law."""
-    quantity, table = QUANTITIES[models.y], models.table
-    losses = table.loc[schema.of_one_loss(table), "loss"].dropna().unique()
-    if quantity.by_loss and len(losses) and loss != losses[0]:
-        present = [other for other, row in performances().items() if not row.by_loss and table[other].notna().any()]
-        raise UsageError(
-            f"{name} is of the loss {'(not recorded)' if pd.isna(loss) else loss}, the law of {losses[0]}: their "
-            f"{quantity.title} does not compare: give --y {' or --y '.join(present) or 'and models of one loss'}"
-        )
-
-
-def _compare_sizes(path: Path, size: tuple[int, int], models: Models) -> tuple[tuple[int, int], list[str]]:
-    """The size to count a config at, its own, or by `allow_mixed` the only one of the models; and what to know."""
-    sizes = [tuple(row) for row in models.table[["input_h", "input_w"]].drop_duplicates().to_numpy().tolist()]
-    if len(sizes) > 1 or size == sizes[0]:
-        return size, []
-    own, others = (f"{height} x {width} pixels" for height, width in (size, sizes[0]))
-    told = _refuse_other(f"{path}: it is for {own}, the models were measured at {others}", models)
-    return sizes[0], [told]
-
-
-def _compare_facts(path: Path, recipe: dict[str, Any], models: Models) -> list[str]:
-    """What to know where data or first weights of a config are not those of the models."""
-    caveats = []
-    for column, title, own, are_equal in (
-        ("dataset", "data", data_name(recipe), may_be_same_data),
-        ("pretrained", "first weights", pretraining_name(recipe), str.__eq__),
-    ):
-        others = models.table[column].dropna().unique()
-        if own is not None and len(others) and not any(are_equal(own, other) for other in others):
-            named = " or ".join(others[:2]) + (" or others" if len(others) > 2 else "")
-            caveats.append(_refuse_other(f"{path}: its {title} are {own}, those of the models {named}", models))
-    return caveats
-
-
-def _compare_recipes(path: Path, config: "Config", models: Models) -> list[str]:
-    """What to know where a config is not seen to be trained as the models of the study."""
-    hashes = models.table["protocol_sha256"].drop_duplicates()
-    known = protocol_of_hash(hashes.iloc[0], models.protocols)
-    if len(hashes) > 1:
-        return []  # a note tells that
-    if known is None:
-        return ["note: how the models of the study were trained is not recorded: their law is of models trained alike"]
-    length = {"epochs": known["epochs"]} if "epochs" in known else {}
-    own = dict.fromkeys(length, config.train_cfg.max_epochs) | protocol_of(config_recipe(config))
-    difference = first_of(recipe_differences(length | config_part(known), own))
-    if not difference:
-        return []
-    return [_refuse_other(f"{path}: trained otherwise than the models of the study ({difference})", models)]
-
-
-def _refuse_other(told: str, models: Models) -> str:
-    """A note on a difference that is allowed.
-
-    Raises:
-        UsageError: It is not.
-    """
-    if not models.allow_mixed:
-        raise UsageError(f"{told}: change it by --cfg-options, or --allow-mixed, as if it were like them")
-    return f"note: {told}: taken as if it were like them (--allow-mixed)"
 
 
 def _counted_options() -> str:

@@ -149,6 +149,13 @@ def test_noise_of_the_seeds_draws_a_difference_towards_the_law():
     assert 0.5 < compare(noisy, 0, 1) < 0.9 < 0.99 < compare(certain, 0, 1)
 
 
+def test_degrees_of_freedom_of_the_noise_are_those_of_the_repeats():
+    seeds = [3, 3, 2, *[1] * 9]
+    sds = [0.02, 0.01, 0.03, *[np.nan] * 9]
+    assert StudyLaw(table(seeds=seeds, ap50_sd=sds), "params", "ap50").noise_dof == 5
+    assert StudyLaw(table(), "params", "ap50").noise_dof == 0
+
+
 def test_a_single_run_is_less_certain_than_a_mean_where_the_seeds_tell_their_noise():
     found = StudyLaw(table(seeds=3, ap50_sd=0.03), "params", "ap50").predict(candidate())
     assert found.run_high - found.run_low > found.high - found.low

@@ -6,6 +6,7 @@ what no returned map needs is cut off.
 
 import contextlib
 from collections.abc import Sequence
+from functools import cached_property
 
 import torch
 from mmengine.model import BaseModule
@@ -45,7 +46,6 @@ class PyramidBackbone(Freezable, BaseModule):
         out_channels: Channels of the returned maps.
         out_strides: Their strides in input pixels.
         initial_weights: Checksum of the published weights that were loaded; None without any.
-        published: What is known of these weights; None without any.
 
     Raises:
         UsageError: The network cannot be built or run, or gives no map of an asked stride.
@@ -75,12 +75,20 @@ class PyramidBackbone(Freezable, BaseModule):
         self.norm_eval = norm_eval
         self._net_cfg, self._pretrained = dict(net), pretrained
         self.initial_weights: str | None = None
-        self.published: Published | None = None
         for parameter in frozen:
             parameter.requires_grad_(False)
         for name, default in (("mean", IMAGENET_MEAN), ("std", IMAGENET_STD)):
             values = torch.tensor(getattr(self.net, name, default), dtype=torch.float32)
             self.register_buffer(name, values.view(-1, 1, 1), persistent=False)
+
+    @cached_property
+    def published(self) -> Published | None:
+        """What is known of the published weights that it begins with; None without any.
+
+        Raises:
+            UsageError: They are not known by this name.
+        """
+        return describe_pretrained(self._net_cfg, self._pretrained) if self._pretrained else None
 
     def forward(self, x: Tensor) -> tuple[Tensor, ...]:
         """(N, 3, H, W) in 0..1 -> maps (N, C_i, H / stride_i, W / stride_i), fine to coarse."""
@@ -106,7 +114,6 @@ class PyramidBackbone(Freezable, BaseModule):
                 )
             self.net.load_state_dict({key: weights[key] for key in own})
             self.initial_weights = weights_sha256(self.net.state_dict())
-            self.published = describe_pretrained(self._net_cfg, self._pretrained)
 
 
 def _trace(net: nn.Module, cfg: dict) -> tuple[list[Level], tuple[int, int]]:

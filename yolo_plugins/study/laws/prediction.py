@@ -124,9 +124,12 @@ class StudyLaw:
         return len(self._codes)
 
     @property
-    def knows_noise(self) -> bool:
-        """Whether repeated runs tell the noise of the seeds."""
-        return self.law.given.variances.noise is not None
+    def noise_dof(self) -> int:
+        """Degrees of freedom of the noise of the seeds: runs less models, of those that were repeated."""
+        if self.law.given.variances.noise is None:
+            return 0
+        repeated = ~np.isnan(self._observed.seed_sd)
+        return int((self._observed.seeds[repeated] - 1).sum())
 
     def predict(self, model: Mapping[str, Any]) -> Forecast:
         """What the law expects of a model that is not among its own.
