@@ -187,6 +187,8 @@ def test_trained_models_are_compared_by_measurements_seeds_and_the_law(studied, 
         r"huge is better than small with probability (0\.9\d+|above 0.999), by what both measured, the noise of",
         verdict,
     )
+    assert "the noise of the seeds (1 degree of freedom), and" in verdict
+    assert verdict.endswith("so few repeats tell little of chance: the probability may be up to 8 points too large")
 
 
 def test_without_seeds_measurements_count_and_their_noise_is_told_to_be_unknown(published, tool):

@@ -162,7 +162,8 @@ def _basis(one: Candidate, other: Candidate, models: Models) -> str:
     if dof := models.law.noise_dof:
         few = "; so few repeats tell little of chance: the probability may be up to 8 points too large"
         told = few if dof < _FEW * len(models.law.models) else ""
-        return f"what both measured, the noise of the seeds ({dof} degrees of freedom), and {law}{told}"
+        freedom = f"{dof} degree{'s' if dof > 1 else ''} of freedom"
+        return f"what both measured, the noise of the seeds ({freedom}), and {law}{told}"
     return (
         f"what both measured and {law}; no model was trained with several seeds, so chance may be any "
         "part of their scatter"
