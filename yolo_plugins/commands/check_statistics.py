@@ -47,7 +47,7 @@ def _for_pictures(module: Any, args: argparse.Namespace) -> list[tuple[Any, ...]
 CHECKS = {
     "laws": Check(
         *("study.laws.simulation", "assess_design", "format_qualities"),
-        lambda module, args: [(module.Design(n, heavy),) for heavy in (False, True) for n in args.models],
+        lambda module, args: [(design,) for n in args.models for design in module.designs(n)],
     ),
     "warnings": Check("study.laws.warning_rates", "warning_rates", "format_rates", _for_models("FAULTS")),
     "predictions": Check(

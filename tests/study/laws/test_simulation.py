@@ -31,6 +31,25 @@ def test_studies_scatter_about_the_true_law_as_designed(heavy_tails):
     assert (outliers > 0.002) == heavy_tails
 
 
+def test_spread_families_and_leverage_are_as_designed():
+    wide = simulate(Design(20, spread=4.0), 3000)
+    log_x = np.log(wide.x / 5e8)
+    residuals = np.log(wide.y) - 0.2 * log_x
+    for low, high, sd in ((0.0, 0.1, 0.054), (0.9, 1.0, 0.187)):
+        place = log_x / np.log(50)
+        assert residuals[(place >= low) & (place <= high)].std() == pytest.approx(sd, rel=0.05)
+    families = simulate(Design(9, residual_sd=0.01, family_sd=1.0), 500)
+    residuals = np.log(families.y) - 0.2 * np.log(families.x / 5e8)
+    assert residuals[:, :3].std(axis=1).max() < 0.1 < residuals[:, ::3].std(axis=1).mean()
+    crowded = np.log(simulate(Design(9, crowded=True), 50).x[:, :9] / 5e8)
+    assert np.sort(crowded, axis=1)[:, 7].max() <= np.log(6) < crowded[:, 8].min()
+
+
+@pytest.mark.parametrize(("departure", "least", "most"), [({}, 0.0, 0.3), ({"family_sd": 0.5}, 0.9, 1.0)])
+def test_reports_warn_of_families_and_seldom_of_nothing(departure, least, most):
+    assert least <= assess(simulate(Design(18, **departure), 60)).warned.value <= most
+
+
 def test_studies_are_the_same_for_one_seed():
     first, again, other = (simulate(Design(5), 3, seed) for seed in (0, 0, 1))
     np.testing.assert_array_equal(first.y, again.y)
@@ -94,11 +113,11 @@ def test_percentile_bootstrap_falls_short_at_five_models_where_ours_does_not():
 
 def test_table_has_a_line_for_each_design_with_shares_in_percent():
     share = Share(0.9512, 0.0048)
-    quality = Quality(2000, -0.0005, 0.0012, *[share] * 4, Share(0.9, 0.0067))
+    quality = Quality(2000, -0.0005, 0.0012, *[share] * 4, Share(0.9, 0.0067), share)
     head, *lines = format_qualities([(Design(5), quality), (Design(10, heavy_tails=True), quality)]).splitlines()
-    assert [line.split()[:2] for line in lines] == [["normal", "5"], ["heavy", "10"]]
+    assert [line.split()[:2] for line in lines] == [["normal", "5"], ["heavy", "tails"]]
     assert "-0.00050 ± 0.00120" in lines[0]
-    assert lines[0].count("95.1 ± 0.5") == 4
+    assert lines[0].count("95.1 ± 0.5") == 5
     assert lines[0].index("90.0 ± 0.7") + len("90.0 ± 0.7") == head.index("prediction") + len("prediction")
 
 
@@ -107,10 +126,8 @@ def test_tool_prints_the_table_from_another_folder(tmp_path):
     assert done.returncode == 0, done.stderr
     assert done.stdout.splitlines()[0] == "20 studies for each line; intervals claim 95 %"
     assert [line.split()[:2] for line in done.stdout.splitlines()[2:]] == [
-        ["normal", "5"],
-        ["normal", "8"],
-        ["heavy", "5"],
-        ["heavy", "8"],
+        *(["normal", "5"], ["heavy", "tails"], ["spread", "x"], ["spread", "x"], ["families", "5"], ["leverage", "5"]),
+        *(["normal", "8"], ["heavy", "tails"], ["spread", "x"], ["spread", "x"], ["families", "8"], ["leverage", "8"]),
     ]
 
 

@@ -147,6 +147,12 @@ def warnings_of(doubts: Doubts, limit: float | None) -> dict[str, bool]:
     }
 
 
+def warns(law: PowerLaw, families: Sequence[str], limit: float | None) -> bool:
+    """Whether a report warns of a law, of anything but too few models for a limit; arguments as above."""
+    found = warnings_of(examine(law, families), limit)
+    return any(comes for name, comes in found.items() if name != "few for a limit")
+
+
 def _is_significant(p: float | None) -> bool:
     return p is not None and p < _SIGNIFICANT
 

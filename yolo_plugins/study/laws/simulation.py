@@ -7,14 +7,17 @@ through.
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike
 
 from yolo_plugins.study.laws.alternative_laws import theil_sen
+from yolo_plugins.study.laws.doubts import warns
 from yolo_plugins.study.laws.power_law import LEVEL, Array, Interval, PowerLaw, bootstrap_exponent, fit_power_law
 
 _X_MIN, _X_SPAN = 5e8, 50.0  # MACs, factor
+FAMILY = 3  # models of a family
 _HEAVY_DOF = 3  # of the t distribution with heavy tails: the fewest whole ones with a variance
 
 
@@ -28,12 +31,38 @@ class Design:
             rather than normally: now and then a model falls far from the line.
         exponent: The true one.
         residual_sd: Standard deviation of ln y about the true line; 0.1 is 10 % of y.
+        spread: Factor of that from the smallest to the largest cost, about its middle.
+        family_sd: Standard deviation of ln y between families of three models.
+        crowded: Whether all models but one are within a factor of 6 in cost, and that one at the end.
     """
 
     n: int
     heavy_tails: bool = False
     exponent: float = 0.2
     residual_sd: float = 0.1
+    spread: float = 1.0
+    family_sd: float = 0.0
+    crowded: bool = False
+
+    @property
+    def title(self) -> str:
+        """In tables: how it departs from what the intervals assume."""
+        names = {
+            "heavy tails": self.heavy_tails,
+            f"spread x {self.spread:g}": self.spread != 1,
+            "families": self.family_sd,
+            "leverage": self.crowded,
+        }
+        return ", ".join(name for name, is_so in names.items() if is_so) or "normal"
+
+
+def designs(n: int) -> list[Design]:
+    """All that are checked of studies of n models."""
+    departures: list[dict[str, Any]] = [
+        *({}, {"heavy_tails": True}, {"spread": 4.0}, {"spread": 0.25}),
+        *({"residual_sd": 0.05, "family_sd": 0.1}, {"crowded": True}),
+    ]
+    return [Design(n, **departure) for departure in departures]
 
 
 @dataclass(frozen=True)
@@ -77,6 +106,7 @@ class Quality:
         percentile: The same of the percentile bootstrap, shown for comparison only.
         theil_sen: The same of the robust line's interval.
         prediction: Share of the studies whose prediction interval holds the new model.
+        warned: Share of the studies whose report warns, of anything but too few models for a limit.
     """
 
     studies: int
@@ -87,18 +117,24 @@ class Quality:
     percentile: Share
     theil_sen: Share
     prediction: Share
+    warned: Share
 
 
 def simulate(design: Design, studies: int, seed: int = 0) -> Studies:
     """Draws studies; the same for one seed."""
     rng = np.random.default_rng(seed)
     shape = (studies, design.n + 1)
-    log_x = np.log(_X_MIN) + np.log(_X_SPAN) * rng.random(shape)
+    place = rng.random(shape)
+    if design.crowded:
+        place[:, : design.n - 1] *= np.log(6) / np.log(_X_SPAN)
+        place[:, design.n - 1] = 1
+    log_x = np.log(_X_MIN) + np.log(_X_SPAN) * place
     noise = rng.standard_normal(shape)
     if design.heavy_tails:
         noise = rng.standard_t(_HEAVY_DOF, shape) / np.sqrt(_HEAVY_DOF / (_HEAVY_DOF - 2))
-    log_y = design.exponent * (log_x - np.log(_X_MIN)) + design.residual_sd * noise
-    return Studies(design, np.exp(log_x), np.exp(log_y))
+    log_y = design.exponent * (log_x - np.log(_X_MIN)) + design.residual_sd * design.spread ** (place - 0.5) * noise
+    levels = design.family_sd * rng.standard_normal(shape)
+    return Studies(design, np.exp(log_x), np.exp(log_y + levels[:, np.arange(design.n + 1) // FAMILY]))
 
 
 def assess(studies: Studies, progress: Callable[[], object] = lambda: None) -> Quality:
@@ -109,7 +145,7 @@ def assess(studies: Studies, progress: Callable[[], object] = lambda: None) -> Q
         progress: Called after every study.
     """
     n, truth = studies.design.n, studies.design.exponent
-    names = [f"model {index}" for index in range(n)]
+    names, families = [f"model {index}" for index in range(n)], [f"family {index // FAMILY}" for index in range(n)]
     errors, covered = [], []
     for index, (x, y) in enumerate(zip(studies.x, studies.y, strict=True)):
         law = fit_power_law(x[:n], y[:n], names)
@@ -121,9 +157,8 @@ def assess(studies: Studies, progress: Callable[[], object] = lambda: None) -> Q
         )
         prediction = law.predict(x[n])
         errors.append(law.exponent - truth)
-        covered.append(
-            [*(_holds(interval, truth) for interval in intervals), prediction.low <= y[n] <= prediction.high]
-        )
+        is_inside = prediction.low <= y[n] <= prediction.high
+        covered.append([*(_holds(interval, truth) for interval in intervals), is_inside, warns(law, families, None)])
         progress()
     stderr = float(np.std(errors, ddof=1) / np.sqrt(len(errors)))
     return Quality(len(errors), float(np.mean(errors)), stderr, *map(share_of, np.array(covered).T))
@@ -136,13 +171,14 @@ def assess_design(design: Design, studies: int, seed: int, progress: Callable[[]
 
 def format_qualities(rows: list[tuple[Design, Quality]]) -> str:
     """A table for the terminal, one line for each design, shares in percent."""
-    head = ("t", "bootstrap", "prediction", "percentile", "Theil-Sen")
-    lines = [f"{'noise':<8} {'n':>3} {'bias of exponent':>20} " + " ".join(f"{name:>12}" for name in head)]
+    head = ("t", "bootstrap", "prediction", "warned", "percentile", "Theil-Sen")
+    lines = [f"{'scatter':<13} {'n':>3} {'bias of exponent':>20} " + " ".join(f"{name:>12}" for name in head)]
     for design, quality in rows:
-        shares = (quality.t, quality.bootstrap, quality.prediction, quality.percentile, quality.theil_sen)
+        shares = [quality.t, quality.bootstrap, quality.prediction]
+        shares += [quality.warned, quality.percentile, quality.theil_sen]
         cells = " ".join(f"{100 * share.value:5.1f} ± {100 * share.stderr:.1f}".rjust(12) for share in shares)
         bias = f"{quality.bias:+.5f} ± {quality.bias_stderr:.5f}"
-        lines.append(f"{'heavy' if design.heavy_tails else 'normal':<8} {design.n:>3} {bias:>20} {cells}")
+        lines.append(f"{design.title:<13} {design.n:>3} {bias:>20} {cells}")
     return "\n".join(lines)
 
 

@@ -13,7 +13,8 @@ import numpy as np
 import pandas as pd
 from scipy import special
 
-from yolo_plugins.study.laws.power_law import LEVEL, Array
+from yolo_plugins.study.laws.doubts import warns
+from yolo_plugins.study.laws.power_law import LEVEL, Array, fit_power_law
 from yolo_plugins.study.laws.prediction import StudyLaw
 from yolo_plugins.study.laws.simulation import Share, share_of
 
@@ -173,6 +174,8 @@ def assess_predictions(
 ) -> dict[str, Share]:
     """How often the 95 % interval holds a new model, by the place of its cost and what is known of its family.
 
+    And, as `warned`, in how many of the studies the report warns of the line through them, whatever it warns of.
+
     Args:
         design: Of the studies.
         n: Models of a study.
@@ -189,8 +192,15 @@ def assess_predictions(
             model, truth = study.draw_model(log_cost, family, rng)
             place = law.place(model, study.measure(truth, runs, rng), runs)
             found.setdefault(name, []).append(abs(place - 0.5) <= LEVEL / 2)
+        found.setdefault("warned", []).append(_warns(study.models))
         progress()
     return {name: share_of(hits) for name, hits in found.items()}
+
+
+def _warns(models: pd.DataFrame) -> bool:
+    """Whether the report of a study warns of its line."""
+    law = fit_power_law(*(models[column].tolist() for column in ("params", _Y, "model")))
+    return warns(law, models["family"].tolist(), 1.0)
 
 
 def _questions(
