@@ -282,6 +282,11 @@ def _laws() -> Iterator[Input]:
             for names in (("own.py", "own.py"), ("model_1", "model_1"), ("model_1", "nowhere"), ("", "x"))
         ),
         *(("compare", "model_1", "model_2", "--fits", folder) for folder in ("nowhere", "own.py", "")),
+        *(("budget", "study", "--want", value) for value in ("x", "0", "1", "-1", "nan", "inf", "")),
+        *(("budget", source, "--want", "0.5") for source in ("nowhere", "own.py", "fits/models.csv", "")),
+        *(("budget", "study", "--want", "0.5", *more) for more in (("--of", "x"), ("--y", "foo"), ("--model", "x"))),
+        *(("forecast", source) for source in ("nowhere", "own.py", "fits/models.csv", "")),
+        *(("forecast", "study", "--y", value) for value in ("foo", "macs", "")),
         *(("predict",), ("compare", "model_1"), ("predict", "own.py"), ("predictt", "own.py", *fits)),
     ):
         yield Input("frontier.py", " ".join(arguments), arguments, needs=("fits", "study"))

@@ -78,6 +78,11 @@ def inputs() -> Iterator[Input]:
         },
     )
     yield from _of(
+        "analysis/check_statistics.py", ("--studies", "20"), {"--of": ("x", ""), "--replay": ("nowhere", "")}
+    )
+    for arguments in (("nowhere",), ("own.py",), ("",), ("--y", "macs"), ("--y", "x"), ("--families", "x")):
+        yield Input("analysis/check_prediction.py", " ".join(arguments), arguments)
+    yield from _of(
         "analysis/benchmark.py",
         ("train", "--config", "own.py"),
         {
