@@ -207,9 +207,7 @@ def _regress(predictors: dict[str, Array], final: Array, names: NDArray[np.str_]
     leverage = float(new @ inverse @ new)
     if leverage > _LARGEST_LEVERAGE:
         return None
-    stderr = max(math.sqrt(variance * (1 + leverage)), _LEAST_STDERR)
     left_out = np.sum(x * coefficients[place], axis=1)
-    stderr = max(
-        stderr, math.sqrt(float(np.mean((left_out - final) ** 2)))
-    )  # heavy tails, and the choice of predictors
+    typical = float(np.mean((left_out - final) ** 2))  # more where tails are heavy; the predictors were chosen, too
+    stderr = max(math.sqrt(max(variance * (1 + leverage), typical)), _LEAST_STDERR)
     return _Fit(tuple(predictors), float(new @ center), stderr, dof, left_out)
