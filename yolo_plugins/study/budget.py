@@ -70,7 +70,7 @@ def budget(
             or what is wanted is no value of this performance.
     """
     quantity, told = QUANTITIES[y], ", ".join(map(str, sources))
-    bounded, sign = quantity.high is not None, 1 if quantity.larger_is_better else -1
+    bounded, sign = quantity.is_score, 1 if quantity.larger_is_better else -1
     try:
         transform(want, bounded, sign)
     except ValueError as error:

@@ -124,7 +124,7 @@ def _tell_run(run: Curve, finished: Sequence[Curve], quantity: Quantity) -> str:
         chance = _tell_chance(chance_of_front(run, finished, quantity), quantity)
     except ValueError as error:
         chance = f"no chance of the front: {error}"
-    typical = f"{found.error:.4f}" if quantity.high is not None else f"x {math.exp(found.error):.3f}"
+    typical = f"{found.error:.4f}" if quantity.is_score else f"x {math.exp(found.error):.3f}"
     return (
         f"{found.expected:.4g} [{found.low:.4g}, {found.high:.4g}] by {found.predictors}; leave-one-out error "
         f"{typical}; {chance}"

@@ -15,6 +15,7 @@ from numpy.polynomial import Polynomial
 from scipy import stats
 
 from yolo_plugins.study.laws.power_law import LEVEL, Interval
+from yolo_plugins.study.laws.scales import from_line, to_line
 
 FEWEST = 3  # amounts: two leave no degree of freedom
 REACH = 10.0  # beyond so many times the largest amount, and below the smallest over it, nothing is said
@@ -123,8 +124,7 @@ class BudgetLaw:
         return math.inf if log > math.log(self.amount_max * REACH) else math.exp(log)
 
     def _back(self, z: float) -> float:
-        z = float(np.clip(self.sign * z, -500, 500))
-        return 1 / (1 + math.exp(-z)) if self.bounded else math.exp(z)
+        return float(from_line(np.clip(self.sign * z, -500, 500), self.bounded))
 
 
 def fit_budget_law(
@@ -183,7 +183,7 @@ def transform(value: float, bounded: bool, sign: int) -> float:
     """
     if not (0 < value < (1 if bounded else math.inf)):
         raise ValueError(f"{value:g} is not {'between 0 and 1' if bounded else 'above 0'}")
-    return sign * (math.log(value / (1 - value)) if bounded else math.log(value))
+    return sign * float(to_line(value, bounded))
 
 
 def _real_roots(polynomial: Polynomial) -> list[float]:

@@ -11,8 +11,9 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import special, stats
+from scipy import stats
 
+from yolo_plugins.study.laws.scales import from_line, to_line
 from yolo_plugins.study.tables.curves import Curve
 from yolo_plugins.study.tables.quantities import Quantity
 
@@ -149,7 +150,7 @@ class _Scale:
     """
 
     def __init__(self, quantity: Quantity, values: Sequence[float | None]) -> None:
-        self._bounded = quantity.high is not None
+        self._is_score = quantity.is_score
         top = quantity.high if quantity.high is not None else math.inf
         inside = [value for value in values if value is not None and 0 < value < top]
         if not inside:
@@ -159,14 +160,14 @@ class _Scale:
     def to_line(self, values: Sequence[float | None]) -> Array:
         """NaN where there is no value."""
         found = np.clip(np.array(values, float), self._low, self._high)
-        return special.logit(found) if self._bounded else np.log(found)
+        return to_line(found, self._is_score)
 
     def from_line(self, value: float) -> float:
-        return float(special.expit(value) if self._bounded else np.exp(value))
+        return float(from_line(value, self._is_score))
 
     def to_tell(self, line: Array) -> Array:
         """What errors are told of: the score itself, or the log."""
-        return special.expit(line) if self._bounded else line
+        return from_line(line, True) if self._is_score else line
 
 
 def _predictors(curves: Sequence[Curve], epoch: int, scale: _Scale) -> Iterator[dict[str, Array]]:

@@ -15,6 +15,7 @@ from scipy import special
 
 from yolo_plugins.study.laws.pooled_law import DRAWS, Mixture, Observations, PooledLaw, Target, fit_pooled_law
 from yolo_plugins.study.laws.power_law import LEVEL, Array
+from yolo_plugins.study.laws.scales import from_line, to_line
 from yolo_plugins.study.tables.families import OTHER
 from yolo_plugins.study.tables.quantities import QUANTITIES, Quantity
 from yolo_plugins.study.tables.schema import is_drawable
@@ -109,7 +110,7 @@ class StudyLaw:
         seeds = rows["seeds"].to_numpy(float, na_value=1.0)
         precisions = [0, 0, _CURVATURE**-2, *(covariate.prior_sd**-2 for covariate in self.covariates)]
         self._observed = Observations(
-            self._features(rows), np.array(precisions), _transform(value, QUANTITIES[y]), families, seeds, seed_sd
+            self._features(rows), np.array(precisions), to_line(value, QUANTITIES[y].is_score), families, seeds, seed_sd
         )
         self._draws = draws
 
@@ -145,7 +146,7 @@ class StudyLaw:
 
     def place(self, model: Mapping[str, Any], value: float, runs: int) -> float:
         """The probability that the mean of `runs` runs of a model is below a value; otherwise as `predict`."""
-        return self.law.predict(self._target(model), runs).below(float(_transform(np.array(value), QUANTITIES[self.y])))
+        return self.law.predict(self._target(model), runs).below(float(to_line(value, QUANTITIES[self.y].is_score)))
 
     def compare(self, first: Mapping[str, Any], second: Mapping[str, Any]) -> float:
         """The probability that the first of two models is better, over many runs, by all that is known of both.
@@ -201,7 +202,7 @@ class StudyLaw:
         return low, middle, high
 
     def _back(self, z: float) -> float:
-        return float(special.expit(z) if QUANTITIES[self.y].high == 1 else np.exp(z))
+        return float(from_line(z, QUANTITIES[self.y].is_score))
 
 
 def _tells(covariate: Covariate, rows: pd.DataFrame) -> bool:
@@ -209,10 +210,6 @@ def _tells(covariate: Covariate, rows: pd.DataFrame) -> bool:
     return bool(columns.notna().all(axis=None)) and len(columns.drop_duplicates()) > 1
 
 
-def _transform(value: Array, quantity: Quantity) -> Array:
-    return np.asarray(special.logit(value) if quantity.high == 1 else np.log(value))
-
-
 def _slope(value: Array, quantity: Quantity) -> Array:
     """Of the transform: what the standard deviation between seeds is multiplied by."""
-    return 1 / (value * (1 - value)) if quantity.high == 1 else 1 / value
+    return 1 / (value * (1 - value)) if quantity.is_score else 1 / value

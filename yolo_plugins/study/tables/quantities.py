@@ -72,6 +72,11 @@ class Quantity:
         """Of a column with scaled values."""
         return self.spoken_unit or self.title
 
+    @property
+    def is_score(self) -> bool:
+        """Whether its scale has two ends, 0 and 1."""
+        return self.high is not None
+
     def tell(self, value: float) -> str:
         """A value of the column in a sentence: `7.24 million parameters`."""
         return f"{value * self.scale:.4g} {self.heading}"
