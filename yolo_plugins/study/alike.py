@@ -91,7 +91,7 @@ def compare_recipes(path: Path, config: "Config", models: Models) -> list[str]:
     if len(hashes) > 1:
         return []  # a note tells that
     if known is None:
-        return ["note: how the models of the study were trained is not recorded: their law is of models trained alike"]
+        return ["note: how the models were trained is not recorded: they are taken as trained alike, the config too"]
     length = {"epochs": known["epochs"]} if "epochs" in known else {}
     own = dict.fromkeys(length, config.train_cfg.max_epochs) | protocol_of(config_recipe(config))
     difference = first_of(recipe_differences(length | config_part(known), own))
