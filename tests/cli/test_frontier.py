@@ -188,7 +188,7 @@ def test_trained_models_are_compared_by_measurements_seeds_and_the_law(studied, 
         verdict,
     )
     assert "the noise of the seeds (1 degree of freedom), and" in verdict
-    assert verdict.endswith("so few repeats tell little of chance: the probability may be up to 8 points too large")
+    assert verdict.endswith("so few repeats tell little of chance: the probability may be up to 5 points too large")
 
 
 def test_without_seeds_measurements_count_and_their_noise_is_told_to_be_unknown(published, tool):

@@ -31,7 +31,7 @@ from yolo_plugins.study.tables.families import family_of, group_title
 from yolo_plugins.study.tables.quantities import QUANTITIES, of_source
 
 _CERTAIN = 0.999  # no few models say more
-_FEW = 1 / 3  # degrees of freedom for each model, below which simulated probabilities are too sure
+_FEW = 1 / 2  # degrees of freedom for each model, below which simulated probabilities are too sure
 _SAME = 0.02  # relative difference of rounded parameters of one network
 
 
@@ -160,7 +160,7 @@ def _basis(one: Candidate, other: Candidate, models: Models) -> str:
     if len(measured) == 1:
         return f"what {measured[0].row['model']} measured and {law}"
     if dof := models.law.noise_dof:
-        few = "; so few repeats tell little of chance: the probability may be up to 8 points too large"
+        few = "; so few repeats tell little of chance: the probability may be up to 5 points too large"
         told = few if dof < _FEW * len(models.law.models) else ""
         freedom = f"{dof} degree{'s' if dof > 1 else ''} of freedom"
         return f"what both measured, the noise of the seeds ({freedom}), and {law}{told}"
