@@ -16,7 +16,7 @@ from yolo_plugins import __version__
 from yolo_plugins.errors import UsageError
 from yolo_plugins.masking import command_line
 from yolo_plugins.study.laws.fits import GroupFit, StudyFits, fit_study, fits_table, front_of
-from yolo_plugins.study.laws.prediction import StudyLaw
+from yolo_plugins.study.laws.prediction import FEWEST_TO_CHECK, StudyLaw
 from yolo_plugins.study.report.figures import Trend, save_study
 from yolo_plugins.study.report.page import Report, write_report
 from yolo_plugins.study.report.verdict import tell_verdict
@@ -134,6 +134,7 @@ def analyse(sources: Sequence[Path], out: Path, x: str, y: str | None, group: st
     trends = _trends(study.models, fits)
     figures = save_study(out / "figures", study.models, trends, study.epochs, _bars(study), group)
     law, reason = _pooled_law(study.models, y)
+    checked = law if law and len(law.models) >= FEWEST_TO_CHECK else None
     notes = (*study.notes, *fits.notes, *reason)
     verdict = tell_verdict(table, study.models, x, y, group)
     report = Report(
@@ -151,8 +152,8 @@ def analyse(sources: Sequence[Path], out: Path, x: str, y: str | None, group: st
         figures=tuple(path for path in figures if path.suffix == ".svg"),
         commands=_commands(study),
         environment=_environment(study),
-        leave_one_out=law and law.leave_one_out(),
-        calibration=law and law.calibration(),
+        leave_one_out=checked and checked.leave_one_out(),
+        calibration=checked and checked.calibration(),
     )
     write_report(out / "report.html", report)
     return "\n".join(

@@ -108,6 +108,23 @@ def test_calibration_tells_the_share_inside_each_level():
     assert found.is_monotonic_increasing and 0.3 < found[0.5] < 0.7
 
 
+@pytest.mark.parametrize("y", ["ap50", "train_loss"])
+@pytest.mark.parametrize(
+    ("params", "values"),
+    [
+        ([1e6, 2e6, 4e6], [0.4, 0.2, 0.1]),  # the others are two, on a line
+        ([1e6, 1e6, 1e6, 4e6], [0.4, 0.39, 0.41, 0.1]),  # or of one cost
+        ([1e6, 1e6, 4e6, 4e6, 4e6], [0.3] * 5),
+    ],
+)
+def test_models_of_which_the_others_say_nothing_are_predicted_by_anything(y, params, values):
+    n = len(params)
+    columns = {y: values, "params": params, "seeds": 2, f"{y}_sd": 0.01}
+    found = StudyLaw(table(n, family="other", **columns), "params", y).leave_one_out()
+    assert np.isfinite(found[["predicted", "low", "high"]]).all(axis=None)
+    assert (found["low"] <= found["predicted"]).all() and (found["predicted"] <= found["high"]).all()
+
+
 def test_place_is_the_probability_below_a_value():
     law = StudyLaw(table(), "params", "ap50")
     found = law.predict(candidate())

@@ -124,7 +124,7 @@ class BudgetLaw:
         return math.inf if log > math.log(self.amount_max * REACH) else math.exp(log)
 
     def _back(self, z: float) -> float:
-        return float(from_line(np.clip(self.sign * z, -500, 500), self.bounded))
+        return float(from_line(self.sign * z, self.bounded))
 
 
 def fit_budget_law(

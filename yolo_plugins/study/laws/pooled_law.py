@@ -212,12 +212,6 @@ class PooledLaw:
     weights: Array
     given: _Conditional
 
-    @property
-    def spread(self) -> Mixture:
-        """Change of ln sd with ln cost, as if known but for the draws."""
-        spread = self.given.variances.spread
-        return Mixture(self.weights, spread, np.full_like(spread, _LEAST))
-
     def predict(self, target: Target, runs: int = 0) -> Mixture:
         """What z of a model is.
 
@@ -265,6 +259,7 @@ class PooledLaw:
         loadings = given.growth * given.weights
         own = given.weights - loadings**2 * (given.shrinkage @ given.members.T)
         own -= np.einsum("mnp,mpq,mnq->mn", given.inverse_x, given.covariance, given.inverse_x, optimize=True)
+        own = np.maximum(own, _LEAST * given.weights)  # 0 but for rounding where the others say nothing of a model
         fixed = given.coefficients @ given.observed.features.T
         residuals = given.inverse(z - fixed) / own  # z less what the others say
         return residuals, 1 / own, np.log(self.weights)[:, None] + (own * residuals**2 - np.log(own)) / 2

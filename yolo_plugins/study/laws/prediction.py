@@ -21,6 +21,7 @@ from yolo_plugins.study.tables.quantities import QUANTITIES, Quantity
 from yolo_plugins.study.tables.schema import is_drawable
 
 ATTAINABLE = 0.9  # share of models like it that stay below what one can attain
+FEWEST_TO_CHECK = 5  # models: of fewer, those that are left when one is taken out hardly have a law
 _FEWEST = 3  # models
 _CURVATURE = 0.1  # prior sd of the coefficient of (ln cost)^2
 

@@ -6,6 +6,8 @@ from scipy import special
 
 from yolo_plugins.study.laws.power_law import Array
 
+_FAR = 500.0  # beyond it the values are too large for a float
+
 
 def to_line(values: ArrayLike, bounded: bool) -> Array:
     """Values above 0, and below 1 where they are bounded, on the line."""
@@ -15,5 +17,5 @@ def to_line(values: ArrayLike, bounded: bool) -> Array:
 
 def from_line(line: ArrayLike, bounded: bool) -> Array:
     """The values of places on the line."""
-    line = np.asarray(line, float)
+    line = np.clip(np.asarray(line, float), -_FAR, _FAR)
     return np.asarray(special.expit(line) if bounded else np.exp(line))
