@@ -10,7 +10,7 @@ from yolo_plugins.config import input_hw, load_config
 from yolo_plugins.errors import UsageError
 from yolo_plugins.protocol import config_recipe, loss_name, protocol_of, sha256_of
 from yolo_plugins.study import frontier, model_choice
-from yolo_plugins.study.tables.schema import FITS, MODELS, PROTOCOLS, read_table
+from yolo_plugins.study.tables.schema import FITS, MODELS, PROTOCOLS, read_table, write_table
 
 EXAMPLE = json.loads((Path(__file__).parent / "record.json").read_text())
 SIZES = {"a": 1.0, "b": 2.0, "c": 4.0, "d": 8.0, "e": 16.0}
@@ -172,3 +172,16 @@ def test_a_config_of_another_loss_has_no_prediction_of_it(like_voc):
     with pytest.raises(UsageError, match=r"mine.py is of the loss YOLOAnchorHead \w+, the law of YOLOAnchorHead"):
         model_choice.predict("mine.py", Path("out"), None, "train_loss")
     assert "expected" in model_choice.predict("mine.py", Path("out"), None, "ap50")
+
+
+def test_a_model_without_what_the_law_goes_by_is_refused(study):
+    analyse(study())
+    models = read_table("out/models.csv", MODELS)
+    models["backbone_top1"] = [0.6, 0.65, 0.7, 0.75, None]
+    models.loc[4, "ap50"] = None
+    write_table(models, "out/models.csv", MODELS)
+    assert "ImageNet top-1" in model_choice.compare("a", "b", Path("out"), None, "ap50")
+    with pytest.raises(UsageError, match=r"models.csv, e: the law goes by ImageNet top-1, which is not known of it"):
+        model_choice.compare("a", "e", Path("out"), None, "ap50")
+    with pytest.raises(UsageError, match=r"yolov5_n_voc.py: the law goes by ImageNet top-1"):
+        model_choice.predict("yolov5_n_voc", Path("out"), None, "ap50", allow_mixed=True)

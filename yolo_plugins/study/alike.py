@@ -3,6 +3,7 @@
 What differs is refused, or by `allow_mixed` told in a note.
 """
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -74,12 +75,12 @@ def _first_weights(config: "Config", published: Any) -> str:
     return f"backbone {published.data or ''}".strip() if published else FROM_SCRATCH
 
 
-def refuse_missing(path: Path, row: dict[str, Any], models: Models) -> None:
-    """Raises `UsageError` for a config that lacks what all models have, and the law goes by."""
+def refuse_missing(name: str, row: Mapping[str, Any], models: Models) -> None:
+    """Raises `UsageError` for a model that lacks what all models of the law have, and the law goes by."""
     for covariate in models.law.covariates:
         if any(row[column] is None for column in covariate.columns):
             raise UsageError(
-                f"{path}: the law goes by {covariate.title}, which is not known of it: give a config whose backbone "
+                f"{name}: the law goes by {covariate.title}, which is not known of it: give a model whose backbone "
                 "begins with published weights, or --fits of models that begin with none"
             )
 

@@ -180,7 +180,7 @@ def _measured(row: pd.Series, models: Models) -> Candidate:
     """A model of the table.
 
     Raises:
-        UsageError: It is of another loss, or its cost is not known.
+        UsageError: It is of another loss, or its cost or what else the law goes by is not known.
     """
     x, y = QUANTITIES[models.x], QUANTITIES[models.y]
     row = row.astype(object).where(row.notna(), None)
@@ -195,6 +195,7 @@ def _measured(row: pd.Series, models: Models) -> Candidate:
         told = f"measured {y.title} {value:.4g}"
         told += "" if is_inside else ", an end of its scale, so that the law stands in for it"
     runs = "" if seeds is None else f", mean of {seeds} seeds" if seeds > 1 else ", one seed"
+    refuse_missing(f"{models.path}, {row['model']}", row, models)
     told = f"{row['model']} ({group_title(row['family'])}): {x.tell(cost)}; {told}{runs}"
     return Candidate(row.to_dict(), told, name)
 
@@ -227,7 +228,7 @@ def _of_config(name: str, models: Models, options: Sequence[str]) -> Candidate:
     told = f"{path.stem} ({group_title(family)}): {counted}, counted at {height} x {width} pixels"
     row = {"model": path.stem, "family": family, "input_h": height, "input_w": width} | counts
     row["backbone_top1"] = published and published.top1
-    refuse_missing(path, row, models)
+    refuse_missing(str(path), row, models)
     if known := _same_model(row, models):
         row |= {"model": known, "family": models.table.set_index("model")["family"][known]}
     return Candidate(row, "\n".join([told, *caveats]), known)
