@@ -12,6 +12,7 @@ import numpy as np
 
 from yolo_plugins.study.laws.budget_law import BudgetLaw, fit_budget_law
 from yolo_plugins.study.laws.power_law import Interval
+from yolo_plugins.study.laws.scales import from_line, to_line
 
 TRUTHS: dict[str, Callable[[float], float]] = {  # the mean at a multiple of the largest amount
     "line": lambda multiple: 1 / (1 + math.exp(0.5) * multiple**-0.45),
@@ -60,20 +61,21 @@ def assess(
     """
     rng, truth = np.random.default_rng(seed), TRUTHS[design.truth]
     multiples = 2.0 ** np.arange(1 - design.amounts, 1)
-    logits = np.array([_logit(truth(multiple)) for multiple in multiples])
+    logits = to_line([truth(multiple) for multiple in multiples], bounded=True)
     hits: dict[str, list[bool]] = {}
     for _ in range(studies):
-        drawn = 1 / (1 + np.exp(-logits - design.run_sd * rng.standard_normal((design.seeds, design.amounts))))
+        noise = design.run_sd * rng.standard_normal((design.seeds, design.amounts))
+        drawn = from_line(logits + noise, bounded=True)
         law = fit_budget_law(multiples.tolist(), drawn.mean(axis=0).tolist(), [design.seeds] * design.amounts)
         found = _number(law, truth(_WANTED))
         for factor in _FARTHER:
             expected, mean = law.expect(factor), truth(factor)
-            run = 1 / (1 + math.exp(-_logit(mean) - design.run_sd * rng.standard_normal()))
-            hits.setdefault(f"mean {factor:g}x", []).append(_holds(expected.mean_interval, mean))
-            hits.setdefault(f"run {factor:g}x", []).append(_holds(expected.run_interval, run))
+            run = float(from_line(to_line(mean, True) + design.run_sd * rng.standard_normal(), bounded=True))
+            hits.setdefault(f"mean {factor:g}x", []).append(expected.mean_interval.holds(mean))
+            hits.setdefault(f"run {factor:g}x", []).append(expected.run_interval.holds(run))
         hits.setdefault("answered", []).append(found is not None)
         if found is not None:
-            hits.setdefault("number", []).append(_holds(found, _WANTED))
+            hits.setdefault("number", []).append(found.holds(_WANTED))
             hits.setdefault("closed", []).append(found.low > 0 and math.isfinite(found.high))
         progress()
     return {name: float(np.mean(values)) for name, values in sorted(hits.items())}
@@ -92,11 +94,3 @@ def format_shares(rows: list[tuple[Design, dict[str, float]]]) -> str:
 def _number(law: BudgetLaw, wanted: float) -> Interval | None:
     """The interval of the number that is needed, where one is told."""
     return law.needed(wanted).interval if law.slope_interval.low > 0 else None
-
-
-def _holds(interval: Interval, value: float) -> bool:
-    return interval.low <= value <= interval.high
-
-
-def _logit(value: float) -> float:
-    return math.log(value / (1 - value))

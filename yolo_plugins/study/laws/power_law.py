@@ -30,6 +30,10 @@ class Interval:
     low: float
     high: float
 
+    def holds(self, value: float) -> bool:
+        """Whether a value is within."""
+        return self.low <= value <= self.high
+
 
 @dataclass(frozen=True)
 class Band:

@@ -161,7 +161,7 @@ class StudyLaw:
 
     def leave_one_out(self) -> pd.DataFrame:
         """What the law of the others says of each model: model, family, measured, predicted, low, high, inside."""
-        found = [self._interval(mixture) for mixture in self.law.leave_one_out()]
+        found = [self._interval(mixture) for mixture in self._left_out]
         low, predicted, high = np.array(found).T
         table = self.models[["model", "family"]].assign(measured=self.models[self.y].astype(float))
         table = table.assign(predicted=predicted, low=low, high=high)
@@ -169,10 +169,14 @@ class StudyLaw:
 
     def calibration(self, levels: tuple[float, ...] = (0.5, 0.8, 0.9, 0.95)) -> pd.DataFrame:
         """Share of the models within the intervals of each level by the law of the others: level, covered."""
-        mixtures = self.law.leave_one_out()
-        places = np.array([mixture.below(z) for mixture, z in zip(mixtures, self._observed.z, strict=True)])
+        places = np.array([mixture.below(z) for mixture, z in zip(self._left_out, self._observed.z, strict=True)])
         covered = [float((np.abs(places - 0.5) <= level / 2).mean()) for level in levels]
         return pd.DataFrame({"level": levels, "covered": covered})
+
+    @cached_property
+    def _left_out(self) -> list[Mixture]:
+        """What the law of the others says of each model."""
+        return self.law.leave_one_out()
 
     def _features(self, rows: pd.DataFrame) -> Array:
         log_cost = np.log(rows[QUANTITIES[self.x].column].to_numpy(float)) - self._mean_log_cost

@@ -158,7 +158,7 @@ def assess(studies: Studies, progress: Callable[[], object] = lambda: None) -> Q
         prediction = law.predict(x[n])
         errors.append(law.exponent - truth)
         is_inside = prediction.low <= y[n] <= prediction.high
-        covered.append([*(_holds(interval, truth) for interval in intervals), is_inside, warns(law, families, None)])
+        covered.append([*(interval.holds(truth) for interval in intervals), is_inside, warns(law, families, None)])
         progress()
     stderr = float(np.std(errors, ddof=1) / np.sqrt(len(errors)))
     return Quality(len(errors), float(np.mean(errors)), stderr, *map(share_of, np.array(covered).T))
@@ -188,10 +188,6 @@ def _percentile_bootstrap(law: PowerLaw, seed: int, repeats: int = 1999) -> Inte
     shift = np.array(law.residuals)[drawn] @ (np.log(law.x) - law.mean_log_x) / law.sum_squares_log_x
     low, high = law.exponent + np.quantile(shift, [(1 - LEVEL) / 2, (1 + LEVEL) / 2])
     return Interval(float(low), float(high))
-
-
-def _holds(interval: Interval, value: float) -> bool:
-    return interval.low <= value <= interval.high
 
 
 def share_of(hits: ArrayLike) -> Share:
