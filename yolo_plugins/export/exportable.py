@@ -21,6 +21,7 @@ class Exportable(nn.Module):
 
     Attributes:
         levels: (stride in pixels, boxes a cell) of each level of the boxes, fine to coarse.
+        multiple: Of which, in pixels, both sides of an input have to be multiples.
 
     Raises:
         UsageError: It cannot be written as one function of tensors.
@@ -33,6 +34,8 @@ class Exportable(nn.Module):
         self._measure_normalisation()
         self.eval()
         self.levels = self._measure_levels(input_hw)
+        # coarser levels than the backbone's are made from its coarsest, whatever the size of that
+        self.multiple = max(getattr(detector.backbone, "out_strides", [stride for stride, _ in self.levels]))
 
     def forward(self, images: Tensor) -> tuple[Tensor, Tensor]:
         """Decodes a batch."""

@@ -13,7 +13,7 @@ from yolo_plugins.export.metadata import KEY, Metadata, read_metadata
 from yolo_plugins.faults import first_line
 
 
-def write(network: nn.Module, metadata: Metadata, path: Path) -> None:
+def write(network: nn.Module, metadata: Metadata, path: Path, calibration: np.ndarray | None) -> None:
     """Writes a graph with its weights within."""
     program = exported(network, metadata)
     onnx = quiet(
@@ -52,4 +52,4 @@ def _providers(device: str) -> list[str]:
     return ["CUDAExecutionProvider", "CPUExecutionProvider"]
 
 
-ONNX = Format("onnx", ".onnx", ("onnx", "onnxscript", "onnxruntime"), write, Network)
+ONNX = Format("onnx", ".onnx", ("onnx", "onnxscript", "onnxruntime"), write, Network, precisions=("f32", "int8"))

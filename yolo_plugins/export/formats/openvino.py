@@ -13,7 +13,7 @@ from yolo_plugins.export.metadata import KEY, Metadata, read_metadata
 from yolo_plugins.faults import first_line
 
 
-def write(network: nn.Module, metadata: Metadata, path: Path) -> None:
+def write(network: nn.Module, metadata: Metadata, path: Path, calibration: np.ndarray | None) -> None:
     """Writes the graph, and its weights beside it."""
     import openvino
 
@@ -62,4 +62,6 @@ def _options(metadata: Metadata, threads: int | None) -> dict[str, Any]:
     return options | ({"INFERENCE_NUM_THREADS": threads} if threads else {})
 
 
-OPENVINO = Format("openvino", ".xml", ("openvino",), write, Network, beside=(".bin",))
+OPENVINO = Format(
+    "openvino", ".xml", ("openvino",), write, Network, beside=(".bin",), precisions=("f32", "bf16", "int8")
+)
