@@ -20,6 +20,7 @@ from yolo_plugins.datasets.layouts import use_data
 from yolo_plugins.engine import YOLORunner
 from yolo_plugins.errors import UsageError
 from yolo_plugins.export import FORMATS, Exportable, ExportedNetwork, Metadata, open_exported, write_exported
+from yolo_plugins.export.detections import Detections
 from yolo_plugins.export.heads import selection_of
 from yolo_plugins.export.pictures import letterboxed
 from yolo_plugins.export.report import Row
@@ -84,8 +85,10 @@ def export(wanted: Wanted) -> tuple[list[Row], list[str]]:
         UsageError: The detector cannot be exported, or not in any of the formats.
     """
     config, detector, names = _load(wanted)
-    network = Exportable(detector, input_hw(config))
-    metadata = _metadata(wanted, config, network, names)
+    size = input_hw(config)
+    whole = Exportable(detector, size)
+    metadata = _metadata(wanted, config, whole, names)
+    network = Detections(whole, metadata.selection, size) if wanted.nms else whole
     calibration = letterboxed(config, _calibration_loader(config), CALIBRATED) if wanted.precision == "int8" else None
     sizes: dict[Path, int] = {}
     faults: list[str] = []
@@ -189,7 +192,7 @@ def measure(
     """
     torch.set_num_threads(threads)
     calls: dict[Path | None, Call] = {None: _in_torch(network), **files}
-    found = {path: [_numbers(call(picture[None])) for picture in pictures] for path, call in calls.items()}
+    found = {path: [_compared(call(picture[None])) for picture in pictures] for path, call in calls.items()}
     times = measure_latency({str(path): partial(call, pictures[:1]) for path, call in calls.items()})
     return {
         path: {
@@ -210,8 +213,9 @@ def _in_torch(network: torch.nn.Module) -> Call:
     return run
 
 
-def _numbers(outputs: tuple[np.ndarray, ...]) -> tuple[torch.Tensor, ...]:
-    return tuple(map(torch.from_numpy, outputs))
+def _compared(outputs: tuple[np.ndarray, ...]) -> tuple[torch.Tensor, ...]:
+    """All boxes and scores; of detections the scores alone, as those of nearly one score may change places."""
+    return tuple(map(torch.from_numpy, outputs[1:2] if len(outputs) > 2 else outputs))
 
 
 def average_precision(config: Config, model: BaseModel) -> dict[str, float]:

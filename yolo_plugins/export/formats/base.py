@@ -13,7 +13,7 @@ from torch import nn
 from yolo_plugins.errors import UsageError
 from yolo_plugins.export.metadata import Metadata
 
-INPUT, OUTPUTS = "images", ("boxes", "scores")
+INPUT = "images"
 
 
 class ExportedNetwork(ABC):

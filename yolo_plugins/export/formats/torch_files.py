@@ -45,7 +45,7 @@ class Network(ExportedNetwork):
         if self._threads:
             torch.set_num_threads(self._threads)
         outputs = self._module(torch.from_numpy(images).to(self._device))
-        return tuple(output.float().cpu().numpy() for output in outputs)
+        return tuple(output.cpu().numpy() for output in outputs)
 
 
 def _read_torchscript(path: Path, threads: int | None, device: str) -> Network:
