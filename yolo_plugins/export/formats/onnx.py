@@ -52,7 +52,7 @@ def _quantise(path: Path, pictures: np.ndarray) -> None:
 
 
 def _stable_sort(values: Any, *, stable: bool, dim: int = -1, descending: bool = False) -> Any:
-    """A vector sorted, for which torch's exporter has no word; of equal values the first comes first, as ONNX has it."""
+    """A sorted vector, for which torch's exporter has no word; ONNX leaves equal values in their order."""
     from onnxscript import opset18
 
     return opset18.TopK(values, opset18.Shape(values), axis=dim, largest=int(descending))

@@ -13,7 +13,6 @@ from yolo_plugins.export.formats.torch_graphs import example
 from yolo_plugins.export.metadata import KEY, Metadata, read_metadata
 from yolo_plugins.faults import first_line
 
-
 _NOT_DECODING = ("Convolution", "GroupConvolution", "Constant", "Parameter")
 
 
