@@ -3,6 +3,7 @@
 import tempfile
 from pathlib import Path
 
+import numpy as np
 from torch import nn
 
 from yolo_plugins.errors import UsageError
@@ -11,6 +12,7 @@ from yolo_plugins.export.formats.onnx import ONNX
 from yolo_plugins.export.formats.openvino import OPENVINO
 from yolo_plugins.export.formats.torch_files import TORCH_EXPORT, TORCHSCRIPT
 from yolo_plugins.export.metadata import Metadata
+from yolo_plugins.faults import first_line
 
 FORMATS = {known.name: known for known in (ONNX, OPENVINO, TORCHSCRIPT, TORCH_EXPORT)}
 
@@ -20,7 +22,9 @@ def is_exported(path: str | Path) -> bool:
     return Path(path).suffix in {known.suffix for known in FORMATS.values()}
 
 
-def write_exported(network: nn.Module, metadata: Metadata, known: Format, path: Path) -> int:
+def write_exported(
+    network: nn.Module, metadata: Metadata, known: Format, path: Path, calibration: np.ndarray | None = None
+) -> int:
     """Writes a network; a file that was there is replaced when the new one is whole.
 
     Args:
@@ -28,18 +32,29 @@ def write_exported(network: nn.Module, metadata: Metadata, known: Format, path: 
         metadata: What the file is to say of itself.
         known: The format.
         path: With its suffix.
+        calibration: (n, 3, H, W) uint8, pictures by which int8 finds its scales.
 
     Returns:
         Bytes of the file and what belongs to it.
 
     Raises:
-        UsageError: A package is not installed.
+        UsageError: A package is not installed; or the format cannot hold such a network, or not in this precision.
     """
     known.require()
+    if metadata.precision not in known.precisions:
+        able = [other.name for other in FORMATS.values() if metadata.precision in other.precisions]
+        raise UsageError(f"{known.name}: is not written in {metadata.precision} here; take {' or '.join(able)}")
     path.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=path.parent, prefix=".export") as folder:
         temporary = Path(folder, path.name)
-        known.write(network, metadata, temporary)
+        try:
+            known.write(network, metadata, temporary, calibration)
+        except UsageError:
+            raise
+        except Exception as error:  # another author's exporter: anything may come
+            raise UsageError(
+                f"{known.name}: its exporter does not take this detector ({first_line(error)}); take another format"
+            ) from error
         names = [temporary.with_suffix(suffix) for suffix in (*known.beside, known.suffix)]
         size = sum(name.stat().st_size for name in names)
         for name in names:  # the one that is opened comes last
