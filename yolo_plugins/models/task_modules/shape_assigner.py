@@ -8,6 +8,7 @@ from typing import NamedTuple
 
 import torch
 from torch import Tensor
+from torch.nn import functional
 
 from yolo_plugins.registry import TASK_UTILS
 
@@ -91,10 +92,8 @@ class ShapeAssigner:
         Returns:
             (L, 5, M) in the order of `_DIRECTIONS`.
         """
-        from_start, from_end = centres, limit - centres
-        near_start = (from_start % 1 < _NEIGHBOUR_REACH) & (from_start > 1)  # left, up
-        near_end = (from_end % 1 < _NEIGHBOUR_REACH) & (from_end > 1)  # right, down
+        to_borders = torch.cat((centres, limit - centres), 2)  # left, upper, right, lower
+        near = (to_borders % 1 < _NEIGHBOUR_REACH) & (to_borders > 1)
         if not self.both_sides:
-            near_end &= from_start % 1 > 0
-        own = near_start.new_ones((*near_start.shape[:2], 1))
-        return torch.cat((own, near_start, near_end), 2).transpose(1, 2)
+            near[..., 2:] &= centres % 1 > 0
+        return functional.pad(near, (1, 0), value=True).transpose(1, 2)
