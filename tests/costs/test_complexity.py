@@ -11,7 +11,9 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from yolo_plugins.config import load_config
+from yolo_plugins.costs import complexity
 from yolo_plugins.costs.complexity import count_forms, count_macs, count_parts, format_table, summarize
+from yolo_plugins.costs.latency import MachineState
 from yolo_plugins.errors import UsageError
 from yolo_plugins.registry import MODELS
 
@@ -92,7 +94,27 @@ def test_deploy_form_in_the_record_has_the_reference_parameters_and_the_same_mac
     counts = summarize(model, (320, 320))
     assert counts["params_deploy"] == int(reference["yolov5n"]["params_fused"])
     assert counts["macs_deploy"] == counts["macs"]
-    assert counts["images_per_second"] == pytest.approx(1 / counts["latency_seconds"])
+
+
+@pytest.fixture(params=[0.01, 0.5], ids=["idle", "busy"])
+def machine(request, monkeypatch) -> MachineState:
+    """What others use of a machine that is made up; nothing is measured for longer than it takes."""
+    state = MachineState(request.param, 0.0, cores=2, load=1.0, frequency_mhz=None, governor=None)
+    monkeypatch.setattr(complexity, "watch_machine", lambda: lambda: state)
+    monkeypatch.setattr(complexity, "_LATENCY_SECONDS", (0, 0))
+    return state
+
+
+def test_latency_is_left_out_of_the_record_where_the_machine_is_busy(model, machine):
+    counts = summarize(model, SIZE)
+    figures = [counts[name] for name in ("latency_low_seconds", "latency_seconds", "latency_high_seconds")]
+    if machine.is_idle:
+        assert 0 < figures[0] <= figures[1] <= figures[2]
+        assert counts["images_per_second"] == pytest.approx(1 / figures[1])
+    else:
+        assert (*figures, counts["images_per_second"]) == (None,) * 4
+    assert counts["latency_precision"] == "float32"
+    assert counts["latency_machine"] == str(machine)
 
 
 def test_height_comes_before_width():

@@ -15,28 +15,23 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 from torch.utils._python_dispatch import TorchDispatchMode
-from torch.utils.flop_counter import FlopCounterMode, conv_flop_count, sdpa_flop_count
+from torch.utils.flop_counter import FlopCounterMode, sdpa_flop_count
 
-from yolo_plugins.costs.latency import median_seconds
+from yolo_plugins.costs.latency import MachineState, measure_latency, precision_of, watch_machine
 from yolo_plugins.costs.utilization import flops_of
 from yolo_plugins.errors import UsageError
-from yolo_plugins.models.deploy import CONV_ACT, LAYERS, to_deploy
+from yolo_plugins.models.deploy import LAYERS, to_deploy
 
 _PARTS = {"backbone": "backbone", "neck": "neck", "head": "bbox_head"}
-_LATENCY_REPEATS = 10
+_LATENCY_ROUNDS, _LATENCY_SECONDS = (10, 1000), (0.5, 3.0)
 _TOLERANCE = 0.01  # of the larger count
 # Besides views, the operators that only make, move or look up numbers, the "_" of their in-place form left out.
 _NO_ARITHMETIC = re.compile(
     r"(new_)?(empty|full|ones|zeros)(_like)?|arange|fill|lift_fresh|scalar_tensor|zero"
-    r"|_reorder_convolution_weight|_to_copy|_unsafe_view|as_strided|cat|clone|copy|flip|im2col|native_channel_shuffle"
+    r"|_to_copy|_unsafe_view|as_strided|cat|clone|copy|flip|im2col|native_channel_shuffle"
     r"|pixel_shuffle|repeat|roll|stack|(constant|reflection|replication)_pad\w+"
     r"|(_unsafe_)?index|index_select|gather"
 )
-
-
-def _pointwise_flops(x_shape: Any, weight_shape: Any, *_: Any, out_shape: Any = None, **__: Any) -> int:
-    """The deploy form's convolution with its activation: as torch counts a convolution."""
-    return conv_flop_count(x_shape, weight_shape, out_shape, transposed=False)
 
 
 def _attention_flops(query_shape: Any, key_shape: Any, value_shape: Any, *_: Any, **__: Any) -> int:
@@ -46,7 +41,6 @@ def _attention_flops(query_shape: Any, key_shape: Any, value_shape: Any, *_: Any
 
 _FORMULAS: dict[Any, Callable[..., int]] = {
     torch.ops.aten._scaled_dot_product_flash_attention_for_cpu: _attention_flops,
-    **({CONV_ACT: _pointwise_flops} if CONV_ACT is not None else {}),
 }
 
 
@@ -59,15 +53,37 @@ def summarize(model: nn.Module, input_hw: tuple[int, int]) -> dict[str, Any]:
 
     Returns:
         What `count_parts` returns; `params_deploy` and `macs_deploy` of the deploy form; its `latency_seconds` on the
-        model's device (batch 1, raw outputs) and `images_per_second`.
+        model's device (batch 1, raw outputs), the 95 % interval of this median and `images_per_second`, all of them
+        None where other processes kept the machine busy; `latency_precision` and, in words, `latency_machine`.
     """
+    machine = watch_machine()
     deployed = to_deploy(model, input_hw)
-    latency = median_seconds(lambda: _forward(deployed, input_hw), _LATENCY_REPEATS)
-    return count_parts(model, input_hw) | {
+    counts = count_parts(model, input_hw) | {
         "params_deploy": _count_params(deployed),
         "macs_deploy": count_macs(deployed, input_hw),
-        "latency_seconds": latency,
-        "images_per_second": 1 / latency,
+    }
+    return counts | _latency(deployed, input_hw, machine)
+
+
+def _latency(network: nn.Module, input_hw: tuple[int, int], machine: Callable[[], MachineState]) -> dict[str, Any]:
+    """The keys of `summarize` on the latency; `machine` has been watched since before."""
+    found = measure_latency(
+        {"": lambda: _forward(network, input_hw)},
+        device=_device(network),
+        rounds=_LATENCY_ROUNDS,
+        seconds=_LATENCY_SECONDS,
+    )[""]
+    state = machine()
+    figures = {
+        "latency_seconds": found.median_ms / 1e3,
+        "latency_low_seconds": found.low_ms / 1e3,
+        "latency_high_seconds": found.high_ms / 1e3,
+        "images_per_second": 1e3 / found.median_ms,
+    }
+    return {
+        **(figures if state.is_idle else dict.fromkeys(figures)),
+        "latency_precision": precision_of(network),
+        "latency_machine": str(state),
     }
 
 
@@ -319,7 +335,11 @@ def _compare(path: str, module: nn.Module, by_thop: int, by_torch: int) -> None:
 
 def _zeros(model: nn.Module, input_hw: tuple[int, int]) -> Tensor:
     """One black image, (1, 3, H, W), on the model's device."""
-    return torch.zeros(1, 3, *input_hw, device=next(model.parameters()).device)
+    return torch.zeros(1, 3, *input_hw, device=_device(model))
+
+
+def _device(model: nn.Module) -> torch.device:
+    return next(model.parameters()).device
 
 
 @torch.no_grad()

@@ -1,6 +1,7 @@
 """Measures each epoch and keeps `work_dir/record.json` up to date."""
 
 import contextlib
+import logging
 import time
 import warnings
 from datetime import UTC, datetime
@@ -10,7 +11,7 @@ from typing import Any
 import torch
 from mmengine.dist import all_reduce
 from mmengine.hooks import Hook
-from mmengine.logging import HistoryBuffer
+from mmengine.logging import HistoryBuffer, print_log
 from mmengine.runner import Runner
 
 from yolo_plugins.config import describe_config, size_hw
@@ -243,7 +244,11 @@ def _input_hw(dataset: Any) -> list[int] | None:
 
 
 def _complexity(model: torch.nn.Module, input_hw: list[int]) -> dict[str, Any]:
-    return summarize(model, (input_hw[0], input_hw[1]))
+    counts = summarize(model, (input_hw[0], input_hw[1]))
+    if counts["latency_seconds"] is None:
+        sentence = f"the record has no latency, because the machine was busy: {counts['latency_machine']}"
+        print_log(sentence, "current", logging.WARNING)
+    return counts
 
 
 def _bound_log_history(runner: Runner) -> None:

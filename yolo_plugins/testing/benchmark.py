@@ -4,6 +4,7 @@ Every function returns a flat dict of numbers, its keys ending in their unit.
 """
 
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +16,7 @@ from mmengine.registry import init_default_scope
 from torch import Tensor
 
 from yolo_plugins.config import input_hw
-from yolo_plugins.costs.latency import median_seconds
+from yolo_plugins.costs.latency import measure_latency
 from yolo_plugins.engine import YOLOOptimWrapper
 from yolo_plugins.engine.memory import keep_freed_memory
 from yolo_plugins.errors import UsageError
@@ -61,11 +62,11 @@ def benchmark_train(
         terms = model.bbox_head.loss(raw, targets, tuple(inputs.shape[2:]))
         torch.stack(list(terms.values())).sum().backward()
 
-    step_seconds = median_seconds(step, repeats)
+    step_ms = _median_ms(step, repeats, device)
     return dict(
-        train_img_per_s=batch_size / step_seconds,
-        train_step_ms=1e3 * step_seconds,
-        loss_ms=1e3 * median_seconds(loss_only, 5 * repeats),
+        train_img_per_s=1e3 * batch_size / step_ms,
+        train_step_ms=step_ms,
+        loss_ms=_median_ms(loss_only, 5 * repeats, device),
     )
 
 
@@ -77,11 +78,11 @@ def benchmark_predict(config: Config, device: str = "cpu", repeats: int = 40) ->
     meta = dict(ori_shape=size, scale_factor=(1.0, 1.0), pad_param=(0, 0, 0, 0))
     sample = DetDataSample(metainfo=meta)
 
-    def median_ms(form: Any) -> float:
-        return 1e3 * median_seconds(lambda: form(inputs, [sample], mode="predict"), repeats)
-
+    forms = {"predict_train_form_ms": model, "predict_ms": to_deploy(model, size)}
+    calls = {name: lambda form=form: form(inputs, [sample], mode="predict") for name, form in forms.items()}
     with torch.inference_mode():
-        return dict(predict_train_form_ms=median_ms(model), predict_ms=median_ms(to_deploy(model, size)))
+        found = measure_latency(calls, device=device, rounds=(repeats, repeats))
+    return {name: latency.median_ms for name, latency in found.items()}
 
 
 def benchmark_eval(detections: Path | None = None, repeats: int = 3) -> dict[str, float]:
@@ -99,8 +100,12 @@ def benchmark_eval(detections: Path | None = None, repeats: int = 3) -> dict[str
     truth = {name.removeprefix("gt_"): array for name, array in arrays.items() if name.startswith("gt_")}
     found = {name: array for name, array in arrays.items() if not name.startswith("gt_")}
     scores = evaluate_detections(truth, found, num_classes=20)
-    seconds = median_seconds(lambda: evaluate_detections(truth, found, num_classes=20), repeats)
-    return dict(eval_s=seconds, ap50=scores.ap50, ap50_95=scores.ap50_95)
+    milliseconds = _median_ms(lambda: evaluate_detections(truth, found, num_classes=20), repeats)
+    return dict(eval_s=milliseconds / 1e3, ap50=scores.ap50, ap50_95=scores.ap50_95)
+
+
+def _median_ms(call: Callable[[], object], repeats: int, device: str = "cpu") -> float:
+    return measure_latency({"": call}, device=device, rounds=(repeats, repeats))[""].median_ms
 
 
 def _build(config: Config) -> Any:

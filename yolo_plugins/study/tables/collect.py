@@ -112,7 +112,8 @@ def collect(paths: Iterable[str | Path], apart: Callable[[Record], Any] = lambda
 def models_table(runs: pd.DataFrame, complexity: pd.DataFrame) -> pd.DataFrame:
     """One row for each model: means and standard deviations over its seeds, with what it costs.
 
-    A mean is null where a seed lacks the value; that of a measured cost also where there were several devices.
+    A mean is null where a seed lacks the value. That of a measured cost, which no seed changes, is over the seeds that
+    have it, and null where they ran on several devices, with several numbers of threads or in several precisions.
 
     Args:
         runs: Of the schema RUNS.
@@ -255,7 +256,7 @@ def _run_row(record: Record) -> dict[str, Any]:
         "val_seconds": sum(val_seconds) if val_seconds else None,
         "peak_memory_bytes": max(row["peak_memory_bytes"] for row in epochs),
         **{row.column: counts.get(row.column) for row in of_source("measured")},
-        "images_per_second": counts.get("images_per_second"),
+        **{name: counts.get(name) for name in ("images_per_second", "latency_precision")},
         "device": device["name"],
         "device_count": device["count"],
         "threads": device["threads"],
@@ -334,6 +335,5 @@ def _over_seeds(group: pd.DataFrame) -> dict[str, float | None]:
     """Means and standard deviations of the runs of one model."""
     numbers = {name: group[name].mean(skipna=False) for name in performances()}
     numbers |= {f"{name}_sd": group[name].std(skipna=False) for name in performances()}
-    one_device = len(group[["device", "threads"]].drop_duplicates()) == 1
-    measured = [row.column for row in of_source("measured")]
-    return numbers | {name: group[name].mean(skipna=False) if one_device else None for name in measured}
+    alike = all(group[name].nunique() <= 1 for name in ("device", "threads", "latency_precision"))
+    return numbers | {row.column: group[row.column].mean() if alike else None for row in of_source("measured")}

@@ -134,7 +134,7 @@ _ROWS = (
         "cost",
         "measured",
         "latency",
-        "Median time of the deploy form for one image, batch 1.",
+        "Median time of the deploy form for one image, batch 1; null where the machine was busy meanwhile.",
         column="latency_seconds",
         unit="s",
         larger_is_better=False,

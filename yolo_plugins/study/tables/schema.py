@@ -137,6 +137,11 @@ RUNS = Table(
         _int("peak_memory_bytes", "B", _PEAK_MEMORY),
         *(_quantity(row) for row in of_source("measured")),
         _float("images_per_second", "images/s", "1 / `latency_seconds`.", nullable=True),
+        _text(
+            "latency_precision",
+            "What products were computed in while it was measured: `float32`, `tf32`, `bfloat16`, `float16`.",
+            nullable=True,
+        ),
         _text("device", "Name of the GPU, or of the CPU where there was none."),
         _int("device_count", "", "Number of devices.", 1),
         _int("threads", "", "CPU threads of one process.", 1),
