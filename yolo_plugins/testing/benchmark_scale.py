@@ -57,9 +57,11 @@ class StartClockHook(Hook):
         self._times = [begin, _imported, time.time()]
 
     def before_train(self, runner: Runner) -> None:
+        """The loaders are there."""
         self._times.append(time.time())
 
     def after_train_iter(self, runner: Runner, batch_idx: int, data_batch: Any = None, outputs: Any = None) -> None:
+        """Writes the file after the first iteration."""
         if runner.iter == 0:
             self._times.append(time.time())
             names = ("import_s", "build_s", "data_s", "first_iteration_s")
