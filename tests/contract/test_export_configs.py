@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 import torch
 from mmdet.structures import DetDataSample
+from mmengine.config import ConfigDict
 from torch import nn
 
 from yolo_plugins.config import load_config, with_num_classes
@@ -26,8 +27,7 @@ CONFIGS = [path for path in sorted((REPO / "configs").glob("*.py")) if not path.
 def small_model(path: Path) -> dict:
     """A config's model; what it scales, as small as its structure allows."""
     model = load_config(str(path)).model
-    own = () if model.type.startswith("mmdet.") else (model.backbone, model.neck)
-    for part in own:
+    for part in (model.backbone, model.neck) if model.type == "YOLODetector" else ():
         for factor, smallest in (("widen_factor", 0.125), ("deepen_factor", 0.33)):
             if factor in part or (factor == "widen_factor" and model.backbone.type == "YOLOv4CSP"):
                 part[factor] = min(part.get(factor, 1), smallest)
@@ -47,7 +47,7 @@ def structures() -> list[Path]:
 def check(model: dict, folder: Path) -> None:
     """Asserts that a detector, with weights that make detections, is written and read, and says the same."""
     torch.manual_seed(0)
-    detector = MODELS.build(model).eval()
+    detector = MODELS.build(ConfigDict(model)).eval()
     side = max(getattr(detector.backbone, "out_strides", [32]))
     hw = (side * 2, side * 3) if side == 32 else (side, side * 2)
     settle_norms(detector, torch.rand(8, 3, *hw))

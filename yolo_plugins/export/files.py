@@ -10,11 +10,12 @@ from yolo_plugins.errors import UsageError
 from yolo_plugins.export.formats.base import ExportedNetwork, Format
 from yolo_plugins.export.formats.onnx import ONNX
 from yolo_plugins.export.formats.openvino import OPENVINO
+from yolo_plugins.export.formats.tensorrt import TENSORRT
 from yolo_plugins.export.formats.torch_files import TORCH_EXPORT, TORCHSCRIPT
 from yolo_plugins.export.metadata import Metadata
 from yolo_plugins.faults import first_line
 
-FORMATS = {known.name: known for known in (ONNX, OPENVINO, TORCHSCRIPT, TORCH_EXPORT)}
+FORMATS = {known.name: known for known in (ONNX, OPENVINO, TORCHSCRIPT, TORCH_EXPORT, TENSORRT)}
 
 
 def is_exported(path: str | Path) -> bool:
