@@ -19,6 +19,7 @@ from torch import Tensor, nn
 from yolo_plugins.checkpoints.soundness import check_sum, check_tensors, check_weights
 from yolo_plugins.errors import UsageError
 from yolo_plugins.faults import first_line, refused_program, some
+from yolo_plugins.files import EXPORTED_SUFFIXES
 
 
 def load_checkpoint(path: str | Path, map_location: Any = "cpu") -> dict[str, Any]:
@@ -210,12 +211,16 @@ def check_fits(
 
 
 def existing(path: str | Path) -> Path:
-    """The path of a file.
+    """The path of a file of weights.
 
     Raises:
-        UsageError: There is none.
+        UsageError: There is none, or it is an exported network.
     """
     path = Path(path)
+    if path.suffix in EXPORTED_SUFFIXES:
+        raise UsageError(
+            f"{path}: an exported file, which is run and not loaded as weights; give the checkpoint that it was made of"
+        )
     if not path.is_file():
         raise UsageError(f"{path}: no such checkpoint file; check the path")
     return path

@@ -19,7 +19,6 @@ from mmengine.registry import Registry
 from mmengine.registry import registry as lookup
 
 from yolo_plugins.checkpoints.stated import stated
-from yolo_plugins.checkpoints.weights import load_any_weights
 from yolo_plugins.config import complete_config
 from yolo_plugins.errors import UsageError
 from yolo_plugins.faults import some
@@ -41,7 +40,7 @@ _READING = {"mmdet.LoadAnnotations"}  # in every config of ours, for MMDetection
 # Packages that may be asked for what they register, and where in them nothing evaluates a text of the config.
 _KNOWN = ("yolo_plugins", "mmengine", "mmcv", "mmdet", "mmpretrain")
 _SOUND = re.compile(
-    r"yolo_plugins\..*|torch\..*|mmengine\.(model|dataset|evaluator|runner|optim)\b.*|mmcv\.(cnn\.bricks|ops|transforms)\b.*"
+    r"yolo_plugins\.(?!inference\.).*|torch\..*|mmengine\.(model|dataset|evaluator|runner|optim)\b.*|mmcv\.(cnn\.bricks|ops|transforms)\b.*"
     r"|mmdet\.(datasets(?!\.openimages)|evaluation|models\.(backbones|data_preprocessors|dense_heads|detectors|layers|losses|necks"
     r"|roi_heads|task_modules\.(assigners|coders|prior_generators|samplers)))\b.*"
     r"|mmpretrain\.models\.(backbones|losses|necks|utils\.(?!huggingface)).*"
@@ -74,17 +73,18 @@ def config_from_checkpoint(content: Mapping[str, Any], filename: str, options: I
     return complete_config(config, options, filename)
 
 
-def config_for_test(filename: str, options: Iterable[str] = ()) -> Config:
+def config_for_test(content: Mapping[str, Any], filename: str, options: Iterable[str] = ()) -> Config:
     """The config in a checkpoint with what a test of it needs besides: a work folder, our hooks.
 
     Args:
+        content: As for `config_from_checkpoint`.
         filename: Of the checkpoint.
         options: Changes, as for `load_config`.
 
     Raises:
-        UsageError: As `load_any_weights` and `config_from_checkpoint`.
+        UsageError: As `config_from_checkpoint`.
     """
-    config = config_from_checkpoint(load_any_weights(filename), filename, options)
+    config = config_from_checkpoint(content, filename, options)
     config.work_dir = str(Path(filename).parent)
     config.default_hooks = {"class_check": {"type": "ClassCheckHook"}, "console": {"type": "ConsoleHook"}}
     return config

@@ -3,6 +3,7 @@
 yolo-plugins test work_dirs/yolov5_n_voc/epoch_200.pth --report report
 yolo-plugins test yolov5_n_voc work_dirs/yolov5_n_voc/epoch_200.pth
 yolo-plugins test yolov5_n_voc --weights yolov5n.pt
+yolo-plugins test work_dirs/yolov5_n_voc/epoch_200.onnx
 yolo-plugins test work_dirs/a/epoch_200.pth work_dirs/b/epoch_200.pth --report comparison
 yolo-plugins test yolov5_n_finetune work_dirs/yolov5_n_finetune/epoch_10.pth --weights yolov5n.pt --report comparison
 """
@@ -13,15 +14,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from yolo_plugins.cli import (
-    add_run_options,
-    add_weights_option,
-    any_path,
-    one_line_errors,
-    read_models,
-    say,
-    take_weights,
-)
+from yolo_plugins import cli
 from yolo_plugins.config import load_config
 from yolo_plugins.config_check import require
 from yolo_plugins.errors import UsageError
@@ -33,21 +26,25 @@ def parse_args() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     told = "a checkpoint, after its config unless that is the one it was trained with; or two of them"
     parser.add_argument("models", nargs="*", metavar="MODEL", help=told)
-    add_run_options(parser)
-    add_weights_option(parser)
+    cli.add_run_options(parser)
+    cli.add_weights_option(parser)
     parser.add_argument("--deploy", action="store_true", help="evaluate the deploy form; what was fused goes to stderr")
     parser.add_argument("--out", help="write the metrics to this JSON file as well")
-    parser.add_argument("--report", type=any_path, metavar="DIR", help="write a page of results, and the detections")
+    parser.add_argument(
+        "--report", type=cli.any_path, metavar="DIR", help="write a page of results, and the detections"
+    )
     return parser.parse_intermixed_args()  # models may stand before and after options
 
 
 def main() -> None:
     """Tests each model, prints the metrics as one JSON line, writes what was asked for."""
     args = parse_args()
-    with one_line_errors():
-        models = read_models(args.models, args.weights)
+    with cli.one_line_errors():
+        models = cli.read_models(args.models, args.weights)
         if len(models) == 2 and not args.report:
-            raise UsageError(f"{models[1][1]}: a second checkpoint; say where the two are compared, by --report DIR")
+            raise UsageError(
+                f"{models[1][1]}: a second checkpoint; cli.say where the two are compared, by --report DIR"
+            )
         write = _report_writer(args.report) if args.report else None
         with contextlib.redirect_stdout(sys.stderr):  # some packages print when they are imported
             outcomes = [_test(args, *model) for model in models]
@@ -79,14 +76,19 @@ def _test(args: argparse.Namespace, name: str | None, checkpoint: str) -> tuple[
     from yolo_plugins.checkpoints.saved_config import config_for_test
     from yolo_plugins.datasets.layouts import use_data
     from yolo_plugins.engine import YOLORunner
-    from yolo_plugins.inference import load_detector
+    from yolo_plugins.inference import class_names, exported_metadata, load_detector, read_model, use_exported
     from yolo_plugins.results.collect import scores_per_class, test_and_keep
 
-    config = load_config(name, args.cfg_options) if name else config_for_test(checkpoint, args.cfg_options)
+    options, refused = args.cfg_options, {"--deploy": args.deploy, "--launcher": args.launcher != "none"}
+    metadata = exported_metadata(checkpoint, options, refused=refused)
+    content = None if name else read_model(checkpoint, metadata)
+    config = load_config(name, options) if name else config_for_test(content, checkpoint, options)
     require(config, "test_dataloader")
-    say(use_data(config, args.data, args.classes, ["test_dataloader"]))
+    cli.say(use_data(config, args.data, args.classes, ["test_dataloader"]))
     config.work_dir, config.launcher, config.load_from = args.work_dir or config.work_dir, args.launcher, checkpoint
-    take_weights(config, checkpoint if checkpoint == args.weights else None)
+    cli.take_weights(config, checkpoint if checkpoint == args.weights else None)
+    if metadata:
+        use_exported(config, checkpoint, metadata, class_names(config), by_name=checkpoint == args.weights)
     if args.deploy:
         config.load_from = None  # the deploy form takes them
     runner = YOLORunner.from_cfg(config)

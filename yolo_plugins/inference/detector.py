@@ -13,6 +13,7 @@ from mmengine.structures import InstanceData
 from tqdm.auto import tqdm
 
 from yolo_plugins.errors import UsageError
+from yolo_plugins.export.files import is_exported
 from yolo_plugins.faults import suggest
 from yolo_plugins.inference.model import detect, load_named_detector, set_thresholds, test_pipeline
 from yolo_plugins.inference.result import Boxes, Result
@@ -32,12 +33,13 @@ class Detector:
     ```
 
     Args:
-        weights: A checkpoint, which holds its config, or an official file of YOLOv5 or Scaled-YOLOv4.
+        weights: A checkpoint or an exported file, which hold their config, or an official file of YOLOv5 or
+            Scaled-YOLOv4.
         config: The model and its test set, by name, by path or as it was read; by default what the weights say.
         score_thr: Least score of a box.
         iou_threshold: Overlap, 0..1, with a box of its class and a higher score, from which on a box is left out.
         classes: Names of those that are wanted; all by default.
-        device: `cpu`, `cuda`, `cuda:1` ...; `auto` takes a GPU where torch finds one.
+        device: `cpu`, `cuda`, `cuda:1` ...; `auto` takes a GPU where torch finds one, and for an exported file the CPU.
         batch_size: How many pictures go through the network together; more than one pays on a GPU.
         options: Changes to the config, `key=value`.
 
@@ -69,7 +71,7 @@ class Detector:
         if batch_size < 1:
             raise UsageError(f"batch_size={batch_size}: give a whole number, 1 or more")
         self.batch_size = batch_size
-        self.device = _device(device)
+        self.device = torch.device("cpu") if device == "auto" and is_exported(weights) else _device(device)
         self.config, self._model, self.names = load_named_detector(
             weights, config, options, self.device, lambda config: set_thresholds(config, score_thr, iou_threshold)
         )

@@ -26,6 +26,8 @@ from yolo_plugins.config_check import require
 from yolo_plugins.datasets.collate import collate_detection
 from yolo_plugins.datasets.detection_dataset import without_loading
 from yolo_plugins.errors import UsageError
+from yolo_plugins.export.metadata import Metadata
+from yolo_plugins.inference.exported import as_checkpoint, exported_metadata, use_exported
 from yolo_plugins.models import to_deploy
 from yolo_plugins.registry import DATASETS, MODELS
 
@@ -63,7 +65,7 @@ def load_named_detector(
     """Builds a detector in deploy form whose classes are those of its weights.
 
     Args:
-        weights: Any file that `load_any_weights` takes.
+        weights: Any file that `load_any_weights` takes, or an exported one.
         config: By name or path, or as it was read; None for the one in the file, or that of an official model.
         options: Changes to it, as for `load_config`.
         device: Torch device.
@@ -75,7 +77,9 @@ def load_named_detector(
     Raises:
         UsageError: As `load_config`, `config_from_checkpoint` and `load_any_weights`; or they do not fit.
     """
-    content, filename = load_any_weights(weights), str(weights)
+    filename = str(weights)
+    metadata = exported_metadata(filename, options, str(device))
+    content = read_model(filename, metadata)
     chosen = _config_for(content, config, options, filename)
     require(chosen, "test_dataloader")
     change(chosen)
@@ -85,9 +89,21 @@ def load_named_detector(
         check_class_names(content, _stated_names(chosen), filename)
         _take_number(chosen, len(own_names))
     names = own_names or tuple(class_names(chosen))
+    if metadata:
+        use_exported(chosen, filename, metadata, names, device=str(device))
+        return chosen, MODELS.build(chosen.model), names
     detector = MODELS.build(chosen.model)
     check_num_classes(detector, names, filename)
     return chosen, _deployed(detector, content, chosen, names, filename, device), names
+
+
+def read_model(filename: str, metadata: Metadata | None) -> dict[str, Any]:
+    """What a file says of its model, as a checkpoint says it; of an exported one it is in its metadata.
+
+    Raises:
+        UsageError: As `load_any_weights`.
+    """
+    return as_checkpoint(metadata) if metadata else load_any_weights(filename)
 
 
 def _config_for(

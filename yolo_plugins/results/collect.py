@@ -34,7 +34,7 @@ class Speed:
     Attributes:
         milliseconds: For a picture: the median over the batches, without the first where there are more.
         batch_size: Pictures of a full batch.
-        device: As "NVIDIA H100" or "cpu, 2 threads".
+        device: As "NVIDIA H100" or "cpu, 2 threads"; of an exported file its runtime, "onnxruntime 1.32.0, cpu".
     """
 
     milliseconds: float
@@ -147,6 +147,9 @@ class _Clock(Hook):
 
 
 def _describe_device(runner: Runner) -> str:
+    runtime = getattr(runner.model, "runtime", None)
+    if runtime:
+        return runtime
     device = next(runner.model.parameters()).device
     if device.type == "cuda":
         return torch.cuda.get_device_name(device)

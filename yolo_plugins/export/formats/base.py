@@ -38,6 +38,10 @@ class ExportedNetwork(ABC):
         """
         return self._run(images)
 
+    def __deepcopy__(self, memo: object) -> "ExportedNetwork":
+        """Itself: it never changes, and no runtime copies its networks."""
+        return self
+
     @abstractmethod
     def _run(self, images: np.ndarray) -> tuple[np.ndarray, ...]: ...
 
