@@ -57,8 +57,8 @@ setup(
         ]
     },
     install_requires=_requirements("runtime"),
-    extras_require={name: _requirements(name) for name in ("backbones", "analysis", "dev", "docs")}
-    | {"all": _requirements("backbones") + _requirements("analysis")},
+    extras_require={name: _requirements(name) for name in ("backbones", "analysis", "export", "dev", "docs")}
+    | {"all": _requirements("backbones") + _requirements("analysis") + _requirements("export")},
     entry_points={"console_scripts": ["yolo-plugins = yolo_plugins.__main__:main"]},
     cmdclass={"build_py": BuildWithConfigs},
     classifiers=[

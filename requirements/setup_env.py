@@ -220,7 +220,7 @@ def install_packages() -> list[Step]:
         Step("mmcv without compiled operators: about 5 s", _pip_install(*plain_mmcv)),
         Step(
             "torch and all the rest, 2.7 GB to download: about 1 minute after that",
-            _pip_install(*proven, "-e", f"{ROOT}[backbones,analysis,dev,docs]"),
+            _pip_install(*proven, "-e", f"{ROOT}[backbones,analysis,export,dev,docs]"),
         ),
         # mmcv and imaug each ask for another OpenCV distribution; both own the same files, so the last one stays.
         Step(

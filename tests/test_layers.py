@@ -221,7 +221,9 @@ def test_what_is_imported_is_declared(path):
     names = ("costs", "pages", "study", "labels_overview", "collect_complexity", "result")
     analysis = dict.fromkeys(names, "analysis")
     parts = path.relative_to(REPO).with_suffix("").parts
-    extras = {extra for part, extra in (analysis | {"backbones": "backbones"}).items() if part in parts}
+    extras = {
+        extra for part, extra in (analysis | {"backbones": "backbones", "export": "export"}).items() if part in parts
+    }
     allowed = declared("runtime", *extras)
     providers = packages_distributions()
     for top in {name.split(".")[0] for name in imported_names(path)} - sys.stdlib_module_names - {"yolo_plugins"}:

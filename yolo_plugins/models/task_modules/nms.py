@@ -28,10 +28,26 @@ def select_detections(
     Returns:
         `bboxes` (k, 4) xyxy in pixels, `scores` (k,), `labels` (k,), by falling score.
     """
-    from torchvision.ops import batched_nms, box_convert  # half a second, for those who detect
+    from torchvision.ops import box_convert  # half a second, for those who detect
 
     decoded = decoded[decoded[:, 4] > score_thr]
-    scores = decoded[:, 5:] * decoded[:, 4:5]
+    bboxes, scores = box_convert(decoded[:, :4], "cxcywh", "xyxy"), decoded[:, 5:] * decoded[:, 4:5]
+    bboxes, scores, labels = candidates(bboxes, scores, score_thr, multi_label, nms_pre)
+    return suppress(bboxes, scores, labels, iou_threshold, max_per_img)
+
+
+def candidates(
+    bboxes: Tensor, scores: Tensor, score_thr: float, multi_label: bool, nms_pre: int
+) -> tuple[Tensor, Tensor, Tensor]:
+    """What enters suppression: boxes (k, 4), scores (k,), labels (k,), by falling score.
+
+    Args:
+        bboxes: (P, 4).
+        scores: (P, K) of each class.
+        score_thr: As for `select_detections`.
+        multi_label: As for `select_detections`.
+        nms_pre: How many at most.
+    """
     if multi_label and scores.shape[1] > 1:
         rows, labels = (scores > score_thr).nonzero(as_tuple=True)
         scores = scores[rows, labels]
@@ -40,8 +56,13 @@ def select_detections(
         rows = (scores > score_thr).nonzero(as_tuple=True)[0]
         scores, labels = scores[rows], labels[rows]
     order = scores.argsort(descending=True, stable=True)[:nms_pre]
-    bboxes = box_convert(decoded[rows[order], :4], "cxcywh", "xyxy")
-    scores, labels = scores[order], labels[order]
+    return bboxes[rows[order]], scores[order], labels[order]
+
+
+def suppress(bboxes: Tensor, scores: Tensor, labels: Tensor, iou_threshold: float, max_per_img: int) -> InstanceData:
+    """Greedy suppression within each class; arguments and result as in `select_detections`, `candidates`."""
+    from torchvision.ops import batched_nms
+
     lowest = bboxes.min() if len(bboxes) else 0.0  # batched_nms takes coordinates from 0 on, or it mixes up classes
     keep = batched_nms(bboxes - lowest, scores, labels, iou_threshold).sort().values[:max_per_img]
     return InstanceData(bboxes=bboxes[keep], scores=scores[keep], labels=labels[keep])

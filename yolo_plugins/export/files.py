@@ -1,0 +1,69 @@
+"""The formats, and files of them."""
+
+import tempfile
+from pathlib import Path
+
+from torch import nn
+
+from yolo_plugins.errors import UsageError
+from yolo_plugins.export.formats.base import ExportedNetwork, Format
+from yolo_plugins.export.formats.onnx import ONNX
+from yolo_plugins.export.formats.openvino import OPENVINO
+from yolo_plugins.export.formats.torch_files import TORCH_EXPORT, TORCHSCRIPT
+from yolo_plugins.export.metadata import Metadata
+
+FORMATS = {known.name: known for known in (ONNX, OPENVINO, TORCHSCRIPT, TORCH_EXPORT)}
+
+
+def is_exported(path: str | Path) -> bool:
+    """Whether a file has the suffix of a format."""
+    return Path(path).suffix in {known.suffix for known in FORMATS.values()}
+
+
+def write_exported(network: nn.Module, metadata: Metadata, known: Format, path: Path) -> int:
+    """Writes a network; a file that was there is replaced when the new one is whole.
+
+    Args:
+        network: An `Exportable`.
+        metadata: What the file is to say of itself.
+        known: The format.
+        path: With its suffix.
+
+    Returns:
+        Bytes of the file and what belongs to it.
+
+    Raises:
+        UsageError: A package is not installed.
+    """
+    known.require()
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=path.parent, prefix=".export") as folder:
+        temporary = Path(folder, path.name)
+        known.write(network, metadata, temporary)
+        names = [temporary.with_suffix(suffix) for suffix in (*known.beside, known.suffix)]
+        size = sum(name.stat().st_size for name in names)
+        for name in names:  # the one that is opened comes last
+            name.replace(path.with_name(name.name))
+    return size
+
+
+def open_exported(path: str | Path, threads: int | None = None, device: str = "cpu") -> ExportedNetwork:
+    """Opens an exported file.
+
+    Args:
+        path: With the suffix of a format.
+        threads: Of the CPU; by default as many as the runtime chooses.
+        device: `cpu`, `cuda` ...
+
+    Raises:
+        UsageError: It is not there, damaged, or of no format; its runtime is not installed, or not for this device.
+    """
+    path = Path(path)
+    known = next((known for known in FORMATS.values() if known.suffix == path.suffix), None)
+    if known is None:
+        suffixes = ", ".join(known.suffix for known in FORMATS.values())
+        raise UsageError(f"{path}: no exported file ({suffixes}); export it by yolo-plugins export")
+    known.require()
+    if not path.is_file():
+        raise UsageError(f"{path}: no such file; check the path")
+    return known.read(path, threads, device)

@@ -1,0 +1,1 @@
+"""One module a format: how a file of it is written, and run."""
