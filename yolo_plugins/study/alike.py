@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from mmengine.config import Config
 
 
-class Unlike(UsageError):
+class UnlikeError(UsageError):
     """A config is not like the models that it is to be judged by.
 
     Attributes:
@@ -48,7 +48,7 @@ def refuse_other_loss(name: str, loss: str | None, models: Models) -> None:
     losses = table.loc[schema.of_one_loss(table), "loss"].dropna().unique()
     if quantity.by_loss and len(losses) and loss != losses[0]:
         present = [other for other, row in performances().items() if not row.by_loss and table[other].notna().any()]
-        raise Unlike(
+        raise UnlikeError(
             f"{name} is of the loss {'(not recorded)' if pd.isna(loss) else loss}, the law of {losses[0]}: their "
             f"{quantity.title} does not compare: give --y {' or --y '.join(present) or 'and models of one loss'}",
             "of another loss",
@@ -61,7 +61,9 @@ def compare_sizes(path: Path, size: tuple[int, int], models: Models) -> tuple[tu
     if len(sizes) > 1 or size == sizes[0]:
         return size, []
     own, others = (f"{height} x {width} pixels" for height, width in (size, sizes[0]))
-    told = _refuse_other(f"{path}: it is for {own}, the models were measured at {others}", "of another input size", models)
+    told = _refuse_other(
+        f"{path}: it is for {own}, the models were measured at {others}", "of another input size", models
+    )
     return sizes[0], [told]
 
 
@@ -93,7 +95,7 @@ def refuse_missing(name: str, row: Mapping[str, Any], models: Models) -> None:
     """Raises `UsageError` for a model that lacks what all models of the law have, and the law goes by."""
     for covariate in models.law.covariates:
         if any(row[column] is None for column in covariate.columns):
-            raise Unlike(
+            raise UnlikeError(
                 f"{name}: the law goes by {covariate.title}, which is not known of it: give a model whose backbone "
                 "begins with published weights, or --fits of models that begin with none",
                 f"of unknown {covariate.title}",
@@ -121,8 +123,8 @@ def _refuse_other(told: str, what: str, models: Models) -> str:
     """A note on a difference that is allowed.
 
     Raises:
-        Unlike: It is not.
+        UnlikeError: It is not.
     """
     if not models.allow_mixed:
-        raise Unlike(f"{told}: change it by --cfg-options, or --allow-mixed, as if it were like them", what)
+        raise UnlikeError(f"{told}: change it by --cfg-options, or --allow-mixed, as if it were like them", what)
     return f"note: {told}: taken as if it were like them (--allow-mixed)"

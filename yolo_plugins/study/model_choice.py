@@ -215,7 +215,7 @@ def of_config(path: Path, config: "Config", models: Models, name: str | None = N
         name: Of the candidate; by default the config's.
 
     Raises:
-        Unlike: It is not like the models.
+        UnlikeError: It is not like the models.
         UsageError: Its cost cannot be counted, or it cannot be built.
     """
     if QUANTITIES[models.x].source != "counted":
