@@ -23,7 +23,6 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils.data import DataLoader
 
 from yolo_plugins.faults import explain
-from yolo_plugins.models.deploy import CONV_ACT
 
 PACKAGE = Path(__file__).resolve().parents[2] / "yolo_plugins"
 NAMED_TUPLES = {"_asdict", "_fields", "_make", "_replace"}  # public, in spite of their names
@@ -223,45 +222,13 @@ def test_a_module_keeps_all_places_of_its_children():
     assert parent._modules == {"first": child, "second": child, "third": None}
 
 
-@covers("_forward_hooks", "_forward_pre_hooks")
-def test_a_module_keeps_its_hooks():
-    module = nn.Identity()
-    assert not module._forward_hooks
-    assert not module._forward_pre_hooks
-    module.register_forward_hook(print)
-    module.register_forward_pre_hook(print)
-    assert len(module._forward_hooks) == len(module._forward_pre_hooks) == 1
+@covers("_bbox_decode")
+def test_yolox_decodes_by_points_with_their_strides():
+    from mmdet.models.dense_heads import YOLOXHead
 
-
-@covers("_apply", "_load_from_state_dict")
-def test_moving_and_loading_pass_through_the_methods_of_each_module():
-    calls = []
-
-    class Watched(nn.Linear):
-        def _apply(self, *args, **kwargs):
-            calls.append("_apply")
-            return super()._apply(*args, **kwargs)
-
-        def _load_from_state_dict(self, *args, **kwargs):
-            calls.append("_load_from_state_dict")
-            super()._load_from_state_dict(*args, **kwargs)
-
-    model = nn.Sequential(Watched(1, 1))
-    model.double()
-    model.load_state_dict(model.state_dict())
-    assert calls == ["_apply", "_load_from_state_dict"]
-
-
-@covers("_convolution_pointwise", "_reorder_convolution_weight")
-@pytest.mark.skipif(CONV_ACT is None, reason="this torch has no oneDNN")
-def test_onednn_convolves_and_activates_in_one_call():
-    conv, x = nn.Conv2d(4, 8, 3, stride=2, padding=1), torch.rand(2, 4, 9, 9)
-    geometry = (conv.padding, conv.stride, conv.dilation, conv.groups)
-    with torch.no_grad():
-        packed = torch.ops.mkldnn._reorder_convolution_weight(conv.weight, *geometry, x.shape)
-        for name, scalars, act in (("swish", [], nn.SiLU()), ("hardtanh", [0.0, 6.0], nn.ReLU6()), ("none", [], None)):
-            found = CONV_ACT(x, packed, conv.bias, *geometry, name, scalars, "")
-            torch.testing.assert_close(found, conv(x) if act is None else act(conv(x)), rtol=1e-4, atol=1e-5)
+    points = torch.tensor([[8.0, 16.0, 8.0, 8.0]])  # x, y and the stride, twice
+    bboxes = YOLOXHead._bbox_decode(None, points, torch.tensor([[[1.0, 0.5, 0.0, 0.6931472]]]))
+    torch.testing.assert_close(bboxes, torch.tensor([[[12.0, 12.0, 20.0, 28.0]]]))
 
 
 def test_flop_counter_tells_which_module_runs():

@@ -1,10 +1,13 @@
 """Latencies by a clock that the calls themselves move, and machines that are made up."""
 
+import contextlib
+import itertools
 import math
 import random
 from types import SimpleNamespace
 
 import pytest
+import torch
 from torch import nn
 
 from yolo_plugins.costs import latency
@@ -114,6 +117,32 @@ def test_it_stops_when_the_time_is_up_but_not_before_the_least_rounds(clock):
 
 def test_it_lasts_the_least_seconds_though_the_median_is_known(clock):
     assert measure_latency({"steady": clock.call(always(0.01))}, seconds=(2, 60))["steady"].rounds == 200
+
+
+def test_cuda_is_timed_by_events_around_the_call_once_all_before_is_done(monkeypatch):
+    done, names = [], itertools.cycle(["begin", "end"])
+
+    class Event:
+        def __init__(self, enable_timing: bool) -> None:
+            assert enable_timing
+            self.name = next(names)
+
+        def record(self) -> None:
+            done.append(f"record {self.name}")
+
+        def synchronize(self) -> None:
+            done.append(f"wait for {self.name}")
+
+        def elapsed_time(self, end) -> float:
+            assert (self.name, end.name) == ("begin", "end")
+            return 2.5
+
+    monkeypatch.setattr(torch.cuda, "Event", Event)
+    monkeypatch.setattr(torch.cuda, "synchronize", lambda: done.append("wait for all"))
+    monkeypatch.setattr(torch.cuda, "device", lambda device: contextlib.nullcontext())
+    found = measure_latency({"one": lambda: done.append("call")}, device="cuda:1", rounds=(6, 6))["one"]
+    assert (found.median_ms, found.rounds) == (2.5, 6)
+    assert done == ["call"] * 2 + ["wait for all", "record begin", "call", "record end", "wait for end"] * 6
 
 
 def test_the_interval_holds_the_true_median_as_often_as_it_says(clock):

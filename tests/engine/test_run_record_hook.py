@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 from mmengine.hooks import Hook
 
+from yolo_plugins.engine import run_record_hook
 from yolo_plugins.errors import UsageError
 from yolo_plugins.record import read_record
 
@@ -40,6 +41,17 @@ def test_a_run_is_described(make_runner):
     assert content["amp"] is False
     assert [row["epoch"] for row in content["epochs"]] == [1, 2]
     assert content["summary"]["best_ap50"] == max(row["scores"]["ap50"] for row in content["epochs"])
+
+
+@pytest.mark.parametrize(("latency", "told"), [(None, ["the record has no latency, because"]), (0.01, [])])
+def test_a_machine_too_busy_for_a_latency_is_told_in_one_line(monkeypatch, latency, told):
+    counts = {"latency_seconds": latency, "latency_machine": "other processes used 53% of 2 cores"}
+    lines = []
+    monkeypatch.setattr(run_record_hook, "summarize", lambda model, input_hw: counts)
+    monkeypatch.setattr(run_record_hook, "print_log", lambda sentence, *_: lines.append(sentence))
+    assert run_record_hook._complexity(None, [64, 64]) is counts
+    assert [line.startswith(start) for line, start in zip(lines, told, strict=True)] == [True] * len(told)
+    assert all(counts["latency_machine"] in line for line in lines)
 
 
 def test_a_row_holds_means_times_and_metrics(make_runner):

@@ -11,7 +11,6 @@ from torchvision.ops import FrozenBatchNorm2d
 from yolo_plugins.errors import UsageError
 from yolo_plugins.models import to_deploy
 from yolo_plugins.models.deploy.compare import difference
-from yolo_plugins.models.deploy.packed_conv import PackedConv
 from yolo_plugins.registry import MODELS
 
 INPUT_HW = (32, 64)
@@ -356,22 +355,7 @@ def test_layers_flags_and_other_methods_of_such_names_are_no_switches(kind):
     assert (found.reparameterized, found.not_fused) == ((), {})
 
 
-# Packed convolutions
-
-
-@pytest.mark.parametrize("act", [nn.ReLU(inplace=True), nn.ReLU6(), nn.SiLU(), nn.Hardswish(inplace=True)], ids=str)
-def test_convolution_applies_the_activation_after_it(act):
-    layer = conv(bias=False)
-    layer.weight.data *= 30  # beyond the bounds of all activations
-    form = deployed(nn.Sequential(layer, nn.BatchNorm2d(8), act))
-    assert [type(layer) for layer in form] == [PackedConv, nn.Identity, nn.Identity]
-    assert type(form[0].act) is type(act)
-
-
-@pytest.mark.parametrize("act", [nn.LeakyReLU(), nn.GELU(), nn.PReLU(8)], ids=str)
-def test_other_activations_stay(act):
-    form = deployed(nn.Sequential(conv(bias=False), nn.BatchNorm2d(8), act))
-    assert [type(layer) for layer in form] == [PackedConv, nn.Identity, type(act)]
+# Beyond the trial image
 
 
 def test_convolutions_with_the_code_of_others_around_them_keep_it():
@@ -380,18 +364,7 @@ def test_convolutions_with_the_code_of_others_around_them_keep_it():
     net[2].register_forward_pre_hook(lambda layer, inputs: inputs[0] * 2)
     net[4].register_forward_hook(lambda layer, inputs, output: output * 2)
     form = deployed(net)
-    assert [type(form[index]) for index in (0, 2, 4)] == [nn.Conv2d] * 3
     assert (form.deploy_report.fused, list(form.deploy_report.not_fused)) == (("2",), ["5"])
-
-
-def test_an_activation_for_several_layers_stays():
-    form = deployed(Net(lambda net, x: net.act(net.two(net.act(net.one(x)))), one=conv(), two=conv(8), act=nn.SiLU()))
-    assert isinstance(form.act, nn.SiLU)
-
-
-def test_an_activation_in_place_whose_input_is_used_again_gives_the_same_outputs():
-    for wiring in (lambda net, x: net.act(y := net.conv(x)) + y, lambda net, x: (y := net.conv(x)) + net.act(y)):
-        assert type(deployed(Net(wiring, conv=conv(), act=nn.ReLU(inplace=True))).conv) is PackedConv
 
 
 def test_sizes_and_batches_other_than_the_trial_image_run(build_yolov5):
@@ -415,21 +388,6 @@ def test_gradients_of_the_image_flow_through_it():
     assert difference(*gradients) <= 1e-4
 
 
-def test_weights_that_are_loaded_after_it_has_run_are_used(build_yolov5):
-    detector, images = trained(build_yolov5()), torch.rand(1, 3, 64, 64)
-    form, fresh = to_deploy(detector), to_deploy(detector)
-    doubled = {key: value * 2 for key, value in form.state_dict().items()}
-    fresh.load_state_dict(doubled)
-    with torch.inference_mode():
-        form(images)
-        form.load_state_dict(doubled)
-        assert difference(form(images), fresh(images)) == 0
-
-
-def test_weights_are_not_laid_out_for_the_size_of_the_trial_image(build_yolov5):
-    assert all(layer._packed is None for layer in to_deploy(build_yolov5()).modules() if type(layer) is PackedConv)
-
-
 def test_it_can_be_copied_and_saved_after_it_has_run(build_yolov5, tmp_path):
     form, images = to_deploy(trained(build_yolov5())), torch.rand(1, 3, 64, 64)
     with torch.inference_mode():
@@ -439,15 +397,6 @@ def test_it_can_be_copied_and_saved_after_it_has_run(build_yolov5, tmp_path):
         again.load_state_dict(torch.load(tmp_path / "deployed.pth"))
         assert difference(again(images), expected) == 0
     assert again.deploy_report == form.deploy_report
-
-
-def test_exporters_see_no_operator_of_onednn():
-    form = deployed(nn.Sequential(conv(), nn.BatchNorm2d(8), nn.SiLU()))
-    with torch.no_grad():
-        traced = torch.jit.trace(form, torch.rand(1, 3, *INPUT_HW))
-        exported = torch.export.export(form, (torch.rand(1, 3, *INPUT_HW),))
-    assert "mkldnn" not in str(traced.inlined_graph)
-    assert "mkldnn" not in str(exported.graph)
 
 
 # The function as a whole

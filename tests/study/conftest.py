@@ -74,7 +74,7 @@ def epochs(models: pd.DataFrame) -> pd.DataFrame:
 def runs(models: pd.DataFrame) -> pd.DataFrame:
     """Runs of the models, the columns of the schema RUNS that are shown."""
     fixed = {"epochs": _EPOCHS, "train_seconds": 7200.0, "device": "NVIDIA A100", "started": "2025-01-01T00:00:00Z"}
-    fixed |= {"git_commit": None, "torch": "2.11.0", "images_per_second": 100.0}
+    fixed |= {"git_commit": None, "torch": "2.11.0", "images_per_second": 100.0, "latency_precision": "tf32"}
     return pd.DataFrame(
         [
             {**{name: model[name] for name in ("model", "ap50", "inverse_normalized_loss")}, "seed": seed, **fixed}

@@ -15,12 +15,12 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 from torch.utils._python_dispatch import TorchDispatchMode
-from torch.utils.flop_counter import FlopCounterMode, conv_flop_count, sdpa_flop_count
+from torch.utils.flop_counter import FlopCounterMode, sdpa_flop_count
 
 from yolo_plugins.costs.latency import MachineState, measure_latency, precision_of, watch_machine
 from yolo_plugins.costs.utilization import flops_of
 from yolo_plugins.errors import UsageError
-from yolo_plugins.models.deploy import CONV_ACT, LAYERS, to_deploy
+from yolo_plugins.models.deploy import LAYERS, to_deploy
 
 _PARTS = {"backbone": "backbone", "neck": "neck", "head": "bbox_head"}
 _LATENCY_ROUNDS, _LATENCY_SECONDS = (10, 1000), (0.5, 3.0)
@@ -28,15 +28,10 @@ _TOLERANCE = 0.01  # of the larger count
 # Besides views, the operators that only make, move or look up numbers, the "_" of their in-place form left out.
 _NO_ARITHMETIC = re.compile(
     r"(new_)?(empty|full|ones|zeros)(_like)?|arange|fill|lift_fresh|scalar_tensor|zero"
-    r"|_reorder_convolution_weight|_to_copy|_unsafe_view|as_strided|cat|clone|copy|flip|im2col|native_channel_shuffle"
+    r"|_to_copy|_unsafe_view|as_strided|cat|clone|copy|flip|im2col|native_channel_shuffle"
     r"|pixel_shuffle|repeat|roll|stack|(constant|reflection|replication)_pad\w+"
     r"|(_unsafe_)?index|index_select|gather"
 )
-
-
-def _pointwise_flops(x_shape: Any, weight_shape: Any, *_: Any, out_shape: Any = None, **__: Any) -> int:
-    """The deploy form's convolution with its activation: as torch counts a convolution."""
-    return conv_flop_count(x_shape, weight_shape, out_shape, transposed=False)
 
 
 def _attention_flops(query_shape: Any, key_shape: Any, value_shape: Any, *_: Any, **__: Any) -> int:
@@ -46,7 +41,6 @@ def _attention_flops(query_shape: Any, key_shape: Any, value_shape: Any, *_: Any
 
 _FORMULAS: dict[Any, Callable[..., int]] = {
     torch.ops.aten._scaled_dot_product_flash_attention_for_cpu: _attention_flops,
-    **({CONV_ACT: _pointwise_flops} if CONV_ACT is not None else {}),
 }
 
 

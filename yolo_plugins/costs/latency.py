@@ -191,9 +191,15 @@ def _by_events(call: Callable[[], object], device: torch.device) -> float:
 def _summary(times_ms: list[float]) -> Latency:
     times = np.sort(times_ms)
     rank = _lower_rank(len(times))
-    low, high = times[rank - 1], times[-rank]
-    q1, median, q3 = np.quantile(times, (0.25, 0.5, 0.75))
-    return Latency(*map(float, (median, low, high, q1, q3)), rounds=len(times))
+    q1, median, q3 = np.quantile(times, (0.25, 0.5, 0.75)).tolist()
+    return Latency(
+        median_ms=median,
+        low_ms=float(times[rank - 1]),
+        high_ms=float(times[-rank]),
+        q1_ms=q1,
+        q3_ms=q3,
+        rounds=len(times),
+    )
 
 
 def _lower_rank(count: int) -> int:

@@ -10,6 +10,7 @@ import plotly.graph_objects as go
 import pytest
 from html_page import Page
 
+from yolo_plugins.pages.table import NONE
 from yolo_plugins.study.report import interactive
 from yolo_plugins.study.report.page import Report, write_report
 from yolo_plugins.study.tables.csv_table import read_table, write_table
@@ -192,10 +193,23 @@ def test_names_on_the_front_keep_their_distance(report):
 def test_runs_on_a_device_of_known_peak_tell_how_much_of_it_they_use(report, page, tmp_path):
     assert "% of the device's peak" in page.words()
     macs = report.models.set_index("model")["macs"].iloc[0]
-    assert f"{100 * 100.0 * 2 * macs / 312e12:.2f}" in page.words()  # 100 images a second on an A100
+    assert f"{100 * 100.0 * 2 * macs / 156e12:.2f}" in page.words()  # 100 images a second on an A100 in TF32
     unknown = dataclasses.replace(report, runs=report.runs.assign(device="AMD EPYC"))
     write_report(tmp_path / "report.html", unknown)
     assert "% of the device's peak" not in Page((tmp_path / "report.html").read_text(encoding="utf-8")).words()
+
+
+@pytest.mark.parametrize(("name", "value"), [("device", "AMD EPYC"), ("latency_precision", None)])
+def test_a_run_without_a_known_peak_hides_no_other(report, page, tmp_path, name, value):
+    runs = report.runs.copy()
+    runs.loc[0, name] = value
+    write_report(tmp_path / "report.html", dataclasses.replace(report, runs=runs))
+    words = Page((tmp_path / "report.html").read_text(encoding="utf-8")).words()
+    assert "% of the device's peak" in words
+    macs = report.models.set_index("model")["macs"]
+    shares = [f"{100 * 100.0 * 2 * macs[model] / 156e12:.2f}" for model in runs["model"]]
+    assert shares[-1] in words
+    assert words.count(NONE) == page.words().count(NONE) + 1
 
 
 def test_verdict_and_checks_of_the_predictions_have_a_place_of_their_own(report, page, tmp_path):

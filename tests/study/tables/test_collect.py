@@ -276,6 +276,26 @@ def test_latency_of_several_numbers_of_threads_is_null(study):
     assert models_table(*tables(one, other))["latency_seconds"].isna().all()
 
 
+def test_latency_of_several_precisions_is_null(study):
+    one = study("a", complexity__latency_precision="float32")
+    other = study("b", seed=1, complexity__latency_precision="tf32")
+    runs, complexity = tables(one, other)
+    assert runs["latency_precision"].tolist() == ["float32", "tf32"]
+    assert models_table(runs, complexity)["latency_seconds"].isna().all()
+
+
+def test_latency_of_a_model_is_that_of_the_seeds_that_found_the_machine_idle(study):
+    found = {"complexity__latency_seconds": 0.02, "complexity__latency_precision": "float32"}
+    busy = {"complexity__latency_seconds": None, "complexity__images_per_second": None}
+    older = study("c", seed=2, complexity__latency_seconds=0.04)  # of a release that did not tell the precision
+    runs, complexity = tables(study("a", **busy), study("b", seed=1, **found), older)
+    assert runs["latency_seconds"].isna().tolist() == [True, False, False]
+    assert runs["images_per_second"].isna().tolist() == [True, False, False]
+    assert runs["latency_precision"].isna().tolist() == [True, False, True]
+    assert models_table(runs, complexity)["latency_seconds"].tolist() == [pytest.approx(0.03)]
+    assert models_table(*tables(study("a", **busy)))["latency_seconds"].isna().all()
+
+
 def test_several_input_sizes_are_told(study):
     runs, _ = tables(study("a"), study("b", config_name="b", input_hw=[384, 384]))
     height = EXAMPLE["input_hw"][0]

@@ -15,8 +15,7 @@ from torch.backends import cudnn
 
 from yolo_plugins.faults import some
 from yolo_plugins.models.deploy.compare import difference, run
-from yolo_plugins.models.deploy.merging import fold, is_layer, is_norm, merge, replace
-from yolo_plugins.models.deploy.packed_conv import PackedConv, is_act, is_packable
+from yolo_plugins.models.deploy.folding import fold_norms
 from yolo_plugins.models.deploy.switches import use_switches
 from yolo_plugins.models.deploy.trial import Trial
 
@@ -60,8 +59,7 @@ def to_deploy(model: nn.Module, input_hw: tuple[int, int] = (128, 256)) -> nn.Mo
     """A copy in evaluation mode, re-parameterised, its batch norms folded into the convolutions before them.
 
     A module re-parameterises itself where it has a method `switch_to_deploy()`, `reparameterize()` or `fuse()`, the
-    last of which may return a replacement. On a CPU, convolutions then keep their weights in oneDNN's layout and apply
-    the activation after them in the same pass.
+    last of which may return a replacement.
 
     Args:
         model: Any float32 network that takes an image (1, 3, H, W); left as it is.
@@ -85,9 +83,7 @@ def to_deploy(model: nn.Module, input_hw: tuple[int, int] = (128, 256)) -> nn.Mo
         deployed.eval()  # not chained: mmpretrain's networks return nothing
         trial = Trial(deployed, input_hw)
         deployed, switched, failed = use_switches(deployed, trial)
-        fused, kept = merge(deployed, trial, is_layer, is_norm, fold)
-        merge(deployed, trial, is_packable, is_act, lambda conv, act: (PackedConv(conv, act), nn.Identity()))
-        replace(deployed, {conv: PackedConv(conv, nn.Identity()) for conv in deployed.modules() if is_packable(conv)})
+        fused, kept = fold_norms(deployed, trial)
         share = difference(run(deployed, trial.call), trial.outputs)
         deployed.eval()
         deployed.requires_grad_(False)

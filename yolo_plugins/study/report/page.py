@@ -264,8 +264,14 @@ def _runs_table(runs: pd.DataFrame, models: pd.DataFrame) -> PageTable:
     names = ("device", "started", "git_commit", "torch")
     macs = models.set_index("model")["macs"]
 
+    def knows_peak(run: pd.Series) -> bool:
+        return is_known(run["device"], run["latency_precision"])
+
     def used(run: pd.Series) -> Cell:
-        return number(100 * utilization(run["images_per_second"], flops_of(macs[run["model"]]), run["device"]), ".2f")
+        if not knows_peak(run):
+            return Cell(NONE, None)
+        where = run["device"], run["latency_precision"]
+        return number(100 * utilization(run["images_per_second"], flops_of(macs[run["model"]]), *where), ".2f")
 
     def measured(row: Quantity) -> Column[pd.Series]:
         return row.title, True, lambda run: number(run[row.column], ".4f")
@@ -275,7 +281,7 @@ def _runs_table(runs: pd.DataFrame, models: pd.DataFrame) -> PageTable:
         ("training hours", True, lambda run: number(run["train_seconds"] / 3600)),
         *(measured(row) for row in _present(runs, performances()).values()),
         ("images/s", True, lambda run: number(run["images_per_second"], ".1f")),
-        *([("% of the device's peak", True, used)] if runs["device"].map(is_known).all() else []),
+        *([("% of the device's peak", True, used)] if runs.apply(knows_peak, axis=1).any() else []),
         *(_text(name) for name in names if runs[name].notna().any()),
     ]
     return page_table("Runs, with losses and scores of the last epoch", columns, _rows(runs))

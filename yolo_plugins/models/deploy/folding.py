@@ -1,6 +1,6 @@
-"""Two layers that become one: a convolution and what alone reads its output."""
+"""A layer and the batch norm that alone reads its output, as one layer."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 from torch import Tensor, nn
@@ -16,49 +16,40 @@ LAYERS = (  # they multiply by weights
     nn.Linear,
 )
 _BATCH_NORMS = (nn.BatchNorm1d, nn.BatchNorm2d, nn.BatchNorm3d, nn.SyncBatchNorm)
-_Swap = dict[nn.Module, nn.Module]  # old module -> new one, the maker first
+_Swap = dict[nn.Module, nn.Module]  # old module -> new one, the layer first
 
 
-def merge(
-    model: nn.Module,
-    trial: Trial,
-    is_maker: Callable[[nn.Module], bool],
-    is_taker: Callable[[nn.Module], bool],
-    build: Callable[[Any, Any], tuple[nn.Module, nn.Module]],
-) -> tuple[list[str], dict[str, str]]:
-    """Replaces, in place, each maker of a tensor and its only taker by the two modules that `build` makes of them.
+def fold_norms(model: nn.Module, trial: Trial) -> tuple[list[str], dict[str, str]]:
+    """Folds, in place, each batch norm into the layer before it, where nothing else reads that layer's output.
 
     Args:
         model: Network in evaluation mode.
         trial: Its run.
-        is_maker: Whether a module may be the first of two.
-        is_taker: Whether it may be the second.
-        build: (maker, taker) -> what takes their places.
 
     Returns:
-        Names of the replaced makers; names of the takers that stay, with the reason.
+        Names of the layers that took one; names of the norms that stay, with the reason.
     """
     names = {module: name for name, module in model.named_modules()}
-    trace = Trace(filter(is_maker, names), filter(is_taker, names))
+    trace = Trace([module for module in names if isinstance(module, LAYERS)], filter(_is_norm, names))
     trace.run(model, trial.call)
     swaps: dict[str, _Swap] = {}
     stay: dict[str, str] = {}
-    for taker in trace.takers:
-        reason = trace.obstacle(taker)
+    for norm in trace.takers:
+        reason = trace.obstacle(norm)
         if reason is None:
-            maker = trace.maker[taker]
-            x = random_tensor(trace.input_shape[maker], next(maker.parameters()))
+            layer = trace.maker[norm]
+            x = random_tensor(trace.input_shape[layer], next(layer.parameters()))
             try:
-                merged, rest = build(maker, taker)
-                reason = change(nn.Sequential(merged, rest), ((x,), {}), taker(maker(x.clone())))
+                folded, rest = _fold(layer, norm)
+                reason = change(nn.Sequential(folded, rest), ((x,), {}), norm(layer(x.clone())))
             except Exception as error:  # layers of other authors may be of any make
                 reason = sentence(error)
         if reason is None:
-            swaps[names[taker]] = {maker: merged, taker: rest}
+            swaps[names[norm]] = {layer: folded, norm: rest}
         else:
-            stay[names[taker]] = reason
+            stay[names[norm]] = reason
     stay |= _apply(model, swaps, trial)
-    return [names[next(iter(swap))] for taker, swap in swaps.items() if taker not in stay], stay
+    return [names[next(iter(swap))] for norm, swap in swaps.items() if norm not in stay], stay
 
 
 def _apply(model: nn.Module, swaps: Mapping[str, _Swap], trial: Trial) -> dict[str, str]:
@@ -66,11 +57,11 @@ def _apply(model: nn.Module, swaps: Mapping[str, _Swap], trial: Trial) -> dict[s
     if not swaps:
         return {}
     together = {old: new for swap in swaps.values() for old, new in swap.items()}
-    replace(model, together)
+    _replace(model, together)
     reason = trial.obstacle(model, [next(iter(swap)) for swap in swaps.values()])
     if reason is None:
         return {}
-    replace(model, {new: old for old, new in together.items()})
+    _replace(model, {new: old for old, new in together.items()})
     if len(swaps) == 1:
         return dict.fromkeys(swaps, reason)
     names, half = list(swaps), len(swaps) // 2
@@ -78,24 +69,19 @@ def _apply(model: nn.Module, swaps: Mapping[str, _Swap], trial: Trial) -> dict[s
     return {name: reason for part in parts for name, reason in _apply(model, part, trial).items()}
 
 
-def replace(model: nn.Module, new: Mapping[nn.Module, nn.Module]) -> None:
+def _replace(model: nn.Module, new: Mapping[nn.Module, nn.Module]) -> None:
     """Replaces modules in all places where they stand."""
     for path, module in list(model.named_modules(remove_duplicate=False)):
         if path and module in new:
             model.set_submodule(path, new[module])
 
 
-def is_layer(module: nn.Module) -> bool:
-    """Whether a norm after a module can be folded into it."""
-    return isinstance(module, LAYERS)
-
-
-def is_norm(module: nn.Module) -> bool:
+def _is_norm(module: nn.Module) -> bool:
     """Whether a module is a batch norm; frozen ones are of other classes."""
     return isinstance(module, _BATCH_NORMS) or isinstance(getattr(module, "running_mean", None), Tensor)
 
 
-def fold(layer: Any, norm: Any) -> tuple[nn.Module, nn.Module]:
+def _fold(layer: Any, norm: Any) -> tuple[nn.Module, nn.Module]:
     """(the layer with scale and shift of the norm in its weights, what the norm does beyond them)."""
     folded: nn.Module
     if isinstance(layer, nn.Linear):
