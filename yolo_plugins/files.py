@@ -25,7 +25,7 @@ _HELD_BY_ANOTHER = {errno.EWOULDBLOCK, errno.EACCES}  # what flock says on local
 
 
 def cache_folder() -> Path:
-    """Where the package keeps what it can make again: the environment's YOLO_PLUGINS_CACHE, else ~/.cache/yolo_plugins."""
+    """Where what can be made again is kept: the environment's YOLO_PLUGINS_CACHE, else ~/.cache/yolo_plugins."""
     return Path(os.environ.get("YOLO_PLUGINS_CACHE") or Path.home() / ".cache" / "yolo_plugins")
 
 

@@ -2,6 +2,7 @@
 
 yolo-plugins recommend --max-ms 10 --fits frontier
 yolo-plugins recommend --max-ms 10 --fits frontier --runtime openvino --precision bf16 --threads 2 --out recommendation
+yolo-plugins recommend --max-ms 10 --fits frontier --search 'timm.mobilenet*' --out recommendation
 
 Every config that is like the models of the study is measured with random weights; figures are kept, by machine and
 network. DIR of --fits is what `frontier` wrote with --out.
@@ -11,7 +12,8 @@ import argparse
 import math
 import os
 
-from yolo_plugins.cli import add_config_options, any_path, device, one_line_errors, threads
+from yolo_plugins.cli import add_config_options, any_path, device, one_line_errors, seed, threads, whole
+from yolo_plugins.errors import UsageError
 from yolo_plugins.study.tables.quantities import DEFAULT_PREDICTOR, costs, performances
 
 
@@ -43,6 +45,10 @@ def parse_args() -> argparse.Namespace:
     parser.add_argument("--threads", type=threads, help="of the CPU (default: all cores)")
     parser.add_argument("--minutes", type=positive, default=10.0, help="for measuring (default: %(default)s)")
     parser.add_argument("--remeasure", action="store_true", help="pass over the figures that were kept")
+    parser.add_argument("--search", nargs="+", metavar="PATTERN", help="also other backbones: 'timm.mobilenet*'")
+    parser.add_argument("--base", default="yolov5_s_voc", help="whose neck and head they get (default: %(default)s)")
+    parser.add_argument("--sample", type=whole(1), metavar="N", help="only N of those that match, drawn by chance")
+    parser.add_argument("--seed", type=seed, default=0, help="of the drawing (default: %(default)s)")
     parser.add_argument("--out", type=any_path, metavar="DIR", help="for recommend.csv and report.html")
     add_config_options(parser)
     return parser.parse_args()
@@ -57,10 +63,14 @@ def main() -> None:
         from yolo_plugins.recommend.cache import Cache
         from yolo_plugins.recommend.networks import Setting
         from yolo_plugins.recommend.run import recommend
+        from yolo_plugins.recommend.search import Search
         from yolo_plugins.study.models import read_models
 
         budget = Budget(args.max_ms, args.max_params, args.max_macs, args.max_mbytes)
         setting = Setting(args.runtime, args.precision, args.device, args.threads or os.cpu_count() or 1)
+        if args.search and not args.out:
+            raise UsageError("--search: give --out DIR too, for the configs that train what it finds")
+        search = args.search and Search(tuple(args.search), args.base, args.out / "configs", args.sample, args.seed)
         models = read_models(args.fits, args.x, args.y, args.allow_mixed)
         print(
             recommend(
@@ -69,6 +79,7 @@ def main() -> None:
                 models,
                 minutes=args.minutes,
                 cfg_options=args.cfg_options,
+                search=search,
                 out=args.out,
             )
         )

@@ -134,11 +134,12 @@ def to_train(fitting: Sequence[Choice]) -> list[Choice]:
     """Which two networks are to be trained to decide which is the best; none where that is clear.
 
     Those that are likely to be the best and of which a run would tell much: a network that was trained with several
-    seeds is known, one that was never trained is not.
+    seeds is known, one that was never trained is not. What is outside the study's models comes last, since there the
+    law, and so the probability, is a guess.
     """
     if len(fitting) < 2 or max(choice.probability for choice in fitting) >= CLEAR:
         return []
-    return sorted(fitting, key=lambda choice: -choice.probability * choice.told_by_run)[:2]
+    return sorted(fitting, key=lambda choice: (bool(choice.outside), -choice.probability * choice.told_by_run))[:2]
 
 
 def _choice(network: Network, measured: Measured, models: Models, budget: Budget) -> Choice:

@@ -56,7 +56,7 @@ class Bench:
         """
         found, waiting = {}, []
         for network in networks:
-            known = self.cache.get(self.setting.key(network))
+            known = self.cache.get(self.setting.key(network), Measured)
             if known is not None and (known.latency.rounds > 1 or known.latency.median_ms > _HOPELESS * max_ms):
                 found[network.name] = known
             else:

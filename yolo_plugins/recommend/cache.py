@@ -1,11 +1,11 @@
-"""What was measured on this machine, kept for the next time: a file for each network and way to run it."""
+"""What was measured and counted, kept for the next time: a file for each network and way to run it."""
 
 import hashlib
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from pydantic import TypeAdapter
 
@@ -13,6 +13,7 @@ from yolo_plugins.costs.latency import Latency
 from yolo_plugins.errors import UsageError
 from yolo_plugins.files import cache_folder, write_atomically
 
+_Value = TypeVar("_Value")
 _FORMAT = 1  # raise it where what is measured, or how, changes
 
 
@@ -43,25 +44,25 @@ class Cache:
     """
 
     def __init__(self, folder: Path | None = None, reads: bool = True) -> None:
-        self.folder = folder or cache_folder() / "latency"
+        self.folder = folder or cache_folder() / "recommend"
         self.reads = reads
         self.notes: list[str] = []
 
-    def get(self, key: Mapping[str, Any]) -> Measured | None:
-        """What is known by a key; a damaged file is told, and as if it were not there."""
+    def get(self, key: Mapping[str, Any], kind: type[_Value]) -> _Value | None:
+        """What is known by a key, a value of this dataclass; a damaged file is told, and as if it were not there."""
         path = self._path(key)
         if not self.reads or not path.is_file():
             return None
         try:
-            return TypeAdapter(Measured).validate_python(json.loads(path.read_text(encoding="utf-8"))["value"])
+            return TypeAdapter(kind).validate_python(json.loads(path.read_text(encoding="utf-8"))["value"])
         except (OSError, ValueError, TypeError, KeyError, RecursionError) as error:
             reason = str(error).partition("\n")[0]
             self.notes.append(f"{path} cannot be read ({reason}): measured again")
             return None
 
-    def put(self, key: Mapping[str, Any], value: Measured) -> None:
-        """Keeps a figure; where that cannot be, it is told."""
-        content = {"key": dict(key), "value": TypeAdapter(Measured).dump_python(value)}
+    def put(self, key: Mapping[str, Any], value: object) -> None:
+        """Keeps a value; where that cannot be, it is told."""
+        content = {"key": dict(key), "value": TypeAdapter(type(value)).dump_python(value)}
         try:
             write_atomically(self._path(key), json.dumps(content, indent=1).encode())
         except (OSError, UsageError) as error:

@@ -69,7 +69,7 @@ def config_networks(
                 found[network.name] = network
     if not found:
         raise UsageError(
-            f"of {len(paths)} configs none is like the models of {models.path}: {left_out}; change them by --cfg-options"
+            f"none of {len(paths)} configs is like the models of {models.path}: {left_out}; give --cfg-options"
         )
     return sorted(found.values(), key=lambda network: network.candidate.row["macs"]), left_out
 

@@ -1,5 +1,6 @@
 """A network that may be recommended, and how it is made to run."""
 
+import contextlib
 import math
 import re
 import tempfile
@@ -44,14 +45,16 @@ class Network:
         model: Config of the detector.
         candidate: What the study's law goes by.
         command: What trains it.
-        is_proposed: Whether it was searched, and has no config yet.
+        file: Where the config goes that trains it, of a network that was searched; None of one that has a config.
+        predicted_ms: What was expected of its time before it was measured.
     """
 
     name: str
     model: dict[str, Any]
     candidate: Candidate
     command: str
-    is_proposed: bool = False
+    file: Path | None = None
+    predicted_ms: float | None = None
 
     @property
     def input_hw(self) -> tuple[int, int]:
@@ -101,7 +104,7 @@ class Setting:
         return {
             **{"machine": self.machine, "cores": psutil.cpu_count(), "threads": self.threads, "device": self.device},
             **{"runtime": self.runtime, "precision": self.precision, "input_hw": list(network.input_hw)},
-            **{"network": network.sha256, "versions": _versions(self.runtime)},
+            **{"network": network.sha256, "versions": library_versions() | {self.runtime: version(self.runtime)}},
         }
 
     @property
@@ -112,9 +115,7 @@ class Setting:
     def __str__(self) -> str:
         threads = f"{self.threads} thread{'s' if self.threads > 1 else ''} of "
         where = f"{threads if self.device == 'cpu' else ''}{self.machine} ({psutil.cpu_count()} cores)"
-        return (
-            f"{where}, {self.runtime} {_versions(self.runtime)[self.runtime]}, {self.precision}, one picture at a time"
-        )
+        return f"{where}, {self.runtime} {version(self.runtime)}, {self.precision}, one picture at a time"
 
 
 def try_network(network: Network, setting: Setting, limit_ms: float) -> tuple[Exportable, float]:
@@ -204,11 +205,10 @@ def _timed(value: Any) -> Any:
     return [_timed(item) for item in value] if isinstance(value, list | tuple) else value
 
 
-def _versions(runtime: str) -> dict[str, str]:
+def library_versions() -> dict[str, str]:
+    """Versions of the packages that networks come from, and of this one."""
     found = {"yolo_plugins": __version__}
-    for name in dict.fromkeys((*_PACKAGES, runtime)):
-        try:
+    for name in _PACKAGES:
+        with contextlib.suppress(PackageNotFoundError):
             found[name] = version(name)
-        except PackageNotFoundError:
-            continue
     return found

@@ -1,13 +1,17 @@
 """What is recommended, in words and as a table."""
 
+import statistics
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import pandas as pd
 
 from yolo_plugins.costs.latency import Latency
 from yolo_plugins.recommend.advice import CLEAR, Advice, Budget, Choice
+from yolo_plugins.recommend.cache import Measured
+from yolo_plugins.recommend.networks import Network
+from yolo_plugins.recommend.time_law import TimeLaw
 from yolo_plugins.study.models import Models, describe_law
 from yolo_plugins.study.tables.csv_table import Column, Table, write_table
 from yolo_plugins.study.tables.quantities import QUANTITIES
@@ -26,6 +30,7 @@ TABLE = Table(
         Column("latency_low_ms", "float", "ms", "Lower end of the 95 % interval of the median.", low=0),
         Column("latency_high_ms", "float", "ms", "Its upper end.", low=0),
         Column("rounds", "int", "", "How often it was timed.", low=1),
+        Column("predicted_ms", "float", "ms", "What was expected before it was measured.", nullable=True, low=0),
         Column("measured_on", "text", "", "When, ISO 8601."),
         Column("params", "int", "", "Parameters.", low=1),
         Column("macs", "int", "", "Multiply-accumulates of convolutions and matrix products.", low=1),
@@ -47,8 +52,8 @@ def tell(advice: Advice, budget: Budget, setting: object, models: Models) -> str
     title = QUANTITIES[models.y].title
     lines = [f"Budget: {budget}; on {setting}", f"{title} by {describe_law(models.law)}"]
     lines += [*models.notes, *(f"note: {note}" for note in advice.notes), ""]
-    configs = [choice for choice in advice.fitting if not choice.network.is_proposed]
-    proposed = [choice for choice in advice.fitting if choice.network.is_proposed]
+    configs = [choice for choice in advice.fitting if choice.network.file is None]
+    proposed = [choice for choice in advice.fitting if choice.network.file]
     lines += [_table(configs, title) if configs else "No config fits the budget."]
     if proposed:
         lines += ["", "Other backbones, found by --search:", _table(proposed, title)]
@@ -75,6 +80,22 @@ def tell_training(advice: Advice) -> list[str]:
     return [said, *(f"  {choice.command}" for choice in advice.train)]
 
 
+def tell_time_law(law: TimeLaw | None, networks: Sequence[Network], found: Mapping[str, Measured]) -> list[str]:
+    """What was expected of times before they were measured, and how it came out."""
+    if law is None:
+        return []
+    timed = [network for network in networks if network.name in found and found[network.name].latency.rounds > 1]
+    lines = [f"time expected before measuring: {law}"]
+    if timed:
+        ratios = [network.predicted_ms / found[network.name].latency.median_ms for network in timed]
+        errors = sorted(max(ratio, 1 / ratio) for ratio in ratios)
+        lines.append(
+            f"of {len(timed)} networks of the search, expected against measured time: off by a factor of "
+            f"{statistics.median(errors):.2f} in the median, {errors[-1]:.2f} at worst"
+        )
+    return lines
+
+
 def tell_latency(latency: Latency) -> str:
     """`9.2 (9.1 .. 9.4)`, or `about 120` of a single call."""
     if latency.rounds == 1:
@@ -93,6 +114,7 @@ def write_choices(choices: Sequence[Choice], path: Path) -> None:
             "latency_low_ms": choice.measured.latency.low_ms,
             "latency_high_ms": choice.measured.latency.high_ms,
             "rounds": choice.measured.latency.rounds,
+            "predicted_ms": choice.network.predicted_ms,
             "measured_on": choice.measured.date,
             "params": choice.network.candidate.row["params"],
             "macs": choice.network.candidate.row["macs"],
@@ -122,6 +144,7 @@ def _table(choices: Sequence[Choice], title: str) -> str:
         {
             "model": choice.network.name + (" *" if choice.outside else ""),
             "ms (95 %)": tell_latency(choice.measured.latency),
+            "ms before": f"{choice.network.predicted_ms:.3g}" if choice.network.predicted_ms else "",
             "params / M": f"{choice.network.candidate.row['params'] / 1e6:.2f}",
             "GMACs": f"{choice.network.candidate.row['macs'] / 1e9:.3f}",
             "MB": f"{choice.measured.n_bytes / 1e6:.1f}",
@@ -131,6 +154,8 @@ def _table(choices: Sequence[Choice], title: str) -> str:
         }
         for choice in choices[:_SHOWN]
     ]
+    if not any(row["ms before"] for row in rows):
+        rows = [{key: value for key, value in row.items() if key != "ms before"} for row in rows]
     more = f"\n... and {len(choices) - _SHOWN} more" if len(choices) > _SHOWN else ""
     return pd.DataFrame(rows).to_string(index=False) + more
 

@@ -5,7 +5,7 @@ has to be built and counted.
 """
 
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -36,6 +36,9 @@ if TYPE_CHECKING:
 _CERTAIN = 0.999  # no few models say more
 _FEW = 1 / 2  # degrees of freedom for each model, below which simulated probabilities are too sure
 _SAME = 0.02  # relative difference of rounded parameters of one network
+
+# As `count_config`: of a model's config and an input size, the counts and what is known of its published weights.
+Counter = Callable[[Mapping[str, Any], tuple[int, int]], tuple[dict[str, Any], Any]]
 
 
 @dataclass(frozen=True)
@@ -205,7 +208,9 @@ def _measured(row: pd.Series, models: Models) -> Candidate:
     return Candidate(row.to_dict(), told, name)
 
 
-def of_config(path: Path, config: "Config", models: Models, name: str | None = None) -> Candidate:
+def of_config(
+    path: Path, config: "Config", models: Models, name: str | None = None, count: Counter | None = None
+) -> Candidate:
     """A config that is built and counted at its input size, unless it is one of the models.
 
     Args:
@@ -213,6 +218,7 @@ def of_config(path: Path, config: "Config", models: Models, name: str | None = N
         config: As `load_config` returns it.
         models: Those of the study.
         name: Of the candidate; by default the config's.
+        count: In place of `count_config`.
 
     Raises:
         UnlikeError: It is not like the models.
@@ -224,7 +230,7 @@ def of_config(path: Path, config: "Config", models: Models, name: str | None = N
     recipe = config_recipe(config)
     size, caveats = compare_sizes(path, input_hw(config), models)
     caveats += [*compare_data(path, recipe, models), *compare_recipes(path, config, models)]
-    counts, published = _count(path, config, size)
+    counts, published = _count(path, config, size, count)
     caveats += compare_first_weights(path, config, published, models)
     family = family_of(describe_config(config)["modules"])
     counted = " and ".join(row.tell(counts[row.name]) for row in of_source("counted"))
@@ -242,18 +248,11 @@ def _known(name: str, models: Models, options: Sequence[str]) -> Candidate:
     return _of_table(name, models) or of_config(find_config(name), load_config(name, options), models)
 
 
-def _count(path: Path, config: "Config", size: tuple[int, int]) -> tuple[dict[str, Any], Any]:
-    """What `count_parts` returns, and what is known of the weights that the backbone begins with."""
-    from yolo_plugins.costs.complexity import count_parts
-    from yolo_plugins.costs.meta import on_meta
-    from yolo_plugins.registry import MODELS
-
-    def count() -> tuple[dict[str, Any], Any]:
-        model = MODELS.build(config.model)
-        return count_parts(model, size), getattr(getattr(model, "backbone", None), "published", None)
-
+def _count(path: Path, config: "Config", size: tuple[int, int], count: Counter | None) -> tuple[dict[str, Any], Any]:
+    if count is None:
+        from yolo_plugins.costs.meta import count_config as count
     try:
-        return on_meta(count)
+        return count(config.model, size)
     except Exception as error:
         sentence = explain(error)
         if sentence is None:
