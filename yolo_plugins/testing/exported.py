@@ -24,7 +24,7 @@ from yolo_plugins.export.detections import Detections
 from yolo_plugins.export.heads import selection_of
 from yolo_plugins.export.pictures import letterboxed
 from yolo_plugins.export.report import Row
-from yolo_plugins.inference import class_names, load_detector
+from yolo_plugins.inference import ExportedDetector, class_names, load_detector
 from yolo_plugins.inference.model import load_named_detector
 from yolo_plugins.masking import mask_values
 from yolo_plugins.models.deploy.compare import difference
@@ -84,6 +84,8 @@ def export(wanted: Wanted) -> tuple[list[Row], list[str]]:
     Raises:
         UsageError: The detector cannot be exported, or not in any of the formats.
     """
+    if wanted.nms and wanted.dynamic:
+        raise UsageError("--nms --dynamic: final detections are of one picture of one size; give one of the two")
     config, detector, names = _load(wanted)
     size = input_hw(config)
     whole = Exportable(detector, size)
@@ -112,7 +114,8 @@ def export(wanted: Wanted) -> tuple[list[Row], list[str]]:
     state = watch()
     if not state.is_idle:
         say(f"the machine was busy, so do not go by the milliseconds: {state}")
-    models = {None: detector}
+    test_cfg = config.model.get("test_cfg")
+    models = {None: detector, **{path: ExportedDetector(str(path), test_cfg=test_cfg) for path in files}}
     scores = {path: average_precision(config, model) for path, model in models.items()} if tested else {}
     rows = []
     for path, figures in measured.items():
