@@ -31,7 +31,7 @@ def parse_args() -> argparse.Namespace:
     parser.add_argument("--deploy", action="store_true", help="evaluate the deploy form; what was fused goes to stderr")
     parser.add_argument("--out", help="write the metrics to this JSON file as well")
     parser.add_argument(
-        "--report", type=cli.any_path, metavar="DIR", help="write a page of results, and the detections"
+        "--report", type=cli.any_path, metavar="DIR", help="write a page of results and the detections"
     )
     return parser.parse_intermixed_args()  # models may stand before and after options
 
@@ -43,7 +43,7 @@ def main() -> None:
         models = cli.read_models(args.models, args.weights)
         if len(models) == 2 and not args.report:
             raise UsageError(
-                f"{models[1][1]}: a second checkpoint; cli.say where the two are compared, by --report DIR"
+                f"{models[1][1]}: a second checkpoint; say where the two are compared, by --report DIR"
             )
         write = _report_writer(args.report) if args.report else None
         with contextlib.redirect_stdout(sys.stderr):  # some packages print when they are imported
