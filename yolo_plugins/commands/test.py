@@ -30,9 +30,7 @@ def parse_args() -> argparse.Namespace:
     cli.add_weights_option(parser)
     parser.add_argument("--deploy", action="store_true", help="evaluate the deploy form; what was fused goes to stderr")
     parser.add_argument("--out", help="write the metrics to this JSON file as well")
-    parser.add_argument(
-        "--report", type=cli.any_path, metavar="DIR", help="write a page of results and the detections"
-    )
+    parser.add_argument("--report", type=cli.any_path, metavar="DIR", help="write a page of results and the detections")
     return parser.parse_intermixed_args()  # models may stand before and after options
 
 
@@ -42,9 +40,7 @@ def main() -> None:
     with cli.one_line_errors():
         models = cli.read_models(args.models, args.weights)
         if len(models) == 2 and not args.report:
-            raise UsageError(
-                f"{models[1][1]}: a second checkpoint; say where the two are compared, by --report DIR"
-            )
+            raise UsageError(f"{models[1][1]}: a second checkpoint; say where the two are compared, by --report DIR")
         write = _report_writer(args.report) if args.report else None
         with contextlib.redirect_stdout(sys.stderr):  # some packages print when they are imported
             outcomes = [_test(args, *model) for model in models]
