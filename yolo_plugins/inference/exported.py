@@ -83,7 +83,8 @@ class ExportedDetector(BaseModel):
             if self.metadata.nms:
                 found = self._filtered(*outputs)
             else:
-                found = self._selected(*outputs, tuple(picture.shape[1:]), tuple(sample.img_shape[:2]))
+                height, width = sample.img_shape[:2]
+                found = self._selected(outputs, (picture.shape[1], picture.shape[2]), (height, width))
             found.bboxes = to_original(found.bboxes, sample)
             sample.pred_instances = found
         return list(data_samples)
@@ -95,7 +96,7 @@ class ExportedDetector(BaseModel):
             yield from zip(*self._run(batch), strict=True)
 
     def _run(self, batch: Tensor) -> tuple[Tensor, ...]:
-        hw, metadata = tuple(batch.shape[2:]), self.metadata
+        hw, metadata = (batch.shape[2], batch.shape[3]), self.metadata
         if not metadata.dynamic and hw != metadata.input_hw:
             height, width = metadata.input_hw
             raise UsageError(
@@ -126,8 +127,9 @@ class ExportedDetector(BaseModel):
             )
 
     def _selected(
-        self, bboxes: Tensor, scores: Tensor, input_hw: tuple[int, int], picture_hw: tuple[int, int]
+        self, outputs: tuple[Tensor, ...], input_hw: tuple[int, int], picture_hw: tuple[int, int]
     ) -> InstanceData:
+        bboxes, scores = outputs
         wanted = [scores.new_zeros(len(scores)) if place is None else scores[:, place] for place in self._places]
         rows = rows_per_level(self.metadata.levels, input_hw)
         return select(bboxes, torch.stack(wanted, 1), self._selection, rows, picture_hw)
