@@ -3,13 +3,13 @@
 yolo-plugins test work_dirs/yolov5_n_voc/epoch_200.pth --report report
 yolo-plugins test yolov5_n_voc work_dirs/yolov5_n_voc/epoch_200.pth
 yolo-plugins test yolov5_n_voc --weights yolov5n.pt
-yolo-plugins test work_dirs/yolov5_n_voc/epoch_200.onnx
 yolo-plugins test work_dirs/a/epoch_200.pth work_dirs/b/epoch_200.pth --report comparison
 yolo-plugins test yolov5_n_finetune work_dirs/yolov5_n_finetune/epoch_10.pth --weights yolov5n.pt --report comparison
 """
 
 import argparse
 import contextlib
+import functools
 import sys
 from pathlib import Path
 from typing import Any
@@ -30,9 +30,7 @@ def parse_args() -> argparse.Namespace:
     cli.add_weights_option(parser)
     parser.add_argument("--deploy", action="store_true", help="evaluate the deploy form; what was fused goes to stderr")
     parser.add_argument("--out", help="write the metrics to this JSON file as well")
-    parser.add_argument(
-        "--report", type=cli.any_path, metavar="DIR", help="write a page of results, and the detections"
-    )
+    parser.add_argument("--report", type=cli.any_path, metavar="DIR", help="write a page of results and the detections")
     return parser.parse_intermixed_args()  # models may stand before and after options
 
 
@@ -42,9 +40,7 @@ def main() -> None:
     with cli.one_line_errors():
         models = cli.read_models(args.models, args.weights)
         if len(models) == 2 and not args.report:
-            raise UsageError(
-                f"{models[1][1]}: a second checkpoint; cli.say where the two are compared, by --report DIR"
-            )
+            raise UsageError(f"{models[1][1]}: a second checkpoint; say where the two are compared, by --report DIR")
         write = _report_writer(args.report) if args.report else None
         with contextlib.redirect_stdout(sys.stderr):  # some packages print when they are imported
             outcomes = [_test(args, *model) for model in models]
@@ -81,8 +77,8 @@ def _test(args: argparse.Namespace, name: str | None, checkpoint: str) -> tuple[
 
     options, refused = args.cfg_options, {"--deploy": args.deploy, "--launcher": args.launcher != "none"}
     metadata = exported_metadata(checkpoint, options, refused=refused)
-    found = load_config(name, options) if name else None
-    config = found or config_for_test(read_model(checkpoint, metadata), checkpoint, options)
+    own = functools.partial(config_for_test, filename=checkpoint, options=options)
+    config = load_config(name, options) if name else own(read_model(checkpoint, metadata))
     require(config, "test_dataloader")
     cli.say(use_data(config, args.data, args.classes, ["test_dataloader"]))
     config.work_dir, config.launcher, config.load_from = args.work_dir or config.work_dir, args.launcher, checkpoint

@@ -83,7 +83,8 @@ class ExportedDetector(BaseModel):
             if self.metadata.nms:
                 found = self._filtered(*outputs)
             else:
-                found = self._selected(outputs, (picture.shape[1], picture.shape[2]), tuple(sample.img_shape[:2]))
+                height, width = sample.img_shape[:2]
+                found = self._selected(outputs, (picture.shape[1], picture.shape[2]), (height, width))
             found.bboxes = to_original(found.bboxes, sample)
             sample.pred_instances = found
         return list(data_samples)
