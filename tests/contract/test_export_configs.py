@@ -51,7 +51,7 @@ def check(model: dict, folder: Path) -> None:
     side = max(getattr(detector.backbone, "out_strides", [32]))
     hw = (side * 2, side * 3) if side == 32 else (side, side * 2)
     settle_norms(detector, torch.rand(8, 3, *hw))
-    spread_scores(detector.bbox_head)
+    spread_scores(detector, torch.rand(2, 3, *hw))
     deployed = to_deploy(detector, hw)
     network = Exportable(deployed, hw)
     selection = selection_of(deployed.bbox_head)
@@ -77,11 +77,20 @@ def check(model: dict, folder: Path) -> None:
 
 
 @torch.no_grad()
-def spread_scores(head: nn.Module) -> None:
-    """Moves the biases of a fresh head, whose scores are near zero, so that some boxes are found."""
-    for module in head.modules():
-        if isinstance(module, nn.Conv2d) and module.bias is not None:
-            module.bias.copy_(torch.randn_like(module.bias) * 0.5 - 1)
+def spread_scores(detector: nn.Module, images: torch.Tensor) -> None:
+    """Makes a fresh head find some boxes, none of a score of 0 or 1, as equal scores have no order to compare."""
+
+    def settle(module, _, output):
+        scale, before = output.std().clamp(min=1e-3), module.bias.clone()
+        module.weight.div_(scale)
+        module.bias.copy_(torch.randn_like(before) * 0.5 - 1)
+        return (output - before.view(-1, 1, 1)) / scale + module.bias.view(-1, 1, 1)
+
+    convolutions = [module for module in detector.bbox_head.modules() if isinstance(module, nn.Conv2d)]
+    hooks = [module.register_forward_hook(settle) for module in convolutions if module.bias is not None]
+    detector(images, mode="tensor")
+    for hook in hooks:
+        hook.remove()
 
 
 @pytest.mark.parametrize("path", structures(), ids=lambda path: path.stem)

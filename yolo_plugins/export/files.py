@@ -41,7 +41,7 @@ def write_exported(
     Raises:
         UsageError: A package is not installed; or the format cannot hold such a network, or not in this precision.
     """
-    known.require()
+    known.require(metadata.precision)
     if metadata.precision not in known.precisions:
         able = [other.name for other in FORMATS.values() if metadata.precision in other.precisions]
         raise UsageError(f"{known.name}: is not written in {metadata.precision} here; take {' or '.join(able)}")
@@ -63,13 +63,13 @@ def write_exported(
     return size
 
 
-def open_exported(path: str | Path, threads: int | None = None, device: str = "cpu") -> ExportedNetwork:
+def open_exported(path: str | Path, threads: int | None = None, device: str | None = None) -> ExportedNetwork:
     """Opens an exported file.
 
     Args:
         path: With the suffix of a format.
         threads: Of the CPU; by default as many as the runtime chooses.
-        device: `cpu`, `cuda` ...
+        device: `cpu`, `cuda` ...; by default the format's own: the CPU, but for TensorRT's a GPU.
 
     Raises:
         UsageError: It is not there, damaged, or of no format; its runtime is not installed, or not for this device.
@@ -82,4 +82,4 @@ def open_exported(path: str | Path, threads: int | None = None, device: str = "c
     known.require()
     if not path.is_file():
         raise UsageError(f"{path}: no such file; check the path")
-    return known.read(path, threads, device)
+    return known.read(path, threads, device or known.device)

@@ -96,4 +96,6 @@ def _tensorrt(asked: str) -> Any:
     return tensorrt
 
 
-TENSORRT = Format("tensorrt", ".engine", ("onnx", "onnxscript"), write, Network, precisions=("f32", "bf16"))
+TENSORRT = Format(
+    "tensorrt", ".engine", ("onnx", "onnxscript"), write, Network, precisions=("f32", "bf16"), device="cuda"
+)
