@@ -6,7 +6,7 @@ import pytest
 import torch
 from mmdet.structures import DetDataSample
 from mmengine.config import ConfigDict
-from torch import nn
+from spread_scores import spread_scores
 
 from yolo_plugins.config import load_config, with_num_classes
 from yolo_plugins.export import FORMATS, Exportable, Metadata, open_exported, select, write_exported
@@ -74,23 +74,6 @@ def check(model: dict, folder: Path) -> None:
         write_exported(network, metadata, FORMATS[name], path)
         outputs = open_exported(path, threads=1)(images.numpy())
         assert difference([torch.from_numpy(output) for output in outputs], list(expected)) <= 1e-4, name
-
-
-@torch.no_grad()
-def spread_scores(detector: nn.Module, images: torch.Tensor) -> None:
-    """Makes a fresh head find some boxes, none of a score of 0 or 1, as equal scores have no order to compare."""
-
-    def settle(module, _, output):
-        scale, before = output.std().clamp(min=1e-3), module.bias.clone()
-        module.weight.div_(scale)
-        module.bias.copy_(torch.randn_like(before) * 0.5 - 1)
-        return (output - before.view(-1, 1, 1)) / scale + module.bias.view(-1, 1, 1)
-
-    convolutions = [module for module in detector.bbox_head.modules() if isinstance(module, nn.Conv2d)]
-    hooks = [module.register_forward_hook(settle) for module in convolutions if module.bias is not None]
-    detector(images, mode="tensor")
-    for hook in hooks:
-        hook.remove()
 
 
 @pytest.mark.parametrize("path", structures(), ids=lambda path: path.stem)

@@ -56,7 +56,7 @@ class ExportedDetector(BaseModel):
         super().__init__()
         self._file, self._network = file, open_exported(file, device=device)
         self.metadata: Metadata = self._network.metadata
-        self.runtime = ", ".join(filter(None, (self._network.runtime, device)))
+        self.runtime = f"{self._network.runtime}, {self._network.device}"
         self._selection = _selection(self.metadata.selection, test_cfg or {})
         names = self.metadata.names
         self._places = range(len(names)) if classes is None else _places(names, classes, file)
@@ -188,7 +188,12 @@ def exported_metadata(
 
 
 def use_exported(
-    config: Config, file: str, metadata: Metadata, classes: Sequence[str], by_name: bool = False, device: str | None = None
+    config: Config,
+    file: str,
+    metadata: Metadata,
+    classes: Sequence[str],
+    by_name: bool = False,
+    device: str | None = None,
 ) -> None:
     """Puts an exported file in the place of a config's model, and its size in the place of the test set's.
 

@@ -92,12 +92,14 @@ def export(wanted: Wanted) -> tuple[list[Row], list[str]]:
     metadata = _metadata(wanted, config, whole, names)
     network = Detections(whole, metadata.selection, size) if wanted.nms else whole
     calibration = letterboxed(config, _calibration_loader(config), CALIBRATED) if wanted.precision == "int8" else None
+    formats: dict[Path, str] = {}
     sizes: dict[Path, int] = {}
     faults: list[str] = []
     for name in wanted.formats:
         path = wanted.folder / f"{wanted.stem}{FORMATS[name].suffix}"
         try:
             sizes[path] = write_exported(network, metadata, FORMATS[name], path, calibration)
+            formats[path] = name
         except UsageError as fault:
             faults.append(str(fault))
     if not sizes:
@@ -108,7 +110,6 @@ def export(wanted: Wanted) -> tuple[list[Row], list[str]]:
         say(f"no average precision, and the difference is that of noise: {fault}")
         pictures, tested = _noise(metadata.input_hw), False
     threads = wanted.threads or torch.get_num_threads()
-    formats = {path: next(known for known in FORMATS.values() if known.suffix == path.suffix) for path in sizes}
     files = {path: open_exported(path, threads) for path in sizes}
     watch = watch_machine()
     differences, times = measure(network, files, pictures, threads)
@@ -123,7 +124,7 @@ def export(wanted: Wanted) -> tuple[list[Row], list[str]]:
             scores[path] = average_precision(config, model)
     rows = [
         Row(
-            format=formats[path].name if path else "torch",
+            format=formats[path] if path else "torch",
             file=str(path or wanted.checkpoint),
             bytes=sizes[path] if path else wanted.checkpoint.stat().st_size,
             precision=wanted.precision if path else "f32",

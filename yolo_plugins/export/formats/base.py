@@ -22,10 +22,12 @@ class ExportedNetwork(ABC):
     Attributes:
         metadata: What the file says of itself.
         runtime: What runs it, with its version: `onnxruntime 1.32.0`.
+        device: Where: `cpu`, `cuda` ...
     """
 
     metadata: Metadata
     runtime: str
+    device: str
 
     def __call__(self, images: np.ndarray) -> tuple[np.ndarray, ...]:
         """Runs a batch.
