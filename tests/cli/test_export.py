@@ -118,7 +118,9 @@ def test_the_program_of_the_page_finds_the_boxes(checkpoint, picture, tmp_path):
     done = subprocess.run([sys.executable, "-c", program], cwd=tmp_path, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     found = [re.match(r"(\w+) ([\d.]+) \[(.*)\]$", line).groups() for line in done.stdout.splitlines()]
-    expected = next(Detector(checkpoint, score_thr=0.25, iou_threshold=0.6, device="cpu")(cv2.imread(str(picture)))).boxes
+    expected = next(
+        Detector(checkpoint, score_thr=0.25, iou_threshold=0.6, device="cpu")(cv2.imread(str(picture)))
+    ).boxes
     assert len(found) == pytest.approx(len(expected.scores), abs=2) and len(found) > 0
     name, score, box = found[0]
     assert name == expected.names[0]

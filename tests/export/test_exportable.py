@@ -55,7 +55,9 @@ def test_a_head_that_decodes_its_own_way_is_refused():
 def test_a_head_of_ours_without_decode_is_named():
     detector = nn.Module()
     detector.bbox_head, detector.extract_feat = nn.Identity(), None
-    with pytest.raises(UsageError, match=r"^Identity has no method decode\(raw\), and cannot be exported; give it one$"):
+    with pytest.raises(
+        UsageError, match=r"^Identity has no method decode\(raw\), and cannot be exported; give it one$"
+    ):
         check_head(detector)
 
 

@@ -41,7 +41,9 @@ def test_int8_is_smaller_and_near(network, reopened, tmp_path, name):
     reopened(network, name)
     opened = reopened(network, name, pictures(4), precision="int8")
     boxes, scores = opened(pictures(1))
-    assert np.isfinite(boxes).all() and 0 < scores.min() and scores.max() < 1
+    assert np.isfinite(boxes).all()
+    assert scores.min() > 0
+    assert scores.max() < 1
     assert Path(tmp_path, f"int8{weights}").stat().st_size < Path(tmp_path, f"f32{weights}").stat().st_size
     with torch.no_grad():
         expected = network(torch.from_numpy(pictures(1)))[1].flatten()
@@ -91,6 +93,6 @@ def test_int8_of_openvino_needs_nncf(monkeypatch):
 @pytest.mark.skipif(torch.cuda.is_available(), reason="here engines may be built")
 def test_tensorrt_is_refused_without_a_gpu(network, metadata, tmp_path):
     pytest.importorskip("onnxscript")
-    with pytest.raises(UsageError, match="^tensorrt: engines are built and run on a machine with an NVIDIA GPU"):
+    with pytest.raises(UsageError, match=r"^tensorrt: engines are built and run on a machine with an NVIDIA GPU"):
         write_exported(network, metadata, FORMATS["tensorrt"], tmp_path / "a.engine")
     assert list(tmp_path.iterdir()) == []

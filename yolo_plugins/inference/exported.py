@@ -83,7 +83,8 @@ class ExportedDetector(BaseModel):
             if self.metadata.nms:
                 found = self._filtered(*outputs)
             else:
-                found = self._selected(*outputs, tuple(picture.shape[1:]), tuple(sample.img_shape[:2]))
+                (bboxes, scores), (height, width) = outputs, picture.shape[1:]
+                found = self._selected(bboxes, scores, (height, width), sample.img_shape[:2])
             found.bboxes = to_original(found.bboxes, sample)
             sample.pred_instances = found
         return list(data_samples)
@@ -95,7 +96,7 @@ class ExportedDetector(BaseModel):
             yield from zip(*self._run(batch), strict=True)
 
     def _run(self, batch: Tensor) -> tuple[Tensor, ...]:
-        hw, metadata = tuple(batch.shape[2:]), self.metadata
+        hw, metadata = (batch.shape[2], batch.shape[3]), self.metadata
         if not metadata.dynamic and hw != metadata.input_hw:
             height, width = metadata.input_hw
             raise UsageError(

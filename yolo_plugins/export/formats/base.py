@@ -82,7 +82,7 @@ class Format:
     device: str = "cpu"
 
     def require(self, precision: str = "f32") -> None:
-        """Raises `UsageError` where a package that it needs is not installed, to write in a precision or to read in any."""
+        """Raises `UsageError` where a package is missing that it needs to write in a precision, or to read."""
         needed = self.packages + (self.int8_packages if precision == "int8" else ())
         missing = [package for package in needed if importlib.util.find_spec(package) is None]
         if missing:
