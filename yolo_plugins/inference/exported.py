@@ -83,8 +83,7 @@ class ExportedDetector(BaseModel):
             if self.metadata.nms:
                 found = self._filtered(*outputs)
             else:
-                (bboxes, scores), (height, width) = outputs, picture.shape[1:]
-                found = self._selected(bboxes, scores, (height, width), sample.img_shape[:2])
+                found = self._selected(outputs, (picture.shape[1], picture.shape[2]), tuple(sample.img_shape[:2]))
             found.bboxes = to_original(found.bboxes, sample)
             sample.pred_instances = found
         return list(data_samples)
@@ -127,8 +126,9 @@ class ExportedDetector(BaseModel):
             )
 
     def _selected(
-        self, bboxes: Tensor, scores: Tensor, input_hw: tuple[int, int], picture_hw: tuple[int, int]
+        self, outputs: tuple[Tensor, ...], input_hw: tuple[int, int], picture_hw: tuple[int, int]
     ) -> InstanceData:
+        bboxes, scores = outputs
         wanted = [scores.new_zeros(len(scores)) if place is None else scores[:, place] for place in self._places]
         rows = rows_per_level(self.metadata.levels, input_hw)
         return select(bboxes, torch.stack(wanted, 1), self._selection, rows, picture_hw)

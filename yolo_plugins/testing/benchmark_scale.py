@@ -86,7 +86,7 @@ def benchmark_start(config: Config) -> dict[str, float]:
         config.custom_hooks = [dict(type="StartClockHook", begin=0.0, out=str(out))]
         config.dump(folder / "start.py")
         begin = f"custom_hooks.0.begin={time.time()}"
-        command = ["train", folder / "start.py", "--work-dir", folder / "run", "--cfg-options", begin]
+        command: list[str | Path] = ["train", folder / "start.py", "--work-dir", folder / "run", "--cfg-options", begin]
         ended = subprocess.run(
             [sys.executable, "-m", "yolo_plugins", *command], capture_output=True, text=True, check=False
         )
