@@ -199,7 +199,8 @@ def measure(
     """
     torch.set_num_threads(threads)
     calls: dict[Path | None, Call] = {None: _in_torch(network)}
-    calls.update(files)
+    for path, file in files.items():
+        calls[path] = file
     outputs = {path: [_compared(call(picture[None])) for picture in pictures] for path, call in calls.items()}
     differences = {path: max(map(difference, found, outputs[None])) for path, found in outputs.items()}
     times = measure_latency({str(path): partial(call, pictures[:1]) for path, call in calls.items()})

@@ -92,7 +92,9 @@ def _tensorrt(asked: str) -> Any:
     try:
         import tensorrt
     except ImportError as error:
-        raise UsageError(f"{asked}: needs TensorRT's Python package: pip install 'yolo_plugins[export,tensorrt]'") from error
+        raise UsageError(
+            f"{asked}: needs TensorRT's Python package: pip install 'yolo_plugins[export,tensorrt]'"
+        ) from error
     return tensorrt
 
 
