@@ -6,7 +6,7 @@ import pytest
 import torch
 from mmdet.structures import DetDataSample
 from mmengine.config import ConfigDict
-from torch import nn
+from spread_scores import spread_scores
 
 from yolo_plugins.config import load_config, with_num_classes
 from yolo_plugins.export import FORMATS, Exportable, Metadata, open_exported, select, write_exported
@@ -51,7 +51,7 @@ def check(model: dict, folder: Path) -> None:
     side = max(getattr(detector.backbone, "out_strides", [32]))
     hw = (side * 2, side * 3) if side == 32 else (side, side * 2)
     settle_norms(detector, torch.rand(8, 3, *hw))
-    spread_scores(detector.bbox_head)
+    spread_scores(detector, torch.rand(2, 3, *hw))
     deployed = to_deploy(detector, hw)
     network = Exportable(deployed, hw)
     selection = selection_of(deployed.bbox_head)
@@ -74,14 +74,6 @@ def check(model: dict, folder: Path) -> None:
         write_exported(network, metadata, FORMATS[name], path)
         outputs = open_exported(path, threads=1)(images.numpy())
         assert difference([torch.from_numpy(output) for output in outputs], list(expected)) <= 1e-4, name
-
-
-@torch.no_grad()
-def spread_scores(head: nn.Module) -> None:
-    """Moves the biases of a fresh head, whose scores are near zero, so that some boxes are found."""
-    for module in head.modules():
-        if isinstance(module, nn.Conv2d) and module.bias is not None:
-            module.bias.copy_(torch.randn_like(module.bias) * 0.5 - 1)
 
 
 @pytest.mark.parametrize("path", structures(), ids=lambda path: path.stem)

@@ -18,9 +18,14 @@ from yolo_plugins.faults import first_line
 FORMATS = {known.name: known for known in (ONNX, OPENVINO, TORCHSCRIPT, TORCH_EXPORT, TENSORRT)}
 
 
+def format_of(path: str | Path) -> Format | None:
+    """The format whose suffix a file has."""
+    return next((known for known in FORMATS.values() if known.suffix == Path(path).suffix), None)
+
+
 def is_exported(path: str | Path) -> bool:
     """Whether a file has the suffix of a format."""
-    return Path(path).suffix in {known.suffix for known in FORMATS.values()}
+    return format_of(path) is not None
 
 
 def write_exported(
@@ -41,7 +46,7 @@ def write_exported(
     Raises:
         UsageError: A package is not installed; or the format cannot hold such a network, or not in this precision.
     """
-    known.require()
+    known.require(metadata.precision)
     if metadata.precision not in known.precisions:
         able = [other.name for other in FORMATS.values() if metadata.precision in other.precisions]
         raise UsageError(f"{known.name}: is not written in {metadata.precision} here; take {' or '.join(able)}")
@@ -63,23 +68,24 @@ def write_exported(
     return size
 
 
-def open_exported(path: str | Path, threads: int | None = None, device: str = "cpu") -> ExportedNetwork:
+def open_exported(path: str | Path, threads: int | None = None, device: str | None = None) -> ExportedNetwork:
     """Opens an exported file.
 
     Args:
         path: With the suffix of a format.
         threads: Of the CPU; by default as many as the runtime chooses.
-        device: `cpu`, `cuda` ...
+        device: `cpu`, `cuda` ...; by default the format's own: the CPU, but for TensorRT's a GPU.
 
     Raises:
         UsageError: It is not there, damaged, or of no format; its runtime is not installed, or not for this device.
     """
-    path = Path(path)
-    known = next((known for known in FORMATS.values() if known.suffix == path.suffix), None)
+    path, known = Path(path), format_of(path)
     if known is None:
         suffixes = ", ".join(known.suffix for known in FORMATS.values())
         raise UsageError(f"{path}: no exported file ({suffixes}); export it by yolo-plugins export")
     known.require()
     if not path.is_file():
         raise UsageError(f"{path}: no such file; check the path")
-    return known.read(path, threads, device)
+    network = known.read(path, threads, device or known.device)
+    network.device = device or known.device
+    return network

@@ -15,7 +15,7 @@ from mmengine.model import BaseModel
 import yolo_plugins
 from yolo_plugins.cli import say, take_weights
 from yolo_plugins.config import input_hw, load_config
-from yolo_plugins.costs.latency import measure_latency, watch_machine
+from yolo_plugins.costs.latency import Latency, measure_latency, watch_machine
 from yolo_plugins.datasets.layouts import use_data
 from yolo_plugins.engine import YOLORunner
 from yolo_plugins.errors import UsageError
@@ -92,12 +92,14 @@ def export(wanted: Wanted) -> tuple[list[Row], list[str]]:
     metadata = _metadata(wanted, config, whole, names)
     network = Detections(whole, metadata.selection, size) if wanted.nms else whole
     calibration = letterboxed(config, _calibration_loader(config), CALIBRATED) if wanted.precision == "int8" else None
+    formats: dict[Path, str] = {}
     sizes: dict[Path, int] = {}
     faults: list[str] = []
     for name in wanted.formats:
         path = wanted.folder / f"{wanted.stem}{FORMATS[name].suffix}"
         try:
             sizes[path] = write_exported(network, metadata, FORMATS[name], path, calibration)
+            formats[path] = name
         except UsageError as fault:
             faults.append(str(fault))
     if not sizes:
@@ -110,30 +112,32 @@ def export(wanted: Wanted) -> tuple[list[Row], list[str]]:
     threads = wanted.threads or torch.get_num_threads()
     files = {path: open_exported(path, threads) for path in sizes}
     watch = watch_machine()
-    measured = measure(network, files, pictures, threads)
+    differences, times = measure(network, files, pictures, threads)
     state = watch()
     if not state.is_idle:
         say(f"the machine was busy, so do not go by the milliseconds: {state}")
-    test_cfg = config.model.get("test_cfg")
-    models = {None: detector, **{path: ExportedDetector(str(path), test_cfg=test_cfg) for path in files}}
-    scores = {path: average_precision(config, model) for path, model in models.items()} if tested else {}
-    rows = []
-    for path, figures in measured.items():
-        opened = files.get(path)
-        rows.append(
-            Row(
-                format=next(known.name for known in FORMATS.values() if known.suffix == path.suffix)
-                if path
-                else "torch",
-                file=str(path or wanted.checkpoint),
-                bytes=sizes[path] if path else wanted.checkpoint.stat().st_size,
-                precision=wanted.precision if path else "f32",
-                threads=threads,
-                runtime=opened.runtime if opened else f"torch {torch.__version__}",
-                **figures,
-                **scores.get(path, {}),
-            )
+    scores: dict[Path | None, dict[str, float]] = {}
+    if tested:
+        scores[None] = average_precision(config, detector)
+        for path in files:
+            model = ExportedDetector(str(path), test_cfg=config.model.get("test_cfg"))
+            scores[path] = average_precision(config, model)
+    rows = [
+        Row(
+            format=formats[path] if path else "torch",
+            file=str(path or wanted.checkpoint),
+            bytes=sizes[path] if path else wanted.checkpoint.stat().st_size,
+            precision=wanted.precision if path else "f32",
+            difference=differences[path],
+            median_ms=times[path].median_ms,
+            q1_ms=times[path].q1_ms,
+            q3_ms=times[path].q3_ms,
+            threads=threads,
+            runtime=files[path].runtime if path else f"torch {torch.__version__}",
+            **scores.get(path, {}),
         )
+        for path in (None, *files)
+    ]
     return rows, faults
 
 
@@ -152,7 +156,7 @@ def _load(wanted: Wanted) -> tuple[Config, Any, Sequence[str]]:
 
 
 def _metadata(wanted: Wanted, config: Config, network: Exportable, names: Sequence[str]) -> Metadata:
-    versions = {"yolo_plugins": yolo_plugins.__version__, "torch": torch.__version__}
+    versions: dict[str, str | None] = {"yolo_plugins": yolo_plugins.__version__, "torch": torch.__version__}
     return Metadata(
         names=tuple(names),
         input_hw=input_hw(config),
@@ -181,7 +185,7 @@ def _noise(input_hw: tuple[int, int]) -> np.ndarray:
 
 def measure(
     network: torch.nn.Module, files: Mapping[Path, ExportedNetwork], pictures: np.ndarray, threads: int
-) -> dict[Path | None, dict[str, float]]:
+) -> tuple[dict[Path | None, float], dict[Path | None, Latency]]:
     """How files differ from the network that they were made of, and how long they take beside it.
 
     Args:
@@ -191,19 +195,16 @@ def measure(
         threads: Of torch.
 
     Returns:
-        For each file, and under None for the network, `difference` and the milliseconds of `Row`.
+        For each file, and under None for the network, `Row.difference`; and for each the latency.
     """
     torch.set_num_threads(threads)
-    calls: dict[Path | None, Call] = {None: _in_torch(network), **files}
-    found = {path: [_compared(call(picture[None])) for picture in pictures] for path, call in calls.items()}
+    calls: dict[Path | None, Call] = {None: _in_torch(network)}
+    for path, file in files.items():
+        calls[path] = file
+    outputs = {path: [_compared(call(picture[None])) for picture in pictures] for path, call in calls.items()}
+    differences = {path: max(map(difference, found, outputs[None])) for path, found in outputs.items()}
     times = measure_latency({str(path): partial(call, pictures[:1]) for path, call in calls.items()})
-    return {
-        path: {
-            "difference": max(map(difference, outputs, found[None])),
-            **{name: getattr(times[str(path)], name) for name in ("median_ms", "q1_ms", "q3_ms")},
-        }
-        for path, outputs in found.items()
-    }
+    return differences, {path: times[str(path)] for path in calls}
 
 
 def _in_torch(network: torch.nn.Module) -> Call:

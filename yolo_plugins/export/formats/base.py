@@ -22,10 +22,12 @@ class ExportedNetwork(ABC):
     Attributes:
         metadata: What the file says of itself.
         runtime: What runs it, with its version: `onnxruntime 1.32.0`.
+        device: Where: `cpu`, `cuda` ...
     """
 
     metadata: Metadata
     runtime: str
+    device: str
 
     def __call__(self, images: np.ndarray) -> tuple[np.ndarray, ...]:
         """Runs a batch.
@@ -65,6 +67,8 @@ class Format:
         read: Opens one: path, threads (None: the runtime's choice), device.
         beside: Suffixes of other files that belong to it.
         precisions: In which it can be written.
+        int8_packages: By what else it is written in int8.
+        device: On which its files run, unless asked for another.
     """
 
     name: str
@@ -74,10 +78,13 @@ class Format:
     read: Callable[[Path, int | None, str], ExportedNetwork]
     beside: tuple[str, ...] = ()
     precisions: tuple[str, ...] = ("f32",)
+    int8_packages: tuple[str, ...] = ()
+    device: str = "cpu"
 
-    def require(self) -> None:
-        """Raises `UsageError` where a package that it needs is not installed."""
-        missing = [package for package in self.packages if importlib.util.find_spec(package) is None]
+    def require(self, precision: str = "f32") -> None:
+        """Raises `UsageError` where a package is missing that it needs to write in a precision, or to read."""
+        needed = self.packages + (self.int8_packages if precision == "int8" else ())
+        missing = [package for package in needed if importlib.util.find_spec(package) is None]
         if missing:
             raise UsageError(f"{self.name}: needs {' and '.join(missing)}: pip install 'yolo_plugins[export]'")
 

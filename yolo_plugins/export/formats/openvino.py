@@ -90,5 +90,12 @@ def _options(metadata: Metadata, threads: int | None) -> dict[str, Any]:
 
 
 OPENVINO = Format(
-    "openvino", ".xml", ("openvino",), write, Network, beside=(".bin",), precisions=("f32", "bf16", "int8")
+    "openvino",
+    ".xml",
+    ("openvino",),
+    write,
+    Network,
+    beside=(".bin",),
+    precisions=("f32", "bf16", "int8"),
+    int8_packages=("nncf",),
 )

@@ -92,8 +92,12 @@ def _tensorrt(asked: str) -> Any:
     try:
         import tensorrt
     except ImportError as error:
-        raise UsageError(f"{asked}: needs TensorRT's Python package: pip install tensorrt") from error
+        raise UsageError(
+            f"{asked}: needs TensorRT's Python package: pip install 'yolo_plugins[export,tensorrt]'"
+        ) from error
     return tensorrt
 
 
-TENSORRT = Format("tensorrt", ".engine", ("onnx", "onnxscript"), write, Network, precisions=("f32", "bf16"))
+TENSORRT = Format(
+    "tensorrt", ".engine", ("onnx", "onnxscript"), write, Network, precisions=("f32", "bf16"), device="cuda"
+)

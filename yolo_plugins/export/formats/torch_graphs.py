@@ -8,6 +8,7 @@ from torch import Tensor, nn
 from yolo_plugins.export.formats.base import quiet
 from yolo_plugins.export.metadata import Metadata
 
+_FEWEST_CELLS = 2  # a side, of the coarsest level: of one row torch.export makes a case of its own, and refuses it
 _TRIED_BATCH = 2  # torch.export takes a batch of 1 for a constant
 
 
@@ -30,6 +31,8 @@ def exported(network: nn.Module, metadata: Metadata) -> Any:
     shapes = None
     if metadata.dynamic:
         multiple = cast(int, network.multiple)
-        sides = {dim: multiple * torch.export.Dim(name, min=1) for dim, name in ((2, "rows"), (3, "columns"))}
+        sides = {
+            dim: multiple * torch.export.Dim(name, min=_FEWEST_CELLS) for dim, name in ((2, "rows"), (3, "columns"))
+        }
         shapes = ({0: torch.export.Dim("batch"), **sides},)
     return quiet(lambda: torch.export.export(network, (example(metadata),), dynamic_shapes=shapes))
