@@ -81,10 +81,8 @@ def _test(args: argparse.Namespace, name: str | None, checkpoint: str) -> tuple[
 
     options, refused = args.cfg_options, {"--deploy": args.deploy, "--launcher": args.launcher != "none"}
     metadata = exported_metadata(checkpoint, options, refused=refused)
-    if name:
-        config = load_config(name, options)
-    else:
-        config = config_for_test(read_model(checkpoint, metadata), checkpoint, options)
+    stated = {} if name else read_model(checkpoint, metadata)
+    config = load_config(name, options) if name else config_for_test(stated, checkpoint, options)
     require(config, "test_dataloader")
     cli.say(use_data(config, args.data, args.classes, ["test_dataloader"]))
     config.work_dir, config.launcher, config.load_from = args.work_dir or config.work_dir, args.launcher, checkpoint
