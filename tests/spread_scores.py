@@ -12,7 +12,7 @@ def spread_scores(detector: nn.Module, images: torch.Tensor) -> None:
         hooks.pop(module).remove()  # of the levels that share it the first decides
         scale, before = output.std().clamp(min=1e-3), module.bias.clone()
         module.weight.div_(scale)
-        module.bias.copy_(torch.randn_like(before) * 0.5 - 1)
+        module.bias.copy_(torch.randn_like(before) * 0.5)
         return (output - before.view(-1, 1, 1)) / scale + module.bias.view(-1, 1, 1)
 
     convolutions = [module for module in detector.bbox_head.modules() if isinstance(module, nn.Conv2d)]

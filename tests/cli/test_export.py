@@ -68,7 +68,6 @@ def rows(exported, checkpoint) -> dict[str, dict[str, str]]:
 
 def test_each_format_says_what_torch_says(rows):
     assert list(rows) == ["torch", *FORMATS]
-    assert float(rows["torch"]["ap50"]) > 0
     for name in FORMATS:
         row = rows[name]
         assert float(row["difference"]) <= 1e-4, name

@@ -50,8 +50,10 @@ def check(model: dict, folder: Path) -> None:
     detector = MODELS.build(ConfigDict(model)).eval()
     side = max(getattr(detector.backbone, "out_strides", [32]))
     hw = (side * 2, side * 3) if side == 32 else (side, side * 2)
-    settle_norms(detector, torch.rand(8, 3, *hw))
-    spread_scores(detector, torch.rand(2, 3, *hw))
+    noise = torch.randint(256, (8, 3, *hw), dtype=torch.uint8)
+    inputs = detector.data_preprocessor({"inputs": list(noise)}, False)["inputs"]  # in the range of this detector
+    settle_norms(detector, inputs)
+    spread_scores(detector, inputs)
     deployed = to_deploy(detector, hw)
     network = Exportable(deployed, hw)
     selection = selection_of(deployed.bbox_head)
