@@ -12,7 +12,7 @@ from yolo_plugins.masking import command_line
 from yolo_plugins.recommend.advice import Advice, Budget, advise
 from yolo_plugins.recommend.bench import Bench
 from yolo_plugins.recommend.cache import Measured
-from yolo_plugins.recommend.candidates import config_networks
+from yolo_plugins.recommend.candidates import caveats, config_networks
 from yolo_plugins.recommend.networks import Network
 from yolo_plugins.recommend.page import write_report
 from yolo_plugins.recommend.search import Search, proposed_networks, write_config
@@ -54,6 +54,7 @@ def recommend(
     torch.set_num_threads(bench.setting.threads)
     networks, left_out = config_networks(models, cfg_options)
     notes = [f"left out, of {len(networks) + left_out.count} configs: {left_out}"] if left_out.names else []
+    notes += caveats(networks)
     within = [network for network in networks if not budget.exceeded_by(network)]
     if beyond := [network.name for network in networks if budget.exceeded_by(network)]:
         notes.append(f"beyond the budget by their counts, and not measured: {len(beyond)} ({some(beyond)})")
