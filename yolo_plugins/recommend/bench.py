@@ -64,8 +64,8 @@ class Bench:
         with tqdm(total=len(waiting), unit="network", disable=None) as bar:
             while waiting and time.perf_counter() < deadline:
                 groups = -(-len(waiting) // _GROUP)
-                state, group = self.watch(), {}
-                measured: dict[str, Measured] = {}
+                state, measured = self.watch(), dict[str, Measured]()
+                group: dict[str, tuple[Callable[[], object], int]] = {}
                 while waiting and len(group) < _GROUP and time.perf_counter() < deadline:
                     network = waiting.pop(0)
                     self._prepare(network, max_ms, group, measured)
@@ -87,7 +87,7 @@ class Bench:
         try:
             built, single_ms = self.try_network(network, self.setting, _HOPELESS * max_ms)
             if single_ms > _HOPELESS * max_ms:
-                latency = Latency(*[single_ms] * 5, rounds=1)
+                latency = Latency(single_ms, single_ms, single_ms, single_ms, single_ms, rounds=1)
                 measured[network.name] = Measured(latency, weights_bytes(built), _now())
             else:
                 group[network.name] = self.ready_network(built, network, self.setting)

@@ -1,16 +1,22 @@
 """The configs that come with the package, as far as the law of a study can be asked about them."""
 
+import re
 import shlex
 from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from yolo_plugins.config import REPO, load_config, read_config
 from yolo_plugins.errors import UsageError
 from yolo_plugins.faults import some
+from yolo_plugins.protocol import config_recipe, protocol_of, sha256_of
 from yolo_plugins.recommend.networks import Network
 from yolo_plugins.study.alike import UnlikeError
 from yolo_plugins.study.model_choice import of_config
 from yolo_plugins.study.models import Models
+
+if TYPE_CHECKING:
+    from mmengine.config import Config
 
 
 class LeftOut:
@@ -49,29 +55,44 @@ def config_networks(
     Raises:
         UsageError: None is like the models.
     """
-    found: dict[str, Network] = {}
+    alike: list[tuple[str, Network, str]] = []
     left_out = LeftOut()
     paths = [path for path in sorted(folder.glob("*.py")) if "model" in read_config(path)]
     for path in paths:
         try:
-            network = _network(path, models, options)
+            config = load_config(str(path), options)
+            alike.append((path.stem, _network(path, config, models, options), _protocol(config)))
         except UnlikeError as error:
             left_out.add(path.stem, error.what)
         except UsageError as error:
             reason = str(error).removeprefix(f"{path}: ")
             left_out.add(path.stem, f"that cannot be built or counted: {reason}")
-        else:
-            same = next((known for known in found.values() if _is_same(known, network)), network)
-            if same is not network:
-                left_out.add(path.stem, "of a network that another config has too")
-            if same is network or (network.candidate.measured and not same.candidate.measured):
-                found.pop(same.name, None)
-                found[network.name] = network
+    protocols = _protocols(alike, models)
+    found: dict[str, Network] = {}
+    for stem, network, protocol in alike:
+        if protocols and protocol not in protocols:
+            left_out.add(stem, "trained otherwise than the configs of the models")
+            continue
+        same = next((known for known in found.values() if _is_same(known, network)), network)
+        if same is not network:
+            left_out.add(stem, "of a network that another config has too")
+        if same is network or (network.candidate.measured and not same.candidate.measured):
+            found.pop(same.name, None)
+            found[network.name] = network
     if not found:
         raise UsageError(
             f"none of {len(paths)} configs is like the models of {models.path}: {left_out}; give --cfg-options"
         )
     return sorted(found.values(), key=lambda network: network.candidate.row["macs"]), left_out
+
+
+def caveats(networks: Sequence[Network]) -> list[str]:
+    """What is to be known of networks that are taken as like the models, a sentence for each kind."""
+    told = LeftOut()
+    for network in networks:
+        for line in network.candidate.told.splitlines()[1:]:
+            told.add(network.name, re.sub(r"^note: ([^:]*\.py: )?", "", line))
+    return [f"{reason} ({some(names)})" for reason, names in told.names.items()]
 
 
 def train_command(config: str, options: Sequence[str], *more: str) -> str:
@@ -84,8 +105,18 @@ def _is_same(one: Network, other: Network) -> bool:
     return one.name == other.name or one.sha256 == other.sha256
 
 
-def _network(path: Path, models: Models, options: Sequence[str]) -> Network:
-    config = load_config(str(path), options)
+def _protocols(alike: Sequence[tuple[str, Network, str]], models: Models) -> set[str]:
+    """Those of the configs of the models, where the study records none: what else is known of how they were trained."""
+    if models.allow_mixed or models.table["protocol_sha256"].notna().any():
+        return set()
+    return {protocol for _, network, protocol in alike if network.candidate.measured}
+
+
+def _protocol(config: "Config") -> str:
+    return sha256_of([config.train_cfg.max_epochs, protocol_of(config_recipe(config))])
+
+
+def _network(path: Path, config: "Config", models: Models, options: Sequence[str]) -> Network:
     candidate = of_config(path, config, models)
     command = train_command(path.stem, options)
     return Network(candidate.row["model"], config.model.to_dict(), candidate, command)

@@ -1,6 +1,7 @@
 """A network that may be recommended, and how it is made to run."""
 
 import contextlib
+import importlib
 import math
 import re
 import tempfile
@@ -104,7 +105,7 @@ class Setting:
         return {
             **{"machine": self.machine, "cores": psutil.cpu_count(), "threads": self.threads, "device": self.device},
             **{"runtime": self.runtime, "precision": self.precision, "input_hw": list(network.input_hw)},
-            **{"network": network.sha256, "versions": library_versions() | {self.runtime: version(self.runtime)}},
+            **{"network": network.sha256, "versions": library_versions() | {self.runtime: self.version}},
         }
 
     @property
@@ -112,10 +113,15 @@ class Setting:
         """Name of the CPU or the GPU."""
         return device_name(torch.device(self.device))
 
+    @property
+    def version(self) -> str:
+        """Of the runtime, whose distribution may have another name, as onnxruntime-gpu."""
+        return str(importlib.import_module(self.runtime).__version__)
+
     def __str__(self) -> str:
         threads = f"{self.threads} thread{'s' if self.threads > 1 else ''} of "
         where = f"{threads if self.device == 'cpu' else ''}{self.machine} ({psutil.cpu_count()} cores)"
-        return f"{where}, {self.runtime} {version(self.runtime)}, {self.precision}, one picture at a time"
+        return f"{where}, {self.runtime} {self.version}, {self.precision}, one picture at a time"
 
 
 def try_network(network: Network, setting: Setting, limit_ms: float) -> tuple[Exportable, float]:

@@ -7,15 +7,16 @@ from pathlib import Path
 
 import torch
 
+from yolo_plugins.config import find_config
 from yolo_plugins.faults import some
 from yolo_plugins.masking import command_line
 from yolo_plugins.recommend.advice import Advice, Budget, advise
 from yolo_plugins.recommend.bench import Bench
 from yolo_plugins.recommend.cache import Measured
-from yolo_plugins.recommend.candidates import config_networks
+from yolo_plugins.recommend.candidates import caveats, config_networks
 from yolo_plugins.recommend.networks import Network
 from yolo_plugins.recommend.page import write_report
-from yolo_plugins.recommend.search import Search, proposed_networks, write_config
+from yolo_plugins.recommend.search import Search, find_entries, proposed_networks, write_config
 from yolo_plugins.recommend.text import tell, tell_time_law, write_choices
 from yolo_plugins.recommend.time_law import fit_time_law
 from yolo_plugins.study.models import Models
@@ -50,10 +51,16 @@ def recommend(
     Raises:
         UsageError: No config is like the models, or the law cannot be fitted, or the search finds nothing.
     """
+    if out is not None:
+        out.mkdir(parents=True, exist_ok=True)  # what cannot be is told before the measuring, not behind it
+    if search is not None:
+        find_config(search.base)
+        find_entries(search)
     deadline = time.perf_counter() + 60 * minutes
     torch.set_num_threads(bench.setting.threads)
     networks, left_out = config_networks(models, cfg_options)
     notes = [f"left out, of {len(networks) + left_out.count} configs: {left_out}"] if left_out.names else []
+    notes += caveats(networks)
     within = [network for network in networks if not budget.exceeded_by(network)]
     if beyond := [network.name for network in networks if budget.exceeded_by(network)]:
         notes.append(f"beyond the budget by their counts, and not measured: {len(beyond)} ({some(beyond)})")
@@ -114,6 +121,8 @@ def _written(
                 write_config(choice.network, search.base)
     if out is None:
         return said
+    if not advice.choices:
+        return f"{said}\nNothing was measured: no files are written into {out}"
     write_choices(advice.choices, out / "recommend.csv")
     write_report(out / "report.html", advice, budget, bench.setting, models, command_line())
     return f"{said}\nFiles in {out}; open report.html"

@@ -93,6 +93,7 @@ def proposed_networks(
     """
     path = find_config(search.base)
     base = load_config(str(path), options)
+    kept = [option for option in options if not re.match(r"model\.backbone\b", option)]  # those are in what is written
     found, left_out = [], LeftOut()
     for name, entry in tqdm(find_entries(search), unit="backbone", disable=None):
         if time.perf_counter() > deadline:
@@ -109,7 +110,7 @@ def proposed_networks(
             continue
         plain = re.sub(r"\W+", "_", name).strip("_")
         file = search.folder / f"{path.stem}_{plain}.py"
-        network = Network(name, config.model.to_dict(), candidate, train_command(str(file), options), file)
+        network = Network(name, config.model.to_dict(), candidate, train_command(str(file), kept), file)
         if reason := is_wanted(network):
             left_out.add(name, reason)
             continue
@@ -122,7 +123,7 @@ def write_config(network: Network, base: str) -> None:
     assert network.file is not None
     backbone = {"_delete_": True, **network.model["backbone"]}
     text = f'"""{network.name} under neck and head of {base}.\n\n{network.command}\n"""\n\n'
-    text += f'_base_ = "{find_config(base)}"\nmodel = dict(backbone={backbone!r})\n'
+    text += f"_base_ = {str(find_config(base))!r}\nmodel = dict(backbone={backbone!r})\n"
     write_atomically(network.file, text.encode())
 
 

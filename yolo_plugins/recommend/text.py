@@ -84,13 +84,13 @@ def tell_time_law(law: TimeLaw | None, networks: Sequence[Network], found: Mappi
     """What was expected of times before they were measured, and how it came out."""
     if law is None:
         return []
-    timed = [network for network in networks if network.name in found and found[network.name].latency.rounds > 1]
+    pairs = [(network.predicted_ms, found[network.name].latency) for network in networks if network.name in found]
+    ratios = [expected / latency.median_ms for expected, latency in pairs if expected and latency.rounds > 1]
     lines = [f"time expected before measuring: {law}"]
-    if timed:
-        ratios = [network.predicted_ms / found[network.name].latency.median_ms for network in timed]
+    if ratios:
         errors = sorted(max(ratio, 1 / ratio) for ratio in ratios)
         lines.append(
-            f"of {len(timed)} networks of the search, expected against measured time: off by a factor of "
+            f"of {len(ratios)} networks of the search, expected against measured time: off by a factor of "
             f"{statistics.median(errors):.2f} in the median, {errors[-1]:.2f} at worst"
         )
     return lines

@@ -249,10 +249,10 @@ def _known(name: str, models: Models, options: Sequence[str]) -> Candidate:
 
 
 def _count(path: Path, config: "Config", size: tuple[int, int], count: Counter | None) -> tuple[dict[str, Any], Any]:
-    if count is None:
-        from yolo_plugins.costs.meta import count_config as count
+    from yolo_plugins.costs.meta import count_config
+
     try:
-        return count(config.model, size)
+        return (count or count_config)(config.model, size)
     except Exception as error:
         sentence = explain(error)
         if sentence is None:

@@ -266,7 +266,8 @@ class PooledLaw:
         for places in np.split(np.arange(len(self.weights)), range(_JOINT_CHUNK, len(self.weights), _JOINT_CHUNK)):
             given = _Conditional(self.given.observed, self.given.variances.take(places))
             for weight, (mean, covariance) in zip(self.weights[places], given.joint(targets), strict=True):
-                root = np.linalg.cholesky(covariance + _LEAST * np.diag(np.diag(covariance)))
+                values, vectors = np.linalg.eigh(covariance)
+                root = vectors * np.sqrt(np.maximum(values, 0))  # by rounding, what is known exactly falls below 0
                 z = mean + rng.standard_normal((_JOINT_DRAWS, len(targets))) @ root.T
                 probability += weight / _JOINT_DRAWS * np.bincount((sign * z).argmax(1), minlength=len(targets))
         return probability / probability.sum()
