@@ -57,7 +57,9 @@ setup(
         ]
     },
     install_requires=_requirements("runtime"),
-    extras_require={name: _requirements(name) for name in ("backbones", "analysis", "export", "dev", "docs")}
+    extras_require={
+        name: _requirements(name) for name in ("backbones", "analysis", "export", "tensorrt", "dev", "docs")
+    }
     | {"all": _requirements("backbones") + _requirements("analysis") + _requirements("export")},
     entry_points={"console_scripts": ["yolo-plugins = yolo_plugins.__main__:main"]},
     cmdclass={"build_py": BuildWithConfigs},

@@ -218,11 +218,22 @@ def declared(*names: str) -> set[str]:
 
 @pytest.mark.parametrize("path", [*sorted(PACKAGE.rglob("*.py")), *TOOLS], ids=lambda path: str(path.relative_to(REPO)))
 def test_what_is_imported_is_declared(path):
-    names = ("costs", "pages", "study", "labels_overview", "collect_complexity", "result")
+    names = (
+        "costs",
+        "pages",
+        "study",
+        "recommend",
+        "labels_overview",
+        "collect_complexity",
+        "result",
+        "benchmark_scale",
+    )
     analysis = dict.fromkeys(names, "analysis")
     parts = path.relative_to(REPO).with_suffix("").parts
     extras = {
-        extra for part, extra in (analysis | {"backbones": "backbones", "export": "export"}).items() if part in parts
+        extra
+        for part, extra in (analysis | {"backbones": "backbones", "export": "export", "tensorrt": "tensorrt"}).items()
+        if part in parts
     }
     allowed = declared("runtime", *extras)
     providers = packages_distributions()

@@ -16,8 +16,8 @@ from yolo_plugins.engine import YOLORunner
 PACKAGE = Path(__file__).parents[1] / "yolo_plugins"
 WITHOUT = """
 import os, signal, sys
-if "torch" in sys.argv:  # which knows the system that it was built for
-    import torch
+if "torch" in sys.argv:  # which know the system that they were built for
+    import psutil, torch
 sys.modules.update(dict.fromkeys(["fcntl", "resource", "termios"]))
 del os.fork, os.register_at_fork, signal.SIGHUP, signal.SIGCHLD, signal.pthread_sigmask
 """

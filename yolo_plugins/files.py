@@ -25,6 +25,11 @@ LOCKED_FOLDER = "YOLO_PLUGINS_LOCKED_FOLDER"  # environment: the folder that the
 _HELD_BY_ANOTHER = {errno.EWOULDBLOCK, errno.EACCES}  # what flock says on local and on network file systems
 
 
+def cache_folder() -> Path:
+    """Where what can be made again is kept: the environment's YOLO_PLUGINS_CACHE, else ~/.cache/yolo_plugins."""
+    return Path(os.environ.get("YOLO_PLUGINS_CACHE") or Path.home() / ".cache" / "yolo_plugins")
+
+
 def is_disk_full(error: BaseException) -> bool:
     """Whether a write failed because the disk, or the user's share of it, is full."""
     return isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT)

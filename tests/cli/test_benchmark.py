@@ -18,6 +18,7 @@ KEYS = {
     "train": {"train_img_per_s", "train_step_ms", "loss_ms"},
     "predict": {"predict_ms", "predict_train_form_ms"},
     "eval": {"eval_s", "ap50", "ap50_95"},
+    "start": {"start_s", "import_s", "build_s", "data_s", "first_iteration_s"},
 }
 
 

@@ -61,7 +61,15 @@ def test_a_call_alone_is_timed_every_time_after_two_that_do_not_count(clock):
 
 def test_models_take_turns_in_orders_of_their_own_each_after_an_untimed_call_of_itself(clock):
     ran = []
-    calls = {name: lambda name=name: ran.append(name) for name in "abc"}
+
+    def model(name: str):
+        def run() -> None:
+            ran.append(name)
+            clock.now += 1.0
+
+        return run
+
+    calls = {name: model(name) for name in "abc"}
     measure_latency(calls, rounds=(20, 20))
     assert ran[:6] == list("abcabc")
     pairs = list(zip(ran[6::2], ran[7::2], strict=True))
@@ -72,6 +80,22 @@ def test_models_take_turns_in_orders_of_their_own_each_after_an_untimed_call_of_
     ran.clear()
     measure_latency(calls, rounds=(20, 20))
     assert ran == again
+
+
+def test_a_short_call_is_repeated_until_it_has_settled(clock):
+    """A network of 4 ms is slow in its first five calls after another one."""
+    calls, last = [], []
+
+    def model(name: str):
+        def run() -> None:
+            calls.append(name)
+            last[:] = [*last, name] if last[-1:] == [name] else [name]
+            clock.now += 0.004 if len(last) > 5 else 0.005
+
+        return run
+
+    found = measure_latency({"a": model("a"), "b": model("b")}, rounds=(50, 50), seconds=(0, 1e9))
+    assert [one.median_ms for one in found.values()] == [pytest.approx(4)] * 2
 
 
 def test_only_the_call_that_follows_one_of_its_own_counts(clock):
@@ -100,7 +124,7 @@ def test_a_machine_that_slows_down_slows_all_models_alike(clock):
 
 
 def test_it_goes_on_until_every_median_is_known(clock):
-    calls = {"steady": clock.call(always(0.01)), "noisy": clock.call(scattered(0.02, 0.3, seed=1))}
+    calls = {"steady": clock.call(always(0.01)), "noisy": clock.call(scattered(0.02, 0.3, seed=2))}
     found = measure_latency(calls, width=0.1, seconds=(0, 1e9))
     noisy = found["noisy"]
     assert found["steady"].rounds == noisy.rounds > 50

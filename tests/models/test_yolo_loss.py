@@ -32,6 +32,11 @@ def oracle_targets(oracle: dict, input_size: int = 320) -> torch.Tensor:
     return torch.cat((index, (centre - size / 2) * input_size, (centre + size / 2) * input_size), 1)
 
 
+def in_memory_order(level: torch.Tensor) -> torch.Tensor:
+    """(N, A, H, W, C) -> (N*H*W*A, C)."""
+    return level.permute(0, 2, 3, 1, 4).flatten(0, 3)
+
+
 def head(num_classes: int = 20) -> YOLOAnchorHead:
     # weights by default: box .05, cls .5, obj 1 at 640 px
     return YOLOAnchorHead(num_classes, in_channels=[8, 8, 8], strides=[8, 16, 32])
@@ -64,9 +69,10 @@ def test_class_term_is_absent_for_one_class(oracle):
 def test_gradient_of_picked_rows_equals_plain_indexing(oracle, monkeypatch):
     """The head's own gather against autograd's, on rows that repeat."""
 
-    def plain(raw, positives):
-        rows = [level[index] for level, index in zip(raw, positives, strict=True)]
-        return torch.cat([level[..., 4].flatten() for level in raw]), torch.cat(rows)
+    def plain(raw, places):
+        tables = [in_memory_order(level) for level in raw]
+        rows = [table[index] for table, index in zip(tables, places, strict=True)]
+        return torch.cat([table[:, 4] for table in tables]), torch.cat(rows)
 
     ours, theirs = formula_levels(), formula_levels()
     module = head()
@@ -83,7 +89,7 @@ def test_the_loss_is_told_the_place_and_the_level_of_each_row(oracle):
     levels, targets = formula_levels(), oracle_targets(oracle)
     module.loss(levels, targets, (320, 320))
     (inputs,) = told
-    logits = torch.cat([level.detach().flatten(0, 3) for level in levels])
+    logits = torch.cat([in_memory_order(level.detach()) for level in levels])
     assert torch.equal(logits[:, 4], inputs.obj_logits)
     assert torch.equal(logits[inputs.positives, 5:], inputs.cls_logits)
     ends = torch.tensor(inputs.cells_per_level).cumsum(0)

@@ -1,19 +1,25 @@
-"""Measures speed and prints one JSON line: training pipeline, training step, evaluation or prediction.
+"""Measures speed and prints JSON lines: training pipeline, training step, evaluation, prediction, start; cost by size.
 
 yolo-plugins benchmark pipeline --config yolov5_n_voc
 """
 
 import argparse
+from collections.abc import Iterable
+from pathlib import Path
+from typing import TYPE_CHECKING
 
 from yolo_plugins.cli import add_config_options, any_path, device, one_line_errors, threads, whole
 from yolo_plugins.config import load_config
-from yolo_plugins.files import json_text
+from yolo_plugins.files import json_text, write_atomically
+
+if TYPE_CHECKING:
+    from yolo_plugins.testing.benchmark_scale import Cost
 
 
 def parse_args() -> argparse.Namespace:
     """Reads the command line."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("what", choices=["pipeline", "train", "eval", "predict"])
+    parser.add_argument("what", choices=["pipeline", "train", "eval", "predict", "start", "scale"])
     parser.add_argument("--config", default="yolov5_n_voc", help="path, or name of a file in configs/")
     add_config_options(parser)
     parser.add_argument("--batch-size", type=whole(1, 65_536), default=16, help="of train (default: 16)")
@@ -21,6 +27,7 @@ def parse_args() -> argparse.Namespace:
     parser.add_argument("--device", type=device, default="cpu", help="of train and predict (default: cpu)")
     parser.add_argument("--threads", type=threads, help="threads of torch (default: torch's own)")
     parser.add_argument("--detections", type=any_path, help="eval: .npz of detections and ground truths to score")
+    parser.add_argument("--out", type=any_path, help="scale: folder for scale.csv and scale.svg")
     return parser.parse_args()
 
 
@@ -30,17 +37,33 @@ def main() -> None:
     with one_line_errors():
         import torch
 
-        from yolo_plugins.testing import benchmark
+        from yolo_plugins.testing import benchmark, benchmark_scale
 
         if args.threads:
             torch.set_num_threads(args.threads)
         config = load_config(args.config, args.cfg_options)
-        if args.what == "pipeline":
-            figures = benchmark.benchmark_pipeline(config)
-        elif args.what == "train":
-            figures = benchmark.benchmark_train(config, args.batch_size, args.amp, args.device)
-        elif args.what == "predict":
-            figures = benchmark.benchmark_predict(config, args.device)
-        else:
-            figures = benchmark.benchmark_eval(args.detections)
-        print(json_text(dict(benchmark=args.what, threads=torch.get_num_threads(), **figures)))
+        if args.what == "scale":
+            print_costs(benchmark_scale.benchmark_scale(config), args.out)
+            return
+        measure = {
+            "pipeline": lambda: benchmark.benchmark_pipeline(config),
+            "train": lambda: benchmark.benchmark_train(config, args.batch_size, args.amp, args.device),
+            "predict": lambda: benchmark.benchmark_predict(config, args.device),
+            "eval": lambda: benchmark.benchmark_eval(args.detections),
+            "start": lambda: benchmark_scale.benchmark_start(config),
+        }
+        print(json_text(dict(benchmark=args.what, threads=torch.get_num_threads(), **measure[args.what]())))
+
+
+def print_costs(costs: "Iterable[Cost]", folder: Path | None) -> None:
+    """Prints each cost as it is measured; writes and draws them where a folder is given."""
+    from yolo_plugins.testing.benchmark_scale import Cost, draw
+
+    known = []
+    for cost in costs:
+        known.append(cost)
+        print(json_text(dict(benchmark="scale", **cost._asdict())), flush=True)
+    if folder:
+        lines = [",".join(map(str, row)) for row in (Cost._fields, *known)]
+        write_atomically(folder / "scale.csv", ("\n".join(lines) + "\n").encode())
+        write_atomically(folder / "scale.svg", draw(known))

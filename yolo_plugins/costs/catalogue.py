@@ -6,10 +6,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
-import torch
-
 from yolo_plugins.costs.complexity import count_macs
-from yolo_plugins.errors import UsageError
+from yolo_plugins.costs.meta import on_meta
 from yolo_plugins.models import backbones
 from yolo_plugins.models.backbones.build import arguments_of, describe
 from yolo_plugins.models.backbones.timm_net import timm_names
@@ -87,13 +85,7 @@ def measure(cfg: dict, input_hw: tuple[int, int]) -> Measured:
     Raises:
         UsageError: It can be neither used nor wrapped.
     """
-    try:
-        with torch.device("meta"):
-            return _measure(cfg, input_hw)
-    except (UsageError, NotImplementedError, RuntimeError) as error:
-        if "meta" not in str(error):
-            raise
-        return _measure(cfg, input_hw)  # its constructor needs values
+    return on_meta(lambda: _measure(cfg, input_hw))
 
 
 def _measure(cfg: dict, input_hw: tuple[int, int]) -> Measured:

@@ -21,6 +21,7 @@ from torch import nn
 _MOST_USED_BY_OTHERS = 0.05  # of all cores; on two, a tenth of one
 _LEAST_ROUNDS = 6  # that have an interval: both ends of five hold the median at 94 %
 _NEXT_LOOK = 1.25  # times the rounds: who looks after each one stops where chance narrows the interval (91 % hold)
+_WARM_SECONDS = 0.03  # after another network the first call of 2 to 4 ms took 1.4 times as long, the fifth no longer
 _GOVERNOR = Path("/sys/devices/system/cpu/cpu0/cpufreq/scaling_governor")
 
 
@@ -89,8 +90,8 @@ def measure_latency(
 ) -> dict[str, Latency]:
     """Times calls in turns, until the median of each is known well enough or the time is up.
 
-    In each round every call is timed once, in an order of its own. Where there are several, an untimed one goes
-    before it, since caches hold what the call before needed, and its threads may still spin.
+    In each round every call is timed once, in an order of its own. Where there are several, untimed ones go before it
+    for 30 ms, at least one, since caches hold what the call before needed, and its threads may still spin.
 
     Args:
         calls: What to time, by name; each waits for its result itself, unless it runs on torch's CUDA stream.
@@ -115,7 +116,7 @@ def measure_latency(
         shuffle(order)
         for name in order:
             if len(order) > 1:
-                calls[name]()
+                _warm_up(calls[name])
             times[name].append(time_once(calls[name]))
         elapsed = time.perf_counter() - begin
         is_last = done >= least and (done >= most or elapsed >= seconds[1])
@@ -164,6 +165,13 @@ def precision_of(network: nn.Module) -> str:
     if weight.is_cuda and weight.dtype == torch.float32 and torch.backends.cudnn.allow_tf32:
         return "tf32" if torch.cuda.get_device_capability(weight.device) >= (8, 0) else "float32"
     return str(weight.dtype).removeprefix("torch.")
+
+
+def _warm_up(call: Callable[[], object]) -> None:
+    begin = time.perf_counter()
+    call()
+    while time.perf_counter() - begin < _WARM_SECONDS:
+        call()
 
 
 def _timer(device: torch.device) -> Callable[[Callable[[], object]], float]:

@@ -86,7 +86,7 @@ def utilization(images_per_second: float, flops: float, device: str, precision: 
     return images_per_second / theoretical_images_per_second(flops, device, precision)
 
 
-def _peaks(device: str) -> dict[str | None, float]:
+def _peaks(device: str) -> dict[str, float]:
     """Operations per second by precision; empty for an unknown device."""
     for name, float32, tf32, half in PEAK_TFLOPS:
         if re.search(rf"\b({name})\b", device):

@@ -17,7 +17,7 @@ from tqdm import tqdm
 
 from yolo_plugins.config import size_hw
 from yolo_plugins.errors import UsageError
-from yolo_plugins.files import is_disk_full
+from yolo_plugins.files import cache_folder, is_disk_full
 
 from .images import read_image, scale_to_fit
 
@@ -53,7 +53,7 @@ class ImageCache:
         sources = dict(zip(digests, paths, strict=True))
         stored = sorted(sources)
         key = hashlib.sha256(f"{_FORMAT_VERSION} {size} {' '.join(stored)}".encode()).hexdigest()
-        folder = Path(cache_dir or os.environ.get("YOLO_PLUGINS_CACHE") or Path.home() / ".cache" / "yolo_plugins")
+        folder = Path(cache_dir or cache_folder())
         self.path = folder.absolute() / f"images-{size}-{key[:20]}.bgr"
         sizes = _stored_sizes(self.path, len(stored))
         if sizes is None:

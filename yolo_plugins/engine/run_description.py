@@ -10,6 +10,7 @@ from pathlib import Path
 import torch
 
 import yolo_plugins
+from yolo_plugins.costs.machine import cpu_model, device_name
 from yolo_plugins.record import Device, Git
 
 try:
@@ -50,22 +51,13 @@ def _installed_version(distributions: Sequence[str]) -> str | None:
 
 def describe_device(device: torch.device, world_size: int) -> Device:
     """Name and number of the devices in use, model of the CPU, CPU threads of one process."""
-    cpu = _cpu_model()
-    name = torch.cuda.get_device_name(device) if device.type == "cuda" else cpu
     return {
         "type": device.type,
-        "name": name,
+        "name": device_name(device),
         "count": world_size if device.type == "cuda" else 1,
-        "cpu": cpu,
+        "cpu": cpu_model(),
         "threads": torch.get_num_threads(),
     }
-
-
-def _cpu_model() -> str:
-    cpuinfo = Path("/proc/cpuinfo")
-    lines = cpuinfo.read_text().splitlines() if cpuinfo.is_file() else []
-    models = [line.split(":", 1)[1].strip() for line in lines if line.startswith("model name")]
-    return models[0] if models else platform.processor() or platform.machine()
 
 
 def describe_git() -> Git | None:

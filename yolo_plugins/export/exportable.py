@@ -1,5 +1,6 @@
 """A detector as one function of tensors, from the pixels of a letterboxed picture to boxes and scores."""
 
+from collections.abc import Sequence
 from typing import Any
 
 import torch
@@ -21,6 +22,7 @@ class Exportable(nn.Module):
 
     Attributes:
         levels: (stride in pixels, boxes a cell) of each level of the boxes, fine to coarse.
+        multiple: Of which, in pixels, both sides of an input have to be multiples.
 
     Raises:
         UsageError: It cannot be written as one function of tensors.
@@ -33,6 +35,8 @@ class Exportable(nn.Module):
         self._measure_normalisation()
         self.eval()
         self.levels = self._measure_levels(input_hw)
+        # coarser levels than the backbone's are made from its coarsest, whatever the size of that
+        self.multiple = max(getattr(detector.backbone, "out_strides", [stride for stride, _ in self.levels]))
 
     def forward(self, images: Tensor) -> tuple[Tensor, Tensor]:
         """Decodes a batch."""
@@ -66,5 +70,6 @@ class Exportable(nn.Module):
         images = torch.zeros(1, 3, *input_hw, device=self.get_buffer("std").device)
         maps = self.detector.extract_feat(images)
         boxes = decode(self.detector.bbox_head, maps)[0].shape[1]
-        cells = [level.shape[-2] * level.shape[-1] for level in maps]
-        return tuple((round(input_hw[0] / level.shape[-2]), boxes // sum(cells)) for level in maps)
+        per_cell = boxes // sum(level.shape[-2] * level.shape[-1] for level in maps)
+        strides = getattr(self.detector, "strides", None) or self.detector.bbox_head.prior_generator.strides
+        return tuple((max(stride) if isinstance(stride, Sequence) else stride, per_cell) for stride in strides)

@@ -17,6 +17,7 @@ from yolo_plugins.models.detectors.wiring import is_mmdet_head
 from yolo_plugins.models.task_modules.nms import select_detections
 from yolo_plugins.registry import extends
 
+_NO_LIMIT = 2**31 - 1  # for a head that keeps whatever is left after suppression
 _YOLOX = "mmdet.models.dense_heads.yolox_head.YOLOXHead"
 
 
@@ -102,8 +103,8 @@ def selection_of(head: Any) -> Selection:
         score_thr=float(given.get("score_thr", 0)),
         iou_threshold=float(given["nms"]["iou_threshold"]),
         multi_label=not is_yolox,
-        nms_pre=nms_pre if nms_pre > 0 else 30_000,
-        max_per_img=given.get("max_per_img", 100),
+        nms_pre=nms_pre if nms_pre > 0 and not is_yolox else _NO_LIMIT,
+        max_per_img=_NO_LIMIT if is_yolox else given.get("max_per_img", 100),
         by_level=not is_yolox,
         clips=not is_yolox,
         min_side=-1.0 if is_yolox else float(given.get("min_bbox_size", -1)),

@@ -64,6 +64,11 @@ class Metadata:
     config: str
     versions: dict[str, str | None]
 
+    @property
+    def outputs(self) -> tuple[str, ...]:
+        """Names of the outputs."""
+        return ("boxes", "scores", "labels") if self.nms else ("boxes", "scores")
+
     def to_json(self) -> str:
         """As JSON text."""
         from pydantic import TypeAdapter

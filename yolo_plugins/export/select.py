@@ -27,6 +27,14 @@ def select(
     Returns:
         `bboxes` (k, 4) xyxy in input pixels, `scores` (k,), `labels` (k,), by falling score.
     """
+    boxes, found, labels = entering(bboxes, scores, chosen, rows_per_level, picture_hw)
+    return suppress(boxes, found, labels, chosen.iou_threshold, chosen.max_per_img)
+
+
+def entering(
+    bboxes: Tensor, scores: Tensor, chosen: Selection, rows_per_level: list[int], picture_hw: tuple[int, int]
+) -> tuple[Tensor, Tensor, Tensor]:
+    """What enters suppression: boxes (k, 4), scores (k,), labels (k,), by falling score; arguments as for `select`."""
     if chosen.clips:
         height, width = picture_hw
         bboxes = bboxes.clamp(min=0).minimum(bboxes.new_tensor((width, height, width, height)))
@@ -40,7 +48,7 @@ def select(
         large = ((bboxes[:, 2:] - bboxes[:, :2]) > chosen.min_side).all(1)
         bboxes, scores, labels = bboxes[large], scores[large], labels[large]
     order = scores.argsort(descending=True, stable=True)
-    return suppress(bboxes[order], scores[order], labels[order], chosen.iou_threshold, chosen.max_per_img)
+    return bboxes[order], scores[order], labels[order]
 
 
 def rows_per_level(levels: tuple[tuple[int, int], ...], input_hw: tuple[int, int]) -> list[int]:

@@ -31,7 +31,7 @@ class ExportedDetector(BaseModel):
 
     Args:
         file: Its path.
-        device: `cpu`, `cuda` ...
+        device: As of `open_exported`.
         classes: Names of the classes wanted; those that the file does not know are never found. By default its own.
         test_cfg: How detections are selected, as a config has it; by default as the file says.
 
@@ -49,14 +49,14 @@ class ExportedDetector(BaseModel):
     def __init__(
         self,
         file: str,
-        device: str = "cpu",
+        device: str | None = None,
         classes: Sequence[str] | None = None,
         test_cfg: Mapping[str, Any] | None = None,
     ) -> None:
         super().__init__()
         self._file, self._network = file, open_exported(file, device=device)
         self.metadata: Metadata = self._network.metadata
-        self.runtime = f"{self._network.runtime}, {device}"
+        self.runtime = f"{self._network.runtime}, {self._network.device}"
         self._selection = _selection(self.metadata.selection, test_cfg or {})
         names = self.metadata.names
         self._places = range(len(names)) if classes is None else _places(names, classes, file)
@@ -165,7 +165,7 @@ def as_checkpoint(metadata: Metadata) -> dict[str, Any]:
 
 
 def exported_metadata(
-    file: str, options: Sequence[str] = (), device: str = "cpu", refused: Mapping[str, bool] = {}
+    file: str, options: Sequence[str] = (), device: str | None = None, refused: Mapping[str, bool] = {}
 ) -> Metadata | None:
     """What an exported file says of itself; None for any other file.
 
@@ -190,7 +190,12 @@ def exported_metadata(
 
 
 def use_exported(
-    config: Config, file: str, metadata: Metadata, classes: Sequence[str], by_name: bool = False, device: str = "cpu"
+    config: Config,
+    file: str,
+    metadata: Metadata,
+    classes: Sequence[str],
+    by_name: bool = False,
+    device: str | None = None,
 ) -> None:
     """Puts an exported file in the place of a config's model, and its size in the place of the test set's.
 

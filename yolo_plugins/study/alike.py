@@ -30,15 +30,28 @@ if TYPE_CHECKING:
     from mmengine.config import Config
 
 
+class UnlikeError(UsageError):
+    """A config is not like the models that it is to be judged by.
+
+    Attributes:
+        what: In what, as `of other data`.
+    """
+
+    def __init__(self, sentence: str, what: str) -> None:
+        super().__init__(sentence)
+        self.what = what
+
+
 def refuse_other_loss(name: str, loss: str | None, models: Models) -> None:
     """Raises `UsageError` for a quantity of the loss, where a model is of another loss than those of the law."""
     quantity, table = QUANTITIES[models.y], models.table
     losses = table.loc[schema.of_one_loss(table), "loss"].dropna().unique()
     if quantity.by_loss and len(losses) and loss != losses[0]:
         present = [other for other, row in performances().items() if not row.by_loss and table[other].notna().any()]
-        raise UsageError(
+        raise UnlikeError(
             f"{name} is of the loss {'(not recorded)' if pd.isna(loss) else loss}, the law of {losses[0]}: their "
-            f"{quantity.title} does not compare: give --y {' or --y '.join(present) or 'and models of one loss'}"
+            f"{quantity.title} does not compare: give --y {' or --y '.join(present) or 'and models of one loss'}",
+            "of another loss",
         )
 
 
@@ -48,7 +61,9 @@ def compare_sizes(path: Path, size: tuple[int, int], models: Models) -> tuple[tu
     if len(sizes) > 1 or size == sizes[0]:
         return size, []
     own, others = (f"{height} x {width} pixels" for height, width in (size, sizes[0]))
-    told = _refuse_other(f"{path}: it is for {own}, the models were measured at {others}", models)
+    told = _refuse_other(
+        f"{path}: it is for {own}, the models were measured at {others}", "of another input size", models
+    )
     return sizes[0], [told]
 
 
@@ -57,7 +72,7 @@ def compare_data(path: Path, recipe: dict[str, Any], models: Models) -> list[str
     own, others = data_name(recipe), models.table["dataset"].dropna().unique()
     if own is None or not len(others) or any(may_be_same_data(own, other) for other in others):
         return []
-    return [_refuse_other(f"{path}: its data are {own}, those of the models {some(others)}", models)]
+    return [_refuse_other(f"{path}: its data are {own}, those of the models {some(others)}", "of other data", models)]
 
 
 def compare_first_weights(path: Path, config: "Config", published: Any, models: Models) -> list[str]:
@@ -65,7 +80,8 @@ def compare_first_weights(path: Path, config: "Config", published: Any, models: 
     own, others = _first_weights(config, published), models.table["pretrained"].dropna().unique()
     if not len(others) or any(other.startswith(own) for other in others):
         return []
-    return [_refuse_other(f"{path}: its first weights are {own}, those of the models {some(others)}", models)]
+    told = f"{path}: its first weights are {own}, those of the models {some(others)}"
+    return [_refuse_other(told, "of other first weights", models)]
 
 
 def _first_weights(config: "Config", published: Any) -> str:
@@ -79,9 +95,10 @@ def refuse_missing(name: str, row: Mapping[str, Any], models: Models) -> None:
     """Raises `UsageError` for a model that lacks what all models of the law have, and the law goes by."""
     for covariate in models.law.covariates:
         if any(row[column] is None for column in covariate.columns):
-            raise UsageError(
+            raise UnlikeError(
                 f"{name}: the law goes by {covariate.title}, which is not known of it: give a model whose backbone "
-                "begins with published weights, or --fits of models that begin with none"
+                "begins with published weights, or --fits of models that begin with none",
+                f"of unknown {covariate.title}",
             )
 
 
@@ -98,15 +115,16 @@ def compare_recipes(path: Path, config: "Config", models: Models) -> list[str]:
     difference = first_of(recipe_differences(length | config_part(known), own))
     if not difference:
         return []
-    return [_refuse_other(f"{path}: trained otherwise than the models of the study ({difference})", models)]
+    told = f"{path}: trained otherwise than the models of the study ({difference})"
+    return [_refuse_other(told, "of another protocol", models)]
 
 
-def _refuse_other(told: str, models: Models) -> str:
+def _refuse_other(told: str, what: str, models: Models) -> str:
     """A note on a difference that is allowed.
 
     Raises:
-        UsageError: It is not.
+        UnlikeError: It is not.
     """
     if not models.allow_mixed:
-        raise UsageError(f"{told}: change it by --cfg-options, or --allow-mixed, as if it were like them")
+        raise UnlikeError(f"{told}: change it by --cfg-options, or --allow-mixed, as if it were like them", what)
     return f"note: {told}: taken as if it were like them (--allow-mixed)"

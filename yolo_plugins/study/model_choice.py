@@ -5,10 +5,10 @@ has to be built and counted.
 """
 
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
@@ -30,9 +30,15 @@ from yolo_plugins.study.tables import schema
 from yolo_plugins.study.tables.families import family_of, group_title
 from yolo_plugins.study.tables.quantities import QUANTITIES, of_source
 
+if TYPE_CHECKING:
+    from mmengine.config import Config
+
 _CERTAIN = 0.999  # no few models say more
 _FEW = 1 / 2  # degrees of freedom for each model, below which simulated probabilities are too sure
 _SAME = 0.02  # relative difference of rounded parameters of one network
+
+# As `count_config`: of a model's config and an input size, the counts and what is known of its published weights.
+Counter = Callable[[Mapping[str, Any], tuple[int, int]], tuple[dict[str, Any], Any]]
 
 
 @dataclass(frozen=True)
@@ -77,7 +83,9 @@ def predict(
             another input size or another protocol than the models.
     """
     models = read_models(fits, x, y, allow_mixed)
-    candidate, title = _of_config(config, models, cfg_options), QUANTITIES[models.y].title
+    path = find_config(config)
+    candidate = of_config(path, load_config(str(path), cfg_options), models)
+    title = QUANTITIES[models.y].title
     if candidate.measured is None:
         law, said = models.law, f"{title} by {describe_law(models.law)}:"
     else:
@@ -114,7 +122,7 @@ def compare(
         UsageError: As `predict`; or the two are one model.
     """
     models = read_models(fits, x, y, allow_mixed)
-    one, other = (_of_table(name, models) or _of_config(name, models, cfg_options) for name in (first, second))
+    one, other = (_known(name, models, cfg_options) for name in (first, second))
     if one.row["model"] == other.row["model"]:
         raise UsageError(f"{first} and {second} are one model: give two")
     probability = models.law.compare(one.row, other.row)
@@ -200,38 +208,56 @@ def _measured(row: pd.Series, models: Models) -> Candidate:
     return Candidate(row.to_dict(), told, name)
 
 
-def _of_config(name: str, models: Models, options: Sequence[str]) -> Candidate:
-    """A config that is built and counted at its input size, unless it is one of the models."""
+def of_config(
+    path: Path, config: "Config", models: Models, name: str | None = None, count: Counter | None = None
+) -> Candidate:
+    """A config that is built and counted at its input size, unless it is one of the models.
+
+    Args:
+        path: Of the config, for messages.
+        config: As `load_config` returns it.
+        models: Those of the study.
+        name: Of the candidate; by default the config's.
+        count: In place of `count_config`.
+
+    Raises:
+        UnlikeError: It is not like the models.
+        UsageError: Its cost cannot be counted, or it cannot be built.
+    """
     if QUANTITIES[models.x].source != "counted":
-        raise UsageError(f"{name}: its {models.x} cannot be counted: give {_counted_options()}")
-    path = find_config(name)
-    config = load_config(str(path), options)
+        raise UsageError(f"{path}: its {models.x} cannot be counted: give {_counted_options()}")
     refuse_other_loss(str(path), loss_name(config.to_dict()), models)
     recipe = config_recipe(config)
-    (height, width), caveats = compare_sizes(path, input_hw(config), models)
+    size, caveats = compare_sizes(path, input_hw(config), models)
     caveats += [*compare_data(path, recipe, models), *compare_recipes(path, config, models)]
-    from yolo_plugins.costs.complexity import count_parts
-    from yolo_plugins.registry import MODELS
-
-    try:
-        model = MODELS.build(config.model)
-        counts = count_parts(model, (height, width))
-        published = getattr(getattr(model, "backbone", None), "published", None)
-    except Exception as error:
-        sentence = explain(error)
-        if sentence is None:
-            raise
-        raise UsageError(f"{path}: {sentence}") from error
+    counts, published = _count(path, config, size, count)
     caveats += compare_first_weights(path, config, published, models)
     family = family_of(describe_config(config)["modules"])
     counted = " and ".join(row.tell(counts[row.name]) for row in of_source("counted"))
-    told = f"{path.stem} ({group_title(family)}): {counted}, counted at {height} x {width} pixels"
-    row = {"model": path.stem, "family": family, "input_h": height, "input_w": width} | counts
+    row = {"model": name or path.stem, "family": family, "input_h": size[0], "input_w": size[1]} | counts
+    told = f"{row['model']} ({group_title(family)}): {counted}, counted at {size[0]} x {size[1]} pixels"
     row["backbone_top1"] = published and published.top1
     refuse_missing(str(path), row, models)
     if known := _same_model(row, models):
         row |= {"model": known, "family": models.table.set_index("model")["family"][known]}
     return Candidate(row, "\n".join([told, *caveats]), known)
+
+
+def _known(name: str, models: Models, options: Sequence[str]) -> Candidate:
+    """A model of the table, else a config."""
+    return _of_table(name, models) or of_config(find_config(name), load_config(name, options), models)
+
+
+def _count(path: Path, config: "Config", size: tuple[int, int], count: Counter | None) -> tuple[dict[str, Any], Any]:
+    if count is None:
+        from yolo_plugins.costs.meta import count_config as count
+    try:
+        return count(config.model, size)
+    except Exception as error:
+        sentence = explain(error)
+        if sentence is None:
+            raise
+        raise UsageError(f"{path}: {sentence}") from error
 
 
 def _same_model(row: dict[str, Any], models: Models) -> str | None:

@@ -85,22 +85,23 @@ def benchmark_predict(config: Config, device: str = "cpu", repeats: int = 40) ->
     return {name: latency.median_ms for name, latency in found.items()}
 
 
-def benchmark_eval(detections: Path | None = None, repeats: int = 3) -> dict[str, float]:
-    """Evaluation of a result of the size of VOC2007 test: 4,952 images, 60 detections each, 20 classes, ten IoUs.
+def benchmark_eval(detections: Path | None = None, num_classes: int = 20, repeats: int = 3) -> dict[str, float]:
+    """Evaluation of a result of the size of VOC2007 test: 4,952 images, 60 detections each, ten IoUs.
 
     Args:
         detections: An .npz with `gt_image`, `gt_labels`, `gt_bboxes`, `gt_difficult`, `image`, `labels`, `bboxes`,
             `scores`; random ones by default.
+        num_classes: Of either.
         repeats: Timed evaluations.
 
     Raises:
         UsageError: The file cannot be read as arrays of numbers.
     """
-    arrays = _read_arrays(detections) if detections else _random_detections()
+    arrays = _read_arrays(detections) if detections else _random_detections(num_classes=num_classes)
     truth = {name.removeprefix("gt_"): array for name, array in arrays.items() if name.startswith("gt_")}
     found = {name: array for name, array in arrays.items() if not name.startswith("gt_")}
-    scores = evaluate_detections(truth, found, num_classes=20)
-    milliseconds = _median_ms(lambda: evaluate_detections(truth, found, num_classes=20), repeats)
+    scores = evaluate_detections(truth, found, num_classes=num_classes)
+    milliseconds = _median_ms(lambda: evaluate_detections(truth, found, num_classes=num_classes), repeats)
     return dict(eval_s=milliseconds / 1e3, ap50=scores.ap50, ap50_95=scores.ap50_95)
 
 

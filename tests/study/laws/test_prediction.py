@@ -197,3 +197,47 @@ def test_without_a_law_the_reason_is_told(rows, reason):
 def test_three_models_that_lie_on_a_line_have_a_law(values):
     found = StudyLaw(table(3, ap50=values, params=[1e6, 1e7, 1e8]), "params", "ap50").predict(candidate())
     assert 0 <= found.low <= found.expected <= found.high <= 1
+
+
+def test_of_two_the_probability_to_be_the_best_is_what_a_comparison_says():
+    for rows in (table(), table(seeds=2, ap50_sd=0.01), table(train_loss=np.linspace(0.5, 0.1, 12))):
+        law = StudyLaw(rows, "params", "train_loss" if rows["train_loss"].notna().all() else "ap50")
+        new = [candidate(), *(candidate(model=name, family="f9", params=3e7) for name in "ab")]
+        known = rows.to_dict("records")[:2]
+        for pair in ((new[0], new[1]), (new[1], new[2]), (new[0], known[0]), (new[1], known[1]), known):
+            first, second = law.probability_best(pair)
+            assert first + second == pytest.approx(1)
+            assert first == pytest.approx(law.compare(*pair), abs=0.015)
+
+
+def test_models_of_one_new_family_rise_and_fall_together():
+    law = StudyLaw(table(24, family=[f"f{index // 6}" for index in range(24)]), "params", "ap50")
+    alone = [candidate(model=name, family=name, params=size) for name, size in (("a", 1e7), ("b", 2e7))]
+    together = [row | {"family": "new"} for row in alone]
+    assert law.compare(*together) < law.compare(*alone)
+    assert law.probability_best(together)[0] < law.probability_best(alone)[0]
+
+
+def test_probabilities_to_be_the_best_sum_to_1_and_favour_the_better():
+    rows = table()
+    found = StudyLaw(rows, "params", "ap50").probability_best(rows.to_dict("records"))
+    assert found.sum() == pytest.approx(1)
+    assert (found >= 0).all()
+    assert found.argmax() == rows["ap50"].argmax()
+
+
+def test_what_many_runs_tend_to_is_known_best_of_what_was_measured():
+    rows = table(seeds=2, ap50_sd=0.002)
+    law = StudyLaw(rows, "params", "ap50")
+    low, middle, high = law.interval(rows.iloc[0])
+    assert low < middle < high
+    assert middle == pytest.approx(rows["ap50"][0], abs=0.01)
+    new = law.interval(candidate())
+    assert new[2] - new[0] > high - low
+
+
+def test_a_run_tells_most_of_a_model_that_was_never_trained():
+    rows = table(seeds=2, ap50_sd=0.002)
+    law = StudyLaw(rows, "params", "ap50")
+    assert law.told_by_run(rows.iloc[0]) == pytest.approx(1 / 3, abs=0.05)  # of three runs
+    assert law.told_by_run(candidate()) > 0.8

@@ -13,7 +13,7 @@ from torch import nn
 from yolo_plugins.errors import UsageError
 from yolo_plugins.export.metadata import Metadata
 
-INPUT, OUTPUTS = "images", ("boxes", "scores")
+INPUT = "images"
 
 
 class ExportedNetwork(ABC):
@@ -22,10 +22,12 @@ class ExportedNetwork(ABC):
     Attributes:
         metadata: What the file says of itself.
         runtime: What runs it, with its version: `onnxruntime 1.32.0`.
+        device: Where: `cpu`, `cuda` ...
     """
 
     metadata: Metadata
     runtime: str
+    device: str
 
     def __call__(self, images: np.ndarray) -> tuple[np.ndarray, ...]:
         """Runs a batch.
@@ -49,8 +51,8 @@ class ExportedNetwork(ABC):
 class Writer(Protocol):
     """Writes a network into a folder."""
 
-    def __call__(self, network: nn.Module, metadata: Metadata, path: Path) -> None:
-        """Writes `path`, and what else belongs to it beside it."""
+    def __call__(self, network: nn.Module, metadata: Metadata, path: Path, calibration: np.ndarray | None) -> None:
+        """Writes `path`, and what else belongs to it beside it; `calibration` (n, 3, H, W) uint8 is for int8."""
 
 
 @dataclass(frozen=True)
@@ -64,6 +66,9 @@ class Format:
         write: Writes a file.
         read: Opens one: path, threads (None: the runtime's choice), device.
         beside: Suffixes of other files that belong to it.
+        precisions: In which it can be written.
+        int8_packages: By what else it is written in int8.
+        device: On which its files run, unless asked for another.
     """
 
     name: str
@@ -72,23 +77,33 @@ class Format:
     write: Writer
     read: Callable[[Path, int | None, str], ExportedNetwork]
     beside: tuple[str, ...] = ()
+    precisions: tuple[str, ...] = ("f32",)
+    int8_packages: tuple[str, ...] = ()
+    device: str = "cpu"
 
-    def require(self) -> None:
-        """Raises `UsageError` where a package that it needs is not installed."""
-        missing = [package for package in self.packages if importlib.util.find_spec(package) is None]
+    def require(self, precision: str = "f32") -> None:
+        """Raises `UsageError` where a package is missing that it needs to write in a precision, or to read."""
+        needed = self.packages + (self.int8_packages if precision == "int8" else ())
+        missing = [package for package in needed if importlib.util.find_spec(package) is None]
         if missing:
             raise UsageError(f"{self.name}: needs {' and '.join(missing)}: pip install 'yolo_plugins[export]'")
 
 
 def quiet(function: Callable[[], Any]) -> Any:
-    """Calls an exporter without its warnings on Python code that it leaves out of the graph."""
+    """Calls an exporter without its warnings on Python code that it leaves out of the graph, and without telemetry.
+
+    Faults are raised, and what is written is compared with the network. OpenVINO and NNCF report their use to their
+    maker unless they run in continuous integration, of which `CI` tells them.
+    """
     import logging
+    import os
     import warnings
 
     loggers = [logging.getLogger(name) for name in ("torch.onnx", "onnxscript", "torch.export", "nncf")]
-    levels = [logger.level for logger in loggers]
+    levels, stated = [logger.level for logger in loggers], os.environ.get("CI")
     for logger in loggers:
         logger.setLevel(logging.ERROR)
+    os.environ["CI"] = "true"
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
@@ -96,3 +111,7 @@ def quiet(function: Callable[[], Any]) -> Any:
     finally:
         for logger, level in zip(loggers, levels, strict=True):
             logger.setLevel(level)
+        if stated is None:
+            del os.environ["CI"]
+        else:
+            os.environ["CI"] = stated

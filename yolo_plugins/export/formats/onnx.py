@@ -1,26 +1,61 @@
 """ONNX, run by ONNX Runtime."""
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
 from torch import nn
 
 from yolo_plugins.errors import UsageError
-from yolo_plugins.export.formats.base import INPUT, OUTPUTS, ExportedNetwork, Format, quiet
+from yolo_plugins.export.formats.base import INPUT, ExportedNetwork, Format, quiet
 from yolo_plugins.export.formats.torch_graphs import exported
 from yolo_plugins.export.metadata import KEY, Metadata, read_metadata
 from yolo_plugins.faults import first_line
 
 
-def write(network: nn.Module, metadata: Metadata, path: Path) -> None:
-    """Writes a graph with its weights within."""
+def write(network: nn.Module, metadata: Metadata, path: Path, calibration: np.ndarray | None) -> None:
+    """Writes a graph with its weights within; as int8 its convolutions are, and what decodes their outputs is not."""
     program = exported(network, metadata)
     onnx = quiet(
-        lambda: torch.onnx.export(program, dynamo=True, verbose=False, input_names=[INPUT], output_names=list(OUTPUTS))
+        lambda: torch.onnx.export(
+            program,
+            dynamo=True,
+            verbose=False,
+            input_names=[INPUT],
+            output_names=list(metadata.outputs),
+            custom_translation_table={torch.ops.aten.sort.stable: _stable_sort},
+        )
     )
     onnx.model.metadata_props[KEY] = metadata.to_json()
     onnx.save(path, external_data=False)
+    if calibration is not None:
+        _quantise(path, calibration)
+
+
+def _quantise(path: Path, pictures: np.ndarray) -> None:
+    """Replaces a file by one whose convolutions take and hold int8, scaled by what they see on pictures."""
+    from onnxruntime.quantization import CalibrationDataReader, QuantFormat, quantize_static
+    from onnxruntime.quantization.shape_inference import quant_pre_process
+
+    class Reader(CalibrationDataReader):
+        left = iter(pictures)
+
+        def get_next(self) -> dict[str, np.ndarray] | None:
+            picture = next(self.left, None)
+            return None if picture is None else {INPUT: picture[None]}
+
+    prepared = path.with_name("prepared.onnx")
+    quiet(lambda: quant_pre_process(path, prepared))
+    options = {"op_types_to_quantize": ["Conv"], "quant_format": QuantFormat.QDQ, "per_channel": True}
+    quiet(lambda: quantize_static(prepared, path, Reader(), **options))
+
+
+def _stable_sort(values: Any, *, stable: bool, dim: int = -1, descending: bool = False) -> Any:
+    """A sorted vector, for which torch's exporter has no word; ONNX leaves equal values in their order."""
+    from onnxscript import opset18
+
+    return opset18.TopK(values, opset18.Shape(values), axis=dim, largest=int(descending))
 
 
 class Network(ExportedNetwork):
@@ -52,4 +87,4 @@ def _providers(device: str) -> list[str]:
     return ["CUDAExecutionProvider", "CPUExecutionProvider"]
 
 
-ONNX = Format("onnx", ".onnx", ("onnx", "onnxscript", "onnxruntime"), write, Network)
+ONNX = Format("onnx", ".onnx", ("onnx", "onnxscript", "onnxruntime"), write, Network, precisions=("f32", "int8"))

@@ -1,5 +1,6 @@
 """OpenVINO's intermediate representation."""
 
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -7,17 +8,22 @@ import numpy as np
 from torch import nn
 
 from yolo_plugins.errors import UsageError
-from yolo_plugins.export.formats.base import INPUT, OUTPUTS, ExportedNetwork, Format, quiet
+from yolo_plugins.export.formats.base import INPUT, ExportedNetwork, Format, quiet
 from yolo_plugins.export.formats.torch_graphs import example
 from yolo_plugins.export.metadata import KEY, Metadata, read_metadata
 from yolo_plugins.faults import first_line
 
+_NOT_DECODING = ("Convolution", "GroupConvolution", "Constant", "Parameter")
 
-def write(network: nn.Module, metadata: Metadata, path: Path) -> None:
+
+def write(network: nn.Module, metadata: Metadata, path: Path, calibration: np.ndarray | None) -> None:
     """Writes the graph, and its weights beside it."""
     import openvino
 
-    openvino.save_model(convert(network, metadata), path, compress_to_fp16=False)
+    model = convert(network, metadata)
+    if calibration is not None:
+        model = _quantised(model, calibration)
+    openvino.save_model(model, path, compress_to_fp16=False)
 
 
 def convert(network: nn.Module, metadata: Metadata) -> Any:
@@ -27,10 +33,31 @@ def convert(network: nn.Module, metadata: Metadata) -> Any:
     picture = example(metadata)
     shape = [-1, 3, -1, -1] if metadata.dynamic else list(picture.shape)
     model = quiet(lambda: openvino.convert_model(network, example_input=picture, input=[openvino.PartialShape(shape)]))
-    for port, name in zip((*model.inputs, *model.outputs), (INPUT, *OUTPUTS), strict=True):
+    for port, name in zip((*model.inputs, *model.outputs), (INPUT, *metadata.outputs), strict=True):
         port.get_tensor().set_names({name})
     model.set_rt_info(metadata.to_json(), KEY)
     return model
+
+
+def _quantised(model: Any, pictures: np.ndarray) -> Any:
+    """The model with convolutions of int8, scaled by what they see on pictures; what decodes their outputs is float."""
+    nncf = quiet(lambda: import_module("nncf"))
+    scope = nncf.IgnoredScope(names=_after_last_convolutions(model))
+    dataset = nncf.Dataset([picture[None] for picture in pictures])
+    return quiet(lambda: nncf.quantize(model, dataset, subset_size=len(pictures), ignored_scope=scope))
+
+
+def _after_last_convolutions(model: Any) -> list[str]:
+    """Names of the operators between the last convolutions and the outputs."""
+    found: dict[str, None] = {}
+    left = [result.input_value(0).get_node() for result in model.get_results()]
+    while left:
+        node = left.pop()
+        if node.get_friendly_name() in found or node.get_type_name() in _NOT_DECODING:
+            continue
+        found[node.get_friendly_name()] = None
+        left += [port.get_source_output().get_node() for port in node.inputs()]
+    return list(found)
 
 
 class Network(ExportedNetwork):
@@ -62,4 +89,13 @@ def _options(metadata: Metadata, threads: int | None) -> dict[str, Any]:
     return options | ({"INFERENCE_NUM_THREADS": threads} if threads else {})
 
 
-OPENVINO = Format("openvino", ".xml", ("openvino",), write, Network, beside=(".bin",))
+OPENVINO = Format(
+    "openvino",
+    ".xml",
+    ("openvino",),
+    write,
+    Network,
+    beside=(".bin",),
+    precisions=("f32", "bf16", "int8"),
+    int8_packages=("nncf",),
+)

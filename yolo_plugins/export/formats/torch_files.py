@@ -9,20 +9,21 @@ import torch
 from torch import nn
 
 from yolo_plugins.errors import UsageError
-from yolo_plugins.export.formats.base import ExportedNetwork, Format
+from yolo_plugins.export.formats.base import ExportedNetwork, Format, quiet
 from yolo_plugins.export.formats.torch_graphs import exported, traced
 from yolo_plugins.export.metadata import KEY, Metadata, read_metadata
 from yolo_plugins.faults import first_line
 
 
-def write_torchscript(network: nn.Module, metadata: Metadata, path: Path) -> None:
+def write_torchscript(network: nn.Module, metadata: Metadata, path: Path, calibration: np.ndarray | None) -> None:
     """Writes the operators of one run."""
     torch.jit.save(traced(network, metadata), path, {KEY: metadata.to_json()})
 
 
-def write_program(network: nn.Module, metadata: Metadata, path: Path) -> None:
+def write_program(network: nn.Module, metadata: Metadata, path: Path, calibration: np.ndarray | None) -> None:
     """Writes what `torch.export` makes."""
-    torch.export.save(exported(network, metadata), path, extra_files={KEY: metadata.to_json()})
+    program = exported(network, metadata)
+    quiet(lambda: torch.export.save(program, path, extra_files={KEY: metadata.to_json()}))
 
 
 class Network(ExportedNetwork):
@@ -31,7 +32,7 @@ class Network(ExportedNetwork):
     def __init__(self, path: Path, threads: int | None, device: str, load: Callable[..., Any]) -> None:
         extra = {KEY: ""}
         try:
-            module = load(str(path), extra)
+            module = quiet(lambda: load(str(path), extra))
         except Exception as error:  # a faulty file can raise anything
             raise UsageError(f"{path}: torch cannot run it ({first_line(error)}); export it again") from error
         text = extra[KEY]
@@ -44,7 +45,7 @@ class Network(ExportedNetwork):
         if self._threads:
             torch.set_num_threads(self._threads)
         outputs = self._module(torch.from_numpy(images).to(self._device))
-        return tuple(output.float().cpu().numpy() for output in outputs)
+        return tuple(output.cpu().numpy() for output in outputs)
 
 
 def _read_torchscript(path: Path, threads: int | None, device: str) -> Network:

@@ -1,6 +1,6 @@
 """A network as torch's own graphs: by tracing one run, or by `torch.export`."""
 
-from typing import Any
+from typing import Any, cast
 
 import torch
 from torch import Tensor, nn
@@ -8,6 +8,7 @@ from torch import Tensor, nn
 from yolo_plugins.export.formats.base import quiet
 from yolo_plugins.export.metadata import Metadata
 
+_FEWEST_CELLS = 2  # a side, of the coarsest level: of one row torch.export makes a case of its own, and refuses it
 _TRIED_BATCH = 2  # torch.export takes a batch of 1 for a constant
 
 
@@ -29,7 +30,9 @@ def exported(network: nn.Module, metadata: Metadata) -> Any:
     """The program that `torch.export` makes of it."""
     shapes = None
     if metadata.dynamic:
-        stride = max(level[0] for level in metadata.levels)
-        sides = {dim: stride * torch.export.Dim(name, min=1) for dim, name in ((2, "rows"), (3, "columns"))}
+        multiple = cast(int, network.multiple)
+        sides = {
+            dim: multiple * torch.export.Dim(name, min=_FEWEST_CELLS) for dim, name in ((2, "rows"), (3, "columns"))
+        }
         shapes = ({0: torch.export.Dim("batch"), **sides},)
     return quiet(lambda: torch.export.export(network, (example(metadata),), dynamic_shapes=shapes))

@@ -7,6 +7,7 @@ coder and the loss that the config names.
 import inspect
 import math
 from collections.abc import Sequence
+from itertools import accumulate
 
 import torch
 from mmengine.model import BaseModule
@@ -115,21 +116,31 @@ class YOLOAnchorHead(BaseModule):
         """
         sizes_wh = targets.new_tensor([[level.shape[3], level.shape[2]] for level in raw])
         assigned = self.assigner.assign(targets, self.anchors, targets.new_tensor(self.strides), sizes_wh)
-        positives = _by_level(assigned, len(raw))
-        obj_logits, rows = pick(raw, positives)
+        cells_per_level = [level[..., 4].numel() for level in raw]
+        rows_per_level = torch.bincount(assigned.levels, minlength=len(raw)).tolist()
+        places = self._places(assigned, sizes_wh.long())
+        starts = places.new_tensor([0, *accumulate(cells_per_level)])
+        obj_logits, rows = pick(raw, places.split(rows_per_level))
+        raw_bboxes, _, cls_logits = rows.split((4, 1, self.num_classes), 1)
         return self.loss_module(
             LossInput(
                 obj_logits=obj_logits,
-                bboxes_cxcywh=self.bbox_coder.decode(rows[:, :4], 0.0, assigned.anchors_wh, 1.0),
-                cls_logits=rows[:, 5:],
-                positives=_flat_index(raw, positives),
+                bboxes_cxcywh=self.bbox_coder.decode(raw_bboxes, 0.0, assigned.anchors_wh, 1.0),
+                cls_logits=cls_logits,
+                positives=places + starts[assigned.levels],
                 levels=assigned.levels,
                 target_cxcywh=assigned.bboxes_cxcywh,
                 labels=assigned.labels,
-                cells_per_level=[level[..., 4].numel() for level in raw],
+                cells_per_level=cells_per_level,
                 input_hw=input_hw,
             )
         )
+
+    def _places(self, assigned: Assignment, sizes_wh: Tensor) -> Tensor:
+        """(R,) place of each positive row in its level, in the order of `pick`; sizes (L, 2)."""
+        w, h = sizes_wh[assigned.levels].unbind(1)
+        cells = (assigned.images * h + assigned.rows) * w + assigned.columns
+        return cells * self.anchors.shape[1] + assigned.anchors
 
     def decode(self, raw: Sequence[Tensor]) -> Tensor:
         """Raw outputs of all levels -> (N, P, 5 + K): cx, cy, w, h in input pixels, then probabilities.
@@ -152,23 +163,6 @@ class YOLOAnchorHead(BaseModule):
     def predict(self, raw: Sequence[Tensor]) -> list[InstanceData]:
         """Detections of each image: `bboxes` xyxy in input pixels, `scores`, `labels`, by falling score."""
         return [select_detections(decoded, **self.test_cfg) for decoded in self.decode(raw)]
-
-
-def _by_level(assigned: Assignment, levels: int) -> list[tuple[Tensor, ...]]:
-    """Image, anchor, row and column of the positive rows, (R_l,) each, a level."""
-    index = torch.stack((assigned.images, assigned.anchors, assigned.rows, assigned.columns))  # (4, R)
-    rows_per_level = torch.bincount(assigned.levels, minlength=levels).tolist()
-    return [part.unbind() for part in index.split(rows_per_level, 1)]
-
-
-def _flat_index(raw: Sequence[Tensor], positives: Sequence[tuple[Tensor, ...]]) -> Tensor:
-    """(R,) place of each positive row among the objectness logits of all levels."""
-    flat, start = [], 0
-    for level, (image, anchor, row, column) in zip(raw, positives, strict=True):
-        _, anchors, h, w, _ = level.shape
-        flat.append(start + ((image * anchors + anchor) * h + row) * w + column)
-        start += level[..., 4].numel()
-    return torch.cat(flat)
 
 
 def _anchors(anchors: Sequence[Sequence[tuple[float, float]]]) -> Tensor:

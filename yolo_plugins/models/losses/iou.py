@@ -30,12 +30,19 @@ class _Pair(NamedTuple):
 def _pair(bboxes_cxcywh: Tensor, target_cxcywh: Tensor) -> _Pair:
     xy, wh = bboxes_cxcywh.split(2, 1)
     target_xy, target_wh = target_cxcywh.split(2, 1)
-    low, high = xy - wh / 2, xy + wh / 2
-    target_low, target_high = target_xy - target_wh / 2, target_xy + target_wh / 2
-    overlap = (torch.minimum(high, target_high) - torch.maximum(low, target_low)).clamp(min=0).prod(1)
-    union = wh.prod(1) + target_wh.prod(1) - overlap + _EPS
+    half, target_half = wh / 2, target_wh / 2
+    low, high = xy - half, xy + half
+    target_low, target_high = target_xy - target_half, target_xy + target_half
+    overlap = _product((torch.minimum(high, target_high) - torch.maximum(low, target_low)).clamp(min=0))
+    union = _product(wh) + _product(target_wh) - overlap + _EPS
     around_wh = torch.maximum(high, target_high) - torch.minimum(low, target_low)
     return _Pair(xy, wh, target_xy, target_wh, overlap / union, union, around_wh)
+
+
+def _product(pairs: Tensor) -> Tensor:
+    """(n, 2) -> (n,). The gradient of `prod` looks for zeros first, and waits for the GPU to find them."""
+    first, second = pairs.unbind(1)
+    return first * second
 
 
 def _distance(pair: _Pair) -> Tensor:
@@ -52,7 +59,7 @@ def plain_iou(bboxes_cxcywh: Tensor, target_cxcywh: Tensor) -> Tensor:
 def generalized_iou(bboxes_cxcywh: Tensor, target_cxcywh: Tensor) -> Tensor:
     """GIoU, -1..1: less the share of the box around both that neither fills (Rezatofighi et al., CVPR 2019)."""
     pair = _pair(bboxes_cxcywh, target_cxcywh)
-    around = pair.around_wh.prod(1) + _EPS
+    around = _product(pair.around_wh) + _EPS
     return pair.iou - (around - pair.union) / around
 
 
@@ -69,7 +76,7 @@ def complete_iou(bboxes_cxcywh: Tensor, target_cxcywh: Tensor) -> Tensor:
     """
     pair = _pair(bboxes_cxcywh, target_cxcywh)
     distance = _distance(pair)
-    angle, target_angle = (torch.atan(wh[:, 0] / (wh[:, 1] + _EPS)) for wh in (pair.wh, pair.target_wh))
+    angle, target_angle = (torch.atan(w / (h + _EPS)) for w, h in (pair.wh.unbind(1), pair.target_wh.unbind(1)))
     v = 4 / math.pi**2 * (target_angle - angle).square()
     with torch.no_grad():
         alpha = v / (v - pair.iou + (1 + _EPS)).clamp(min=_EPS)  # equal boxes: their IoU may be rounded to above 1
@@ -93,7 +100,7 @@ def scylla_iou(bboxes_cxcywh: Tensor, target_cxcywh: Tensor) -> Tensor:
     """
     pair = _pair(bboxes_cxcywh, target_cxcywh)
     offset = pair.target_xy - pair.xy
-    angle = 2 * offset.prod(1).abs() / (offset.square().sum(1) + _EPS)
+    angle = 2 * _product(offset).abs() / (offset.square().sum(1) + _EPS)
     shares = offset.square() / (pair.around_wh.square() + _EPS)  # (n, 2) in x and in y
     distance = (1 - torch.exp((angle - 2)[:, None] * shares)).sum(1)
     omega = (pair.target_wh - pair.wh).abs() / (torch.maximum(pair.wh, pair.target_wh) + _EPS)

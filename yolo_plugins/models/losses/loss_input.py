@@ -17,7 +17,7 @@ class LossInput:
     coarse; where two share a cell, the later one is meant to set its objectness target.
 
     Attributes:
-        obj_logits: (P,) raw objectness of every image, anchor and cell, level by level, fine to coarse.
+        obj_logits: (P,) raw objectness of every image, cell and anchor, level by level, fine to coarse.
         bboxes_cxcywh: (R, 4) predicted boxes of the positive rows: centre relative to the cell, size; in cells.
         cls_logits: (R, K) raw class scores of the positive rows.
         positives: (R,) index into `obj_logits` of each positive row.

@@ -89,13 +89,14 @@ class _LogitTerm:
     def _is_focal(self) -> bool:
         return self.gamma != 0 or self.alpha is not None
 
-    def weighted_sum(self, logits: Tensor, target: Tensor, weights: Tensor) -> Tensor:
-        """Scalar sum over logits and targets (0..1) of one shape, with weights that broadcast to it."""
+    def weighted_sum(self, logits: Tensor, target: Tensor, weights: Tensor | None = None) -> Tensor:
+        """Scalar sum over logits and targets (0..1) of one shape, with weights that broadcast to it, or 1."""
         if self._is_focal:
             from torchvision.ops import sigmoid_focal_loss  # half a second, for those who focus
 
             alpha = -1.0 if self.alpha is None else self.alpha  # torchvision's -1 weighs neither
-            return (sigmoid_focal_loss(logits, target, alpha, self.gamma) * weights).sum()
+            terms = sigmoid_focal_loss(logits, target, alpha, self.gamma)
+            return (terms if weights is None else terms * weights).sum()
         pos_weight = None if self.pos_weight == 1 else logits.new_tensor(self.pos_weight)
         return functional.binary_cross_entropy_with_logits(
             logits, target, weights, reduction="sum", pos_weight=pos_weight

@@ -98,16 +98,17 @@ class YOLOLoss(nn.Module):
 
     def _objectness(self, inputs: LossInput, similarity: Tensor) -> Tensor:
         """Balanced sum of each level's mean BCE; where two rows share a cell the later one wins."""
-        logits, cells = inputs.obj_logits, inputs.labels.new_tensor(inputs.cells_per_level)
+        logits, cells = inputs.obj_logits, list(inputs.cells_per_level)
         target = torch.zeros_like(logits)
         target[inputs.positives] = self.obj.target(similarity)
+        sums = [self.obj.weighted_sum(*level) for level in zip(logits.split(cells), target.split(cells), strict=True)]
+        means = torch.stack(sums) / logits.new_tensor(cells).clamp(min=1)
         balance = logits.new_tensor(self._balance_of(len(cells)))
         if self.auto_balance:
             if self.training:
-                self._rebalance(inputs, target, balance)
+                self._rebalance(balance * means.detach())
             balance = balance * self.level_factors
-        weight = (balance / cells).repeat_interleave(cells, output_size=len(logits))
-        return self.obj.weighted_sum(logits, target, weight)
+        return (balance * means).sum()
 
     def _balance_of(self, levels: int) -> Sequence[float]:
         stated = self.balance or (_BALANCE_OF_THREE if levels == len(_BALANCE_OF_THREE) else _BALANCE[:levels])
@@ -115,15 +116,8 @@ class YOLOLoss(nn.Module):
             raise UsageError(f"loss.balance has {len(stated)} numbers for {levels} levels; give one for each level")
         return stated
 
-    @torch.no_grad()
-    def _rebalance(self, inputs: LossInput, target: Tensor, balance: Tensor) -> None:
-        """Moves each level's factor towards the one with which all levels give equal parts."""
-        cells = list(inputs.cells_per_level)
-        sums = [
-            self.obj.weighted_sum(*level, balance.new_ones(()))
-            for level in zip(inputs.obj_logits.split(cells), target.split(cells), strict=True)
-        ]
-        parts = balance * torch.stack(sums) / balance.new_tensor(cells)
+    def _rebalance(self, parts: Tensor) -> None:
+        """Moves each level's factor towards the one with which all levels give equal parts, (L,)."""
         all_reduce(parts, op="mean")
         self.level_factors.lerp_(parts.mean() / parts.clamp(min=_TINY), _REBALANCE_RATE)
 

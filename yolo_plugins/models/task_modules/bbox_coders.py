@@ -26,9 +26,9 @@ class YOLOv5BBoxCoder:
         Returns:
             (..., 4) cx, cy, w, h.
         """
-        doubled = raw.sigmoid() * 2
-        xy = (doubled[..., :2] - 0.5 + cells) * stride
-        wh = doubled[..., 2:] ** 2 * anchors_wh
+        xy, wh = (raw.sigmoid() * 2).chunk(2, -1)
+        xy = (xy - 0.5 + cells) * stride
+        wh = wh**2 * anchors_wh
         return torch.cat((xy, wh), -1)
 
 

@@ -8,10 +8,12 @@ from typing import NamedTuple
 
 import torch
 from torch import Tensor
+from torch.nn import functional
 
 from yolo_plugins.registry import TASK_UTILS
 
 _NEIGHBOUR_REACH = 0.5  # a neighbour cell is taken when the centre is closer than this to it, in cells
+_DIRECTIONS = ((0, 0), (1, 0), (0, 1), (-1, 0), (0, -1))  # own cell, left, up, right, down: from there to the centre
 
 
 class Assignment(NamedTuple):
@@ -66,37 +68,32 @@ class ShapeAssigner:
         centres, sizes = (targets[:, 4:] + targets[:, 2:4]) / 2, targets[:, 4:] - targets[:, 2:4]
         ratio = sizes / anchors[:, :, None]  # (L, A, M, 2)
         fits = torch.maximum(ratio, 1 / ratio).amax(-1) < self.max_ratio
-        level, anchor, target = fits.nonzero(as_tuple=True)  # level-major, then anchor, then target
+        bboxes = torch.cat((centres, sizes), 1) / strides[:, None, None]  # (L, M, 4) in cells
+        reaches = self._cells(bboxes[..., :2], sizes_wh[:, None])
+        # (L, 5, A, M): level-major, then cell, then anchor, then target
+        level, direction, anchor, target = (reaches[:, :, None] & fits[:, None]).nonzero(as_tuple=True)
 
-        stride = strides[level, None]
-        centres, limit = centres[target] / stride, sizes_wh[level]  # (R, 2) in cells
-        source, shift = self._cells(centres, limit)
-        level, anchor, target, centres, limit = (v[source] for v in (level, anchor, target, centres, limit))
-        cell = torch.minimum((centres - shift).trunc().clamp(min=0), limit - 1)
-        bboxes = torch.cat((centres - cell, sizes[target] / strides[level, None]), 1)
-        anchors_wh = anchors[level, anchor] / strides[level, None]
+        shifts = bboxes.new_tensor(_DIRECTIONS) * _NEIGHBOUR_REACH
+        bboxes = bboxes[level, target]
+        cell = torch.minimum((bboxes[:, :2] - shifts[direction]).trunc().clamp(min=0), (sizes_wh - 1)[level])
+        bboxes[:, :2] -= cell
         images, labels = targets[target, :2].long().unbind(1)
         columns, rows = cell.long().unbind(1)
-        fields = (level, images, anchor, rows, columns, bboxes, labels, anchors_wh)
-        by_level = level.argsort(stable=True)
-        return Assignment(*(field[by_level] for field in fields))
+        anchors_wh = (anchors / strides[:, None, None])[level, anchor]
+        return Assignment(level, images, anchor, rows, columns, bboxes, labels, anchors_wh)
 
-    def _cells(self, centres: Tensor, limit: Tensor) -> tuple[Tensor, Tensor]:
-        """The own cell and the neighbours of each centre.
+    def _cells(self, centres: Tensor, limit: Tensor) -> Tensor:
+        """Whether a centre takes its own cell, and which of the neighbours.
 
         Args:
-            centres: (R, 2) in cells.
-            limit: (R, 2) width and height of the map in cells.
+            centres: (L, M, 2) in cells.
+            limit: (L, 1, 2) width and height of each map in cells.
 
         Returns:
-            (n,) index of the centre, and (n, 2) what to subtract from it before truncation.
+            (L, 5, M) in the order of `_DIRECTIONS`.
         """
-        from_start, from_end = centres, limit - centres
-        near_start = ((from_start % 1 < _NEIGHBOUR_REACH) & (from_start > 1)).T  # left, up
-        near_end = ((from_end % 1 < _NEIGHBOUR_REACH) & (from_end > 1)).T  # right, down
+        to_borders = torch.cat((centres, limit - centres), 2)  # left, upper, right, lower
+        near = (to_borders % 1 < _NEIGHBOUR_REACH) & (to_borders > 1)
         if not self.both_sides:
-            near_end &= (from_start % 1 > 0).T
-        takes = torch.cat((near_start.new_ones(1, len(centres)), near_start, near_end))  # (5, R)
-        shifts = centres.new_tensor(((0, 0), (1, 0), (0, 1), (-1, 0), (0, -1))) * _NEIGHBOUR_REACH
-        direction, source = takes.nonzero(as_tuple=True)
-        return source, shifts[direction]
+            near[..., 2:] &= centres % 1 > 0
+        return functional.pad(near, (1, 0), value=True).transpose(1, 2)

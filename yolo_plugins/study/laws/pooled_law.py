@@ -7,6 +7,7 @@ many variances (Gelman et al., "Bayesian Data Analysis", 3rd ed., 2013, chapters
 variances is universal kriging (Cressie, "Statistics for Spatial Data", 1993, section 3.4).
 """
 
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Self
 
@@ -27,6 +28,8 @@ _WIDER, _DOF = 1.5, 5  # second round: Student's t, wider than what the first fo
 _NEGLIGIBLE = 1e-6  # weight of a draw over the largest
 _FINEST = 1e-4  # no z is known better: 1e-5 to 3e-5 of a score
 _LEAST = 1e-9  # precision that keeps an empty coefficient from being singular
+_JOINT_DRAWS = 2**5  # of all models' values, given each draw of the variances: who is best is known to 0.01
+_JOINT_CHUNK = 2**7  # draws of the variances at once: bounds the memory
 
 
 @dataclass(frozen=True)
@@ -56,12 +59,12 @@ class Target:
 
     Attributes:
         features: (p,), as in `Observations`.
-        family: Number of its family; None for a new one.
+        family: Number of its family; the name of a new one; None for a new one of its own.
         row: Of the model in `Observations`; None for a model that was not observed.
     """
 
     features: Array
-    family: int | None = None
+    family: int | str | None = None
     row: int | None = None
 
 
@@ -177,7 +180,7 @@ class _Conditional:
     def covariances(self, target: Target) -> Array:
         """(m, n): of the target's own value with each observation, beyond the fixed part."""
         found = np.zeros_like(self.weights)
-        if target.family is not None:
+        if target.family is not None and not isinstance(target.family, str):
             growth = self.variances.growth(target.features[1:2]) * self.variances.between()[:, None]
             found += growth * self.growth * self.members[:, target.family]
         if target.row is not None:
@@ -198,6 +201,22 @@ class _Conditional:
         variance = variance - (covariances * inverse).sum(1)
         variance += np.einsum("mp,mpq,mq->m", rest, self.covariance, rest, optimize=True)
         return mean, np.sqrt(np.maximum(variance, np.finfo(float).tiny))
+
+    def joint(self, targets: Sequence[Target]) -> Iterator[tuple[Array, Array]]:
+        """Mean (k,) and covariance (k, k) of the own values of k targets, given each draw."""
+        x, z, features = self.observed.features, self.observed.z, np.stack([target.features for target in targets])
+        covariances = np.stack([self.covariances(target) for target in targets], axis=1)  # (m, k, n)
+        inverse = np.stack([self.inverse(covariances[:, place]) for place in range(len(targets))], axis=1)
+        rest = features - inverse @ x  # (m, k, p)
+        means = inverse @ z + np.einsum("mkp,mp->mk", rest, self.coefficients, optimize=True)
+        growth, own = self.variances.growth(features[:, 1]), self.variances.own(features[:, 1])
+        shared = np.array(
+            [[a is b or (a.family is not None and a.family == b.family) for b in targets] for a in targets]
+        )
+        for draw, between in enumerate(self.variances.between()):
+            prior = between * np.outer(growth[draw], growth[draw]) * shared + np.diag(own[draw])
+            known = covariances[draw] @ inverse[draw].T
+            yield means[draw], prior - known + rest[draw] @ self.covariance[draw] @ rest[draw].T
 
 
 @dataclass(frozen=True)
@@ -234,6 +253,28 @@ class PooledLaw:
             growths = given.variances.growth(np.array([first.features[1] + second.features[1]]))[:, 0]
             variance = variance - 2 * given.variances.between() * growths
         return Mixture(self.weights, *given.krige(first.features - second.features, covariances, variance))
+
+    def largest(self, targets: Sequence[Target], sign: int = 1, seed: int = 0) -> Array:
+        """(k,): the probability that z of a model is the largest of k, all over many runs, by joint draws.
+
+        Args:
+            targets: The models, each once.
+            sign: -1 for the probability that it is the smallest.
+            seed: Of the draws.
+        """
+        rng, probability = np.random.default_rng(seed), np.zeros(len(targets))
+        for places in np.split(np.arange(len(self.weights)), range(_JOINT_CHUNK, len(self.weights), _JOINT_CHUNK)):
+            given = _Conditional(self.given.observed, self.given.variances.take(places))
+            for weight, (mean, covariance) in zip(self.weights[places], given.joint(targets), strict=True):
+                root = np.linalg.cholesky(covariance + _LEAST * np.diag(np.diag(covariance)))
+                z = mean + rng.standard_normal((_JOINT_DRAWS, len(targets))) @ root.T
+                probability += weight / _JOINT_DRAWS * np.bincount((sign * z).argmax(1), minlength=len(targets))
+        return probability / probability.sum()
+
+    def told_by_run(self, target: Target) -> float:
+        """Share of the variance of z of a model, over many runs, that one more run of it would take away."""
+        sd = self.predict(target).sds
+        return float(self.weights @ (sd**2 / (sd**2 + self.given.variances.of_run(target.features[1:2]))))
 
     def leave_one_out(self) -> list[Mixture]:
         """What the law of all others says of each model: in closed form, its draws weighted anew without the model."""

@@ -4,7 +4,7 @@ A score is predicted on its logit, so that no interval leaves 0..1; a loss on it
 `other` have nothing in common, so each is a family of its own.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -143,7 +143,21 @@ class StudyLaw:
         mean, run = (self._interval(self.law.predict(target, runs)) for runs in (self.runs, 1))
         attainable = ATTAINABLE if QUANTITIES[self.y].larger_is_better else 1 - ATTAINABLE
         reached = self._back(self.law.predict(target, self.runs).quantile(attainable))
-        return Forecast(mean[1], mean[0], mean[2], run[0], run[2], reached, self._outside(model))
+        return Forecast(mean[1], mean[0], mean[2], run[0], run[2], reached, self.outside(model))
+
+    def interval(self, model: Mapping[str, Any]) -> tuple[float, float, float]:
+        """Lower end of the 95 % interval, median and upper end of what many runs of a model tend to, as in `compare`.
+
+        By all that is known of it: of a model of the law's own, by its name, the measurement counts.
+        """
+        return self._interval(self.law.predict(self._target(model)))
+
+    def outside(self, model: Mapping[str, Any]) -> tuple[str, ...]:
+        """The titles of cost and covariates of a model that are outside what the law was fitted to."""
+        own, others = self._features(pd.DataFrame([dict(model)]))[0], self._observed.features
+        titles = {1: QUANTITIES[self.x].title} | {3 + index: row.title for index, row in enumerate(self.covariates)}
+        ends = {index: (others[:, index].min() - 1e-9, others[:, index].max() + 1e-9) for index in titles}
+        return tuple(title for index, title in titles.items() if not ends[index][0] <= own[index] <= ends[index][1])
 
     def place(self, model: Mapping[str, Any], value: float, runs: int) -> float:
         """The probability that the mean of `runs` runs of a model is below a value; otherwise as `predict`."""
@@ -158,6 +172,19 @@ class StudyLaw:
         """
         below = self.law.difference(self._target(first), self._target(second)).below(0)
         return 1 - below if QUANTITIES[self.y].larger_is_better else below
+
+    def probability_best(self, models: Sequence[Mapping[str, Any]]) -> Array:
+        """(k,): the probability of each of k models to be the best of them; of two, what `compare` says.
+
+        Args:
+            models: Each once, as for `compare`.
+        """
+        sign = 1 if QUANTITIES[self.y].larger_is_better else -1
+        return self.law.largest([self._target(model) for model in models], sign)
+
+    def told_by_run(self, model: Mapping[str, Any]) -> float:
+        """Share of the variance of what is not known of a model that one more run of it would take away."""
+        return self.law.told_by_run(self._target(model))
 
     def leave_one_out(self) -> pd.DataFrame:
         """What the law of the others says of each model: model, family, measured, predicted, low, high, inside."""
@@ -193,13 +220,7 @@ class StudyLaw:
         rows = np.flatnonzero(self.models["model"] == model["model"])
         name = f"{OTHER} {model['model']}" if model["family"] == OTHER else model["family"]
         features = self._features(pd.DataFrame([dict(model)]))[0]
-        return Target(features, self._codes.get(name), int(rows[0]) if len(rows) else None)
-
-    def _outside(self, model: Mapping[str, Any]) -> tuple[str, ...]:
-        own, others = self._features(pd.DataFrame([dict(model)]))[0], self._observed.features
-        titles = {1: QUANTITIES[self.x].title} | {3 + index: row.title for index, row in enumerate(self.covariates)}
-        ends = {index: (others[:, index].min() - 1e-9, others[:, index].max() + 1e-9) for index in titles}
-        return tuple(title for index, title in titles.items() if not ends[index][0] <= own[index] <= ends[index][1])
+        return Target(features, self._codes.get(name, name), int(rows[0]) if len(rows) else None)
 
     def _interval(self, mixture: Mixture) -> tuple[float, float, float]:
         """Low end, median, high end, of the performance."""

@@ -1,0 +1,1 @@
+"""Which detector within a budget on this machine: measured latency, joined with what a study's law says of scores."""
