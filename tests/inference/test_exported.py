@@ -166,7 +166,7 @@ def test_a_checkpoint_and_its_file_are_compared(synthetic_voc, tmp_path):
 class Chosen(ExportedNetwork):
     """A network that has chosen: three detections, the last is filling."""
 
-    runtime = "stub"
+    runtime, device = "stub", "cpu"
 
     def __init__(self, metadata: Metadata) -> None:
         self.metadata = metadata

@@ -9,6 +9,7 @@ yolo-plugins test yolov5_n_finetune work_dirs/yolov5_n_finetune/epoch_10.pth --w
 
 import argparse
 import contextlib
+import functools
 import sys
 from pathlib import Path
 from typing import Any
@@ -76,8 +77,8 @@ def _test(args: argparse.Namespace, name: str | None, checkpoint: str) -> tuple[
 
     options, refused = args.cfg_options, {"--deploy": args.deploy, "--launcher": args.launcher != "none"}
     metadata = exported_metadata(checkpoint, options, refused=refused)
-    stated = {} if name else read_model(checkpoint, metadata)
-    config = load_config(name, options) if name else config_for_test(stated, checkpoint, options)
+    own = functools.partial(config_for_test, filename=checkpoint, options=options)
+    config = load_config(name, options) if name else own(read_model(checkpoint, metadata))
     require(config, "test_dataloader")
     cli.say(use_data(config, args.data, args.classes, ["test_dataloader"]))
     config.work_dir, config.launcher, config.load_from = args.work_dir or config.work_dir, args.launcher, checkpoint

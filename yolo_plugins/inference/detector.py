@@ -39,7 +39,8 @@ class Detector:
         score_thr: Least score of a box.
         iou_threshold: Overlap, 0..1, with a box of its class and a higher score, from which on a box is left out.
         classes: Names of those that are wanted; all by default.
-        device: `cpu`, `cuda`, `cuda:1` ...; `auto` takes a GPU where torch finds one, and for an exported file the CPU.
+        device: `cpu`, `cuda`, `cuda:1` ...; `auto` takes a GPU where torch finds one, and for an
+            exported file what its runtime is for: the CPU, but for `.engine`.
         batch_size: How many pictures go through the network together; more than one pays on a GPU.
         options: Changes to the config, `key=value`.
 
@@ -71,10 +72,11 @@ class Detector:
         if batch_size < 1:
             raise UsageError(f"batch_size={batch_size}: give a whole number, 1 or more")
         self.batch_size = batch_size
-        self.device = torch.device("cpu") if device == "auto" and is_exported(weights) else _device(device)
+        given = None if device == "auto" and is_exported(weights) else _device(device)  # None: the runtime's choice
         self.config, self._model, self.names = load_named_detector(
-            weights, config, options, self.device, lambda config: set_thresholds(config, score_thr, iou_threshold)
+            weights, config, options, given, lambda config: set_thresholds(config, score_thr, iou_threshold)
         )
+        self.device = given or torch.device(self._model.device)
         self._pipeline = test_pipeline(self.config)
         self._labels = None if classes is None else [_label(name, self.names) for name in classes]
 

@@ -38,6 +38,7 @@ class ExportedDetector(BaseModel):
     Attributes:
         metadata: What the file says of itself.
         runtime: What runs it, and where.
+        device: Where it runs.
         undoes_padding: As of `YOLODetector`.
 
     Raises:
@@ -57,6 +58,7 @@ class ExportedDetector(BaseModel):
         self._file, self._network = file, open_exported(file, device=device)
         self.metadata: Metadata = self._network.metadata
         self.runtime = f"{self._network.runtime}, {self._network.device}"
+        self.device = self._network.device
         self._selection = _selection(self.metadata.selection, test_cfg or {})
         names = self.metadata.names
         self._places = range(len(names)) if classes is None else _places(names, classes, file)

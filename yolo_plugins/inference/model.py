@@ -59,7 +59,7 @@ def load_named_detector(
     weights: str | Path,
     config: str | Path | Config | None,
     options: Sequence[str],
-    device: str | torch.device,
+    device: str | torch.device | None,
     change: Callable[[Config], None],
 ) -> tuple[Config, BaseModel, tuple[str, ...]]:
     """Builds a detector in deploy form whose classes are those of its weights.
@@ -68,7 +68,7 @@ def load_named_detector(
         weights: Any file that `load_any_weights` takes, or an exported one.
         config: By name or path, or as it was read; None for the one in the file, or that of an official model.
         options: Changes to it, as for `load_config`.
-        device: Torch device.
+        device: Torch device; None, for an exported file alone, is that of its runtime.
         change: More changes, before anything is built.
 
     Returns:
@@ -78,7 +78,8 @@ def load_named_detector(
         UsageError: As `load_config`, `config_from_checkpoint` and `load_any_weights`; or they do not fit.
     """
     filename = str(weights)
-    metadata = exported_metadata(filename, options, str(device))
+    where = None if device is None else str(device)
+    metadata = exported_metadata(filename, options, where)
     content = read_model(filename, metadata)
     chosen = _config_for(content, config, options, filename)
     require(chosen, "test_dataloader")
@@ -90,11 +91,11 @@ def load_named_detector(
         _take_number(chosen, len(own_names))
     names = own_names or tuple(class_names(chosen))
     if metadata:
-        use_exported(chosen, filename, metadata, names, device=str(device))
+        use_exported(chosen, filename, metadata, names, device=where)
         return chosen, MODELS.build(chosen.model), names
     detector = MODELS.build(chosen.model)
     check_num_classes(detector, names, filename)
-    return chosen, _deployed(detector, content, chosen, names, filename, device), names
+    return chosen, _deployed(detector, content, chosen, names, filename, device or "cpu"), names
 
 
 def read_model(filename: str, metadata: Metadata | None) -> dict[str, Any]:
