@@ -99,9 +99,9 @@ def test_extra_all_is_what_a_user_can_need(wheel):
     lines = zipfile.ZipFile(wheel).read(metadata).decode().splitlines()
     of = {
         extra: {line.partition(";")[0] for line in lines if line.endswith(f'extra == "{extra}"')}
-        for extra in ("all", "backbones", "analysis")
+        for extra in ("all", "backbones", "analysis", "export")
     }
-    assert of["all"] == of["backbones"] | of["analysis"] > set()
+    assert of["all"] == of["backbones"] | of["analysis"] | of["export"] > set()
 
 
 def test_configs_are_found_by_name_from_any_folder(yolo_plugins, installed):
