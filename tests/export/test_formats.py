@@ -63,7 +63,7 @@ def test_a_damaged_file_is_named(tmp_path, name):
         pytest.importorskip(package)
     path = tmp_path / f"cut{known.suffix}"
     path.write_bytes(b"PK\x03\x04 nothing")
-    with pytest.raises(UsageError, match=rf"^{path}: .* cannot (run|read) it \([^\n]*\); export it again$"):
+    with pytest.raises(UsageError, match=rf"^{path}: cannot be opened as {name} \([^\n]*\); export it again$"):
         open_exported(path)
 
 

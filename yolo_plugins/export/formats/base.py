@@ -12,6 +12,7 @@ from torch import nn
 
 from yolo_plugins.errors import UsageError
 from yolo_plugins.export.metadata import Metadata
+from yolo_plugins.faults import first_line
 
 INPUT = "images"
 
@@ -20,11 +21,13 @@ class ExportedNetwork(ABC):
     """A network in an exported file, ready to run.
 
     Attributes:
+        path: Of the file.
         metadata: What the file says of itself.
         runtime: What runs it, with its version: `onnxruntime 1.32.0`.
         device: Where: `cpu`, `cuda` ...
     """
 
+    path: Path
     metadata: Metadata
     runtime: str
     device: str
@@ -37,8 +40,18 @@ class ExportedNetwork(ABC):
 
         Returns:
             What `Exportable` returns.
+
+        Raises:
+            UsageError: Its runtime cannot run it on them.
         """
-        return self._run(images)
+        try:
+            return self._run(images)
+        except Exception as error:  # of the runtime: anything may come
+            height, width = images.shape[2:]
+            raise UsageError(
+                f"{self.path}: {self.runtime} cannot run it on {height}x{width} pixels ({first_line(error)}); "
+                "give an img_size that the model takes, or export it again"
+            ) from error
 
     def __deepcopy__(self, memo: object) -> "ExportedNetwork":
         """Itself: it never changes, and no runtime copies its networks."""
@@ -87,6 +100,11 @@ class Format:
         missing = [package for package in needed if importlib.util.find_spec(package) is None]
         if missing:
             raise UsageError(f"{self.name}: needs {' and '.join(missing)}: pip install 'yolo_plugins[export]'")
+
+
+def imported(package: str) -> Any:
+    """A package that would report to its maker that it is imported."""
+    return quiet(lambda: importlib.import_module(package))
 
 
 def quiet(function: Callable[[], Any]) -> Any:

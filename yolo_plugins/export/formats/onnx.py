@@ -11,7 +11,6 @@ from yolo_plugins.errors import UsageError
 from yolo_plugins.export.formats.base import INPUT, ExportedNetwork, Format, quiet
 from yolo_plugins.export.formats.torch_graphs import exported
 from yolo_plugins.export.metadata import KEY, Metadata, read_metadata
-from yolo_plugins.faults import first_line
 
 
 def write(network: nn.Module, metadata: Metadata, path: Path, calibration: np.ndarray | None) -> None:
@@ -66,10 +65,7 @@ class Network(ExportedNetwork):
 
         options = onnxruntime.SessionOptions()
         options.intra_op_num_threads = threads or 0  # 0: its own choice
-        try:
-            self._session = onnxruntime.InferenceSession(path, options, providers=_providers(device))
-        except Exception as error:  # its own exceptions share no base
-            raise UsageError(f"{path}: ONNX Runtime cannot run it ({first_line(error)}); export it again") from error
+        self._session = onnxruntime.InferenceSession(path, options, providers=_providers(device))
         text = self._session.get_modelmeta().custom_metadata_map.get(KEY)
         self.metadata, self.runtime = read_metadata(text, path), f"onnxruntime {onnxruntime.__version__}"
 
