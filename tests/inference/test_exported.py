@@ -70,7 +70,7 @@ def export(checkpoint: str, path: Path, dynamic: bool = False, **changes: object
         nms=False,
         precision="f32",
         levels=network.levels,
-        selection=selection_of(detector.bbox_head),
+        selection=selection_of(detector),
         config=config.pretty_text,
         versions={},
     )

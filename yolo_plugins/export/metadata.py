@@ -11,6 +11,7 @@ from yolo_plugins.errors import UsageError
 from yolo_plugins.files import json_text
 
 KEY = "yolo_plugins"  # under which a format holds it
+NO_LIMIT = 2**31 - 1  # of a detector that keeps whatever is left after suppression
 _DATA = ConfigDict(extra="forbid", strict=True, arbitrary_types_allowed=False)
 _Share = Annotated[float, Field(ge=0, le=1)]
 _Side = Annotated[int, Field(ge=1, le=LARGEST_SIDE)]
@@ -29,6 +30,8 @@ class Selection:
         by_level: Whether `nms_pre` is of each level, as MMDetection's heads have it.
         clips: Whether boxes are clipped to the picture before suppression, as MMDetection's heads do.
         min_side: Both sides of a box must then exceed this, in pixels; below 0 any box stays.
+        stays_inside: Whether what is left is clipped to the picture before the letterbox, which whole detectors of
+            MMDetection leave out.
     """
 
     score_thr: FiniteFloat
@@ -39,6 +42,7 @@ class Selection:
     by_level: bool = False
     clips: bool = False
     min_side: FiniteFloat = -1.0
+    stays_inside: bool = True
 
 
 @dataclass(frozen=True, config=_DATA)

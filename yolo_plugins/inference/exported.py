@@ -19,7 +19,7 @@ from yolo_plugins.config import input_hw
 from yolo_plugins.errors import UsageError
 from yolo_plugins.export.files import is_exported, open_exported
 from yolo_plugins.export.formats.base import ExportedNetwork
-from yolo_plugins.export.metadata import Metadata, Selection
+from yolo_plugins.export.metadata import NO_LIMIT, Metadata, Selection
 from yolo_plugins.export.select import rows_per_level, select
 from yolo_plugins.faults import some
 from yolo_plugins.models.detectors import to_original
@@ -89,7 +89,7 @@ class ExportedDetector(BaseModel):
             else:
                 height, width = sample.img_shape[:2]
                 found = self._selected(outputs, (picture.shape[1], picture.shape[2]), (height, width))
-            found.bboxes = to_original(found.bboxes, sample)
+            found.bboxes = to_original(found.bboxes, sample, self._selection.stays_inside)
             sample.pred_instances = found
         return list(data_samples)
 
@@ -233,6 +233,8 @@ def _selection(own: Selection, test_cfg: Mapping[str, Any]) -> Selection:
     """As the file says, but for what a config states."""
     stated = {**test_cfg, **(test_cfg.get("nms") or {})}
     keys = ("score_thr", "iou_threshold", "nms_pre", "max_per_img")
+    if own.max_per_img == NO_LIMIT:  # a head that keeps whatever is left, whatever its config states
+        keys = keys[:2]
     changes = {key: stated[key] for key in keys if stated.get(key) is not None and stated[key] >= 0}
     return replace(own, **changes, multi_label=own.multi_label and stated.get("multi_label", True))
 

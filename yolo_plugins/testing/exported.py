@@ -178,7 +178,7 @@ def _metadata(wanted: Wanted, config: Config, network: Exportable, names: Sequen
         nms=wanted.nms,
         precision=wanted.precision,
         levels=network.levels,
-        selection=selection_of(network.detector.bbox_head),
+        selection=selection_of(network.detector),
         config=Config(mask_values(config.to_dict())).pretty_text,
         versions=versions,
     )
