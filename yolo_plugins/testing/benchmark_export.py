@@ -13,7 +13,7 @@ from yolo_plugins.faults import explain
 from yolo_plugins.testing.exported import Wanted, export
 from yolo_plugins.testing.random_detector import make_detector
 
-_SECONDS = 10.0  # in which the forms of one detector are timed
+_SECONDS = 3.0  # in which the forms of one detector are timed
 # No square, in which height and width could be mixed up; multiples of every stride, small enough for every network.
 _SMALL = ("img_size=(128, 256)", "test_dataloader.num_workers=0", "test_dataloader.dataset.cache_images=False")
 

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 import numpy as np
+import torch
 from torch import nn
 
 from yolo_plugins.errors import UsageError
@@ -15,6 +16,18 @@ from yolo_plugins.export.metadata import Metadata
 from yolo_plugins.faults import first_line
 
 INPUT = "images"
+_NO_TELEMETRY = {"CI": "true", "ORT_DISABLE_TELEMETRY": "1"}
+_HARMLESS: tuple[tuple[str, type[Warning]], ...] = (
+    ("", DeprecationWarning),
+    ("", FutureWarning),
+    ("DeprecationWarning", UserWarning),  # as MMDetection has it
+    (
+        "",
+        torch.jit.TracerWarning,
+    ),  # what it took for a constant differs at another size, which files are tried at
+    ("No complete tensor found in the group", UserWarning),  # and the next: of torch, reading what it wrote itself
+    ("The given buffer is not writable", UserWarning),
+)
 
 
 class ExportedNetwork(ABC):
@@ -103,33 +116,31 @@ class Format:
 
 
 def imported(package: str) -> Any:
-    """A package that would report to its maker that it is imported."""
+    """A package that would report its use to its maker, from the moment when it is imported."""
     return quiet(lambda: importlib.import_module(package))
 
 
 def quiet(function: Callable[[], Any]) -> Any:
-    """Calls an exporter without its warnings on Python code that it leaves out of the graph, and without telemetry.
+    """Calls an exporter without warnings that are known to be harmless, and without telemetry.
 
-    Faults are raised, and what is written is compared with the network. OpenVINO and NNCF report their use to their
-    maker unless they run in continuous integration, of which `CI` tells them.
+    OpenVINO, NNCF and ONNX Runtime leave an id of the user in the home folder and report what they do, but not in
+    continuous integration, of which `CI` tells them.
     """
     import logging
     import os
     import warnings
 
-    loggers = [logging.getLogger(name) for name in ("torch.onnx", "onnxscript", "torch.export", "nncf")]
-    levels, stated = [logger.level for logger in loggers], os.environ.get("CI")
-    for logger in loggers:
-        logger.setLevel(logging.ERROR)
-    os.environ["CI"] = "true"
+    logger = logging.getLogger("nncf")
+    level, before = logger.level, {name: os.environ.get(name) for name in _NO_TELEMETRY}
+    logger.setLevel(logging.WARNING)  # it tells of every operator
+    os.environ.update(_NO_TELEMETRY)
     try:
         with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
+            for message, category in _HARMLESS:
+                warnings.filterwarnings("ignore", message, category)
             return function()
     finally:
-        for logger, level in zip(loggers, levels, strict=True):
-            logger.setLevel(level)
-        if stated is None:
-            del os.environ["CI"]
-        else:
-            os.environ["CI"] = stated
+        logger.setLevel(level)
+        for name, value in before.items():
+            os.environ.pop(name)
+            os.environ.update({} if value is None else {name: value})

@@ -25,7 +25,7 @@ def write(network: nn.Module, metadata: Metadata, path: Path, calibration: np.nd
 def convert(network: nn.Module, metadata: Metadata) -> Any:
     """The network as OpenVINO's model."""
     openvino = imported("openvino")
-    picture = example(metadata)
+    picture = example(network, metadata)
     shape = [-1, 3, -1, -1] if metadata.dynamic else list(picture.shape)
     model = quiet(lambda: openvino.convert_model(network, example_input=picture, input=[openvino.PartialShape(shape)]))
     for port, name in zip((*model.inputs, *model.outputs), (INPUT, *metadata.outputs), strict=True):
