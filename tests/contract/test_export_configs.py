@@ -1,11 +1,15 @@
 """Every config is written for other runtimes, and they find what torch finds."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from yolo_plugins.config import load_config, with_num_classes
+from yolo_plugins.datasets.synthetic_voc import make_synthetic_voc
 from yolo_plugins.testing.benchmark_export import all_configs, benchmark_export
+from yolo_plugins.testing.exported import Wanted, export
+from yolo_plugins.testing.random_detector import make_detector
 
 for package in ("onnx", "onnxscript", "onnxruntime", "openvino"):
     pytest.importorskip(package)
@@ -46,6 +50,19 @@ def check(name: str, options: list[str], folder: Path) -> None:
 @pytest.mark.parametrize("name", structures())
 def test_every_structure_is_written_and_runs_as_in_torch(name, tmp_path):
     check(name, as_small(name), tmp_path)
+
+
+@pytest.mark.parametrize("name", ["retinanet_resnet18_voc", "rtmdet_tiny_voc"])
+def test_dynamic_files_of_mmdetection_take_other_sizes_and_batches(name, tmp_path):
+    """The first has levels of one row at this size, and of more at the larger one that `export` tries as well."""
+    options = ("img_size=128", "test_dataloader.dataset.cache_images=False")
+    root = make_synthetic_voc(tmp_path / "VOCdevkit", train=2, test=4, long_side_range=(100, 160))
+    checkpoint, data = make_detector(load_config(name, options), sorted(root.rglob("*.jpg")), tmp_path)
+    wanted = Wanted(checkpoint, ("onnx", "openvino"), tmp_path, name, options=options, data=data, dynamic=True)
+    rows, faults = export(replace(wanted, threads=1, tested=False, seconds=0.1))
+    assert faults == []
+    assert [row.format for row in rows] == ["torch", "onnx", "openvino"]
+    assert all(row.difference <= 1e-4 for row in rows)
 
 
 @pytest.mark.slow

@@ -232,9 +232,9 @@ def _take_size(config: Config, file: str, hw: tuple[int, int]) -> None:
 def _selection(own: Selection, test_cfg: Mapping[str, Any]) -> Selection:
     """As the file says, but for what a config states."""
     stated = {**test_cfg, **(test_cfg.get("nms") or {})}
-    keys = ("score_thr", "iou_threshold", "nms_pre", "max_per_img")
-    if own.max_per_img == NO_LIMIT:  # a head that keeps whatever is left, whatever its config states
-        keys = keys[:2]
+    keys = ["score_thr", "iou_threshold"]
+    if own.max_per_img < NO_LIMIT:  # else a head that keeps whatever is left, whatever its config states
+        keys += ["nms_pre", "max_per_img"]
     changes = {key: stated[key] for key in keys if stated.get(key) is not None and stated[key] >= 0}
     return replace(own, **changes, multi_label=own.multi_label and stated.get("multi_label", True))
 

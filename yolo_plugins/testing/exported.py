@@ -139,7 +139,9 @@ def export(wanted: Wanted) -> tuple[list[Row], list[str]]:
     if faults and len(forms) == 1:
         raise UsageError("; ".join(faults))
     times = _times(forms, pictures[:1], wanted.seconds)
-    scores = {path: average_precision(config, form.model) for path, form in forms.items()} if tested else {}
+    scores: dict[Path, Any] = {}
+    if tested:
+        scores = {path: average_precision(config, form.model) for path, form in forms.items()}
     rows = [
         Row(**form.said, **_quartiles(times[path]), **scores.get(path, {}), threads=threads)
         for path, form in forms.items()
@@ -151,7 +153,7 @@ def _said(name: str, path: Path, size: int, precision: str, share: float, runtim
     return dict(format=name, file=str(path), bytes=size, precision=precision, difference=share, runtime=runtime)
 
 
-def _quartiles(latency: Latency) -> dict[str, float]:
+def _quartiles(latency: Latency) -> dict[str, Any]:
     return {name: getattr(latency, name) for name in ("median_ms", "q1_ms", "q3_ms")}
 
 
@@ -245,7 +247,12 @@ def _times(forms: Mapping[Path, _Form], picture: np.ndarray, seconds: float) -> 
 def average_precision(config: Config, model: BaseModel) -> dict[str, float]:
     """`ap50` and `ap50_95` of a model on a config's test set, as `test` finds them."""
     with tempfile.TemporaryDirectory() as folder:
-        run = {"work_dir": folder, "experiment_name": Path(folder).name, "launcher": "none", "default_hooks": _HOOKS}
+        run: dict[str, Any] = {
+            "work_dir": folder,
+            "experiment_name": Path(folder).name,
+            "launcher": "none",
+            "default_hooks": _HOOKS,
+        }
         run |= {"load_from": None, "model": torch.nn.Identity()}  # the config's own would be built once more
         runner = YOLORunner.from_cfg(Config(config.to_dict() | run))
         runner.model = model

@@ -44,7 +44,7 @@ def make_detector(config: Config, pictures: Sequence[Path], folder: Path) -> tup
     torch.manual_seed(0)
     detector = MODELS.build(config.model).eval()
     settle(detector, [sample["inputs"] for sample in prepare(images, pipeline)])
-    found = [_objects(*detect(detector, [image], pipeline), image.shape[:2]) for image in images]
+    found = [_objects(detect(detector, [image], pipeline)[0], image.shape[:2]) for image in images]
     if not any(map(len, found)):
         raise UsageError(
             f"{type(detector).__name__}: finds nothing with random weights; lower model.test_cfg.score_thr"
@@ -105,7 +105,8 @@ def _write_coco(
 ) -> None:
     """Writes pictures and boxes into one folder."""
     folder.mkdir(parents=True)
-    entries, boxes = [], []
+    entries: list[dict] = []
+    boxes: list[dict] = []
     for number, (path, image, found) in enumerate(zip(paths, images, objects, strict=True), 1):
         (folder / path.name).write_bytes(path.read_bytes())
         entries.append(dict(id=number, file_name=path.name, height=image.shape[0], width=image.shape[1]))

@@ -130,9 +130,12 @@ def quiet(function: Callable[[], Any]) -> Any:
     import os
     import warnings
 
-    logger = logging.getLogger("nncf")
-    level, before = logger.level, {name: os.environ.get(name) for name in _NO_TELEMETRY}
-    logger.setLevel(logging.WARNING)  # it tells of every operator
+    before = {name: os.environ.get(name) for name in _NO_TELEMETRY}
+    # The first tells of every operator, the second the traceback of what it raises.
+    least = {logging.getLogger("nncf"): logging.WARNING, logging.getLogger("torch.export"): logging.ERROR}
+    levels = {logger: logger.level for logger in least}
+    for logger, level in least.items():
+        logger.setLevel(level)
     os.environ.update(_NO_TELEMETRY)
     try:
         with warnings.catch_warnings():
@@ -140,7 +143,8 @@ def quiet(function: Callable[[], Any]) -> Any:
                 warnings.filterwarnings("ignore", message, category)
             return function()
     finally:
-        logger.setLevel(level)
+        for logger, level in levels.items():
+            logger.setLevel(level)
         for name, value in before.items():
             os.environ.pop(name)
             os.environ.update({} if value is None else {name: value})

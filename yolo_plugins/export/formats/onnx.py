@@ -37,7 +37,7 @@ def _quantise(path: Path, pictures: np.ndarray) -> None:
     quantization = imported("onnxruntime.quantization")
     prepare = imported("onnxruntime.quantization.shape_inference").quant_pre_process
 
-    class Reader(quantization.CalibrationDataReader):  # type: ignore[name-defined, misc]
+    class Reader(quantization.CalibrationDataReader):  # type: ignore[name-defined]
         left = iter(pictures)
 
         def get_next(self) -> dict[str, np.ndarray] | None:
