@@ -140,7 +140,8 @@ def test_nothing_is_reported_to_the_makers_of_runtimes(checkpoint, synthetic_voc
     file = tmp_path / "yolov5_n_voc_int8.xml"
     found = run("infer", picture, "--weights", file, "--out", tmp_path / "out", cwd=tmp_path, **environment)
     assert found.returncode == 0, found.stderr
-    assert list(home.rglob("*")) == []
+    left = {path.relative_to(home).parts[:2] for path in home.rglob("*")}
+    assert left <= {(".cache",), (".cache", "YAPF")}  # MMEngine's formatter of configs keeps its grammar there
 
 
 def fault(capsys, monkeypatch, *arguments: object) -> str:
