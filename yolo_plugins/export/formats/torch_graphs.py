@@ -16,14 +16,15 @@ def example(network: nn.Module, metadata: Metadata) -> Tensor:
     generator = torch.Generator().manual_seed(0)
     batch, (height, width) = 1, metadata.input_hw
     if metadata.dynamic:
-        least = _fewest(network, metadata) * cast(int, network.multiple)
+        least = least_side(network, metadata)
         batch, height, width = _TRIED_BATCH, max(height, least), max(width, least)
     return torch.randint(256, (batch, 3, height, width), dtype=torch.uint8, generator=generator)
 
 
-def _fewest(network: nn.Module, metadata: Metadata) -> int:
-    """Multiples of a side that may vary: of a single row of the coarsest level torch.export makes a case of its own."""
-    return max(stride for stride, _ in metadata.levels) // cast(int, network.multiple) + 1
+def least_side(network: nn.Module, metadata: Metadata) -> int:
+    """Pixels of a side that may vary: of a single row of the coarsest level torch.export makes a case of its own."""
+    multiple = cast(int, network.multiple)
+    return (max(stride for stride, _ in metadata.levels) // multiple + 1) * multiple
 
 
 @torch.no_grad()
@@ -37,7 +38,8 @@ def exported(network: nn.Module, metadata: Metadata) -> Any:
     """The program that `torch.export` makes of it."""
     shapes = None
     if metadata.dynamic:
-        multiple, fewest = cast(int, network.multiple), _fewest(network, metadata)
+        multiple = cast(int, network.multiple)
+        fewest = least_side(network, metadata) // multiple
         sides = {dim: multiple * torch.export.Dim(name, min=fewest) for dim, name in ((2, "rows"), (3, "columns"))}
         shapes = ({0: torch.export.Dim("batch"), **sides},)
     return quiet(lambda: torch.export.export(network, (example(network, metadata),), dynamic_shapes=shapes))
