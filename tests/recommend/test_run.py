@@ -120,7 +120,7 @@ def test_the_second_call_counts_and_measures_nothing(make_bench, models, monkeyp
 
 def test_the_two_to_train_are_printed_with_their_commands(make_bench, models):
     said = recommend(make_bench({}).bench, Budget(10.0), models)
-    assert "No network is the best with a probability of 0.95. To decide, train " in said
+    assert "No network is the best with a probability of 0.95; the likeliest is yolov5_" in said
     assert said.count("\n  yolo-plugins train ") == 2
     assert "never trained" in said
 
