@@ -267,7 +267,10 @@ def test_a_model_with_a_score_at_an_end_of_its_scale_stops_no_other(published, t
 @pytest.mark.parametrize(
     ("arguments", "sentence"),
     [
-        ("predict yolov5_s_coco --fits folder", "folder has no fits.csv: give the folder that frontier.py wrote"),
+        (
+            "predict yolov5_s_coco --fits folder",
+            "folder has no fits.csv: give the folder that yolo-plugins frontier wrote",
+        ),
         ("predict yolov5_q_coco --fits .", "config 'yolov5_q_coco' does not exist; did you mean"),
         ("predict yolov5_s_coco --fits . --y recall", "no law of recall against params: 0 of at least 3 models"),
         ("predict yolov5_s_coco --fits . --y ap75", "ap75 is no quantity of a study: give --y train_loss"),

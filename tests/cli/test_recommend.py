@@ -39,7 +39,7 @@ def test_a_config_of_the_package_is_measured_and_recommended(tmp_path):
     [
         (
             "--max-ms 5 --fits nowhere",
-            "error: nowhere has no fits.csv: give the folder that frontier.py wrote with --out",
+            "error: nowhere has no fits.csv: give the folder that yolo-plugins frontier wrote with --out",
         ),
         ("--max-ms 5 --fits {fits} --search timm.*", "error: --search: give --out DIR too"),
         ("--max-ms 5 --fits {fits} --x latency", "latency"),

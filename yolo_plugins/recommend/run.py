@@ -52,11 +52,11 @@ def recommend(
     Raises:
         UsageError: No config is like the models, or the law cannot be fitted, or the search finds nothing.
     """
-    if out is not None:
-        out.mkdir(parents=True, exist_ok=True)  # what cannot be is told before the measuring, not behind it
     if search is not None:
         find_config(search.base)
         find_entries(search)
+    if out is not None:
+        out.mkdir(parents=True, exist_ok=True)  # what cannot be is told before the measuring, not behind it
     deadline = time.perf_counter() + 60 * minutes
     torch.set_num_threads(bench.setting.threads)
     networks, left_out = config_networks(models, cfg_options, cached_counter(bench.cache))

@@ -72,7 +72,9 @@ def read_models(folder: Path, x: str | None = None, y: str | None = None, allow_
     """
     for table in (schema.FITS, schema.MODELS):
         if not (folder / table.name).is_file():
-            raise UsageError(f"{folder} has no {table.name}: give the folder that frontier.py wrote with --out")
+            raise UsageError(
+                f"{folder} has no {table.name}: give the folder that yolo-plugins frontier wrote with --out"
+            )
     y = y or schema.read_table(folder / schema.FITS.name, schema.FITS)["y"].iloc[0]
     x, path = x or DEFAULT_PREDICTOR, folder / schema.MODELS.name
     for name, known, option in ((x, costs(), "x"), (y, performances(), "y")):
