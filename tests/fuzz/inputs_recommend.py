@@ -17,7 +17,7 @@ _BAD = {
     "--max-mbytes": ("0", "x"),
     "--fits": ("nowhere", "own.py", "", "VOCdevkit", "."),
     "--x": ("foo", "latency", ""),
-    "--y": ("foo", "macs"),
+    "--y": ("foo", "macs", ""),
     "--runtime": ("tflite", "", "onnx"),
     "--precision": ("f16", "int8"),
     "--device": ("cuda", "foo", "cuda:99", "", "mps"),
@@ -27,7 +27,7 @@ _BAD = {
     "--sample": ("0", "-1", "x", "1.5"),
     "--seed": ("-1", "x"),
     "--out": ("own.py", "own.py/x", "/proc/x", ""),
-    "--cfg-options": ("img_size=0", "img_size=33", "bogus=1", "model.backbone=3"),
+    "--cfg-options": ("img_size=0", "bogus=1", "model.backbone=3"),
 }
 _FIGURES: dict[str, Callable[[bytes], bytes]] = {
     "empty": lambda content: b"",

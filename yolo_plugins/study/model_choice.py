@@ -240,8 +240,8 @@ def of_config(
     refuse_missing(str(path), row, models)
     if known := _same_model(row, data_name(recipe), models):
         row |= {"model": known, "family": models.table.set_index("model")["family"][known]}
-    elif row["model"] in set(models.law.models["model"]):
-        row["model"] += " (not as measured)"  # the law takes what has the name of a model of its own for that model
+    elif row["model"] in set(models.law.models["model"]):  # the law would take it for that model
+        row["model"] = f"{row['model']} (not as measured)"
     return Candidate(row, "\n".join([told, *caveats]), known)
 
 
