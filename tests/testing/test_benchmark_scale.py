@@ -1,7 +1,10 @@
 """Costs by size, on axes that are as short as they can be."""
 
 import errno
+import multiprocessing
 import os
+import signal
+import time
 import xml.etree.ElementTree as ET
 from collections.abc import Iterable
 from pathlib import Path
@@ -9,7 +12,7 @@ from pathlib import Path
 import cv2
 import pytest
 
-from yolo_plugins.config import load_config
+from yolo_plugins.config import find_config, load_config
 from yolo_plugins.errors import UsageError
 from yolo_plugins.testing import benchmark_scale as scale
 from yolo_plugins.testing.benchmark_figure import draw_costs
@@ -100,6 +103,30 @@ def test_a_measuring_process_is_another_one():
 def test_a_measuring_process_that_is_killed_is_told():
     with pytest.raises(UsageError, match="ended from outside"):
         scale._in_fresh_process(os._exit, 9)
+
+
+@pytest.mark.parametrize(
+    ("measure", "kind", "words"),
+    [(find_config, UsageError, "config 'nowhere' does not exist"), (int, ValueError, "invalid literal")],
+)
+def test_a_fault_in_a_measuring_process_is_that_of_the_benchmark(measure, kind, words):
+    with pytest.raises(kind, match=words) as fault:
+        scale._in_fresh_process(measure, "nowhere")
+    assert "in _send" in "".join(fault.value.__notes__)
+
+
+def test_a_benchmark_that_is_stopped_leaves_no_measuring_process():
+    def stop(number, frame):
+        raise KeyboardInterrupt
+
+    earlier = signal.signal(signal.SIGALRM, stop)
+    signal.setitimer(signal.ITIMER_REAL, 0.5)
+    try:
+        with pytest.raises(KeyboardInterrupt):
+            scale._in_fresh_process(time.sleep, 600)
+    finally:
+        signal.signal(signal.SIGALRM, earlier)
+    assert multiprocessing.active_children() == []
 
 
 @pytest.fixture

@@ -13,8 +13,8 @@ from yolo_plugins.pages.style import AXIS, COLORS
 from yolo_plugins.testing.benchmark_scale import Cost
 
 _COLUMNS = 2
-_SIZE = 3.6, 2.0  # inches of a panel
-_CHARACTERS = 105  # of a line of the note
+_SIZE = 3.6, 2.2  # inches of a panel
+_CHARACTERS = 95  # of a line of the note
 _LABELS = {
     "pictures": "training pictures",
     "workers": "worker processes",
@@ -33,8 +33,9 @@ _PANELS = {  # title and unit of each quantity; those of none are not drawn
     "eval_s": ("Average precision", "s"),
 }
 _STYLE = {
-    "font.size": 9,
-    "axes.titlesize": 10,
+    "font.size": 10,
+    "axes.titlesize": 11,
+    "figure.constrained_layout.h_pad": 0.08,  # inches
     "axes.spines.top": False,
     "axes.spines.right": False,
     "axes.grid": True,
@@ -63,7 +64,7 @@ def draw_costs(costs: Iterable[Cost], note: str) -> bytes:
             _draw(panel, line)
         for panel in panels:  # those left over
             panel.remove()
-        figure.supxlabel(textwrap.fill(note, _CHARACTERS), fontsize=8)
+        figure.supxlabel(textwrap.fill(note, _CHARACTERS), fontsize=9)
         figure.savefig(drawn, format="svg", facecolor="white", metadata={"Date": None})
     return drawn.getvalue()
 
@@ -72,8 +73,8 @@ def _draw(panel: Axes, line: list[Cost]) -> None:
     title, unit = _PANELS[line[0].quantity]
     values, figures = [cost.value for cost in line], [cost.figure for cost in line]
     spread = [[cost.figure - cost.low for cost in line], [cost.high - cost.figure for cost in line]]
-    panel.errorbar(values, figures, spread, fmt="o-", color=COLORS[0], markersize=4, capsize=2, clip_on=False)
+    panel.errorbar(values, figures, spread, fmt="o-", color=COLORS[0], markersize=5, capsize=2, clip_on=False)
     panel.set(title=title, xlabel=_LABELS[line[0].axis], ylabel=unit, xlim=(0, None), ylim=(0, None))
     for axis in (panel.xaxis, panel.yaxis):
-        axis.set_major_locator(MaxNLocator(5))
+        axis.set_major_locator(MaxNLocator(5, steps=[1, 2, 2.5, 5, 10]))
         axis.set_major_formatter(FuncFormatter(lambda number, _: f"{number:,.6g}"))

@@ -11,11 +11,11 @@ import shutil
 import statistics
 import tempfile
 import time
+import traceback
 import warnings
 from collections.abc import Callable, Iterator
-from concurrent.futures import ProcessPoolExecutor
-from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass
+from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -33,6 +33,7 @@ from yolo_plugins.engine import YOLORunner
 from yolo_plugins.engine.memory import keep_freed_memory
 from yolo_plugins.engine.runner import process_settings
 from yolo_plugins.errors import UsageError
+from yolo_plugins.faults import explain
 from yolo_plugins.files import is_disk_full
 from yolo_plugins.testing.benchmark import benchmark_eval, benchmark_train
 
@@ -180,20 +181,44 @@ def _of_classes(config: Config, classes: int) -> dict[str, float]:
     return {name: figures[name] for name in ("train_step_ms", "loss_ms", "eval_s")}
 
 
-def _in_fresh_process(measure: Callable[..., dict[str, float]], *arguments: Any) -> dict[str, float]:
-    """What a function of this module returns in a new interpreter.
+def _in_fresh_process(measure: Callable[..., Any], *arguments: Any) -> Any:
+    """What a function returns in a new interpreter, which ends with it, or with this process.
 
     Raises:
         UsageError: The process was ended from outside.
     """
-    with ProcessPoolExecutor(1, multiprocessing.get_context("spawn")) as pool:
-        try:
-            return pool.submit(measure, *arguments).result()
-        except BrokenProcessPool as error:
-            raise UsageError(
-                "a process that measured was ended from outside, as it is where memory is short: free some, and start "
-                "again"
-            ) from error
+    context = multiprocessing.get_context("spawn")
+    receiver, sender = context.Pipe(duplex=False)
+    process = context.Process(target=_send, args=(sender, measure, *arguments))
+    process.start()
+    sender.close()  # so that the child's is the last: its death is then the end of the pipe
+    try:
+        found = receiver.recv()
+    except EOFError as error:
+        raise UsageError(
+            "a process that measured was ended from outside, as it is where memory is short: free some, and start again"
+        ) from error
+    except BaseException:
+        process.terminate()
+        raise
+    finally:
+        process.join()
+    if isinstance(found, Exception):
+        raise found
+    return found
+
+
+def _send(sender: Connection, measure: Callable[..., Any], *arguments: Any) -> None:
+    """Sends what a function returns, or its fault with the place, which does not travel by itself."""
+    try:
+        sender.send(measure(*arguments))
+    except KeyboardInterrupt:  # which the starter got too, and tells
+        pass
+    except Exception as error:
+        sentence = explain(error)
+        fault = error if sentence is None else UsageError(sentence)
+        fault.add_note(traceback.format_exc())
+        sender.send(fault)
 
 
 def _first_read(config: dict, folder: Path, count: int) -> dict[str, float]:
@@ -235,6 +260,7 @@ def _set_up(config: dict, folder: Path) -> None:
     """What a training does before it builds its loaders; two pictures are read, so that all is imported."""
     import_modules_from_strings(**(config.get("custom_imports") or dict(imports=[])))
     keep_freed_memory()
+    multiprocessing.set_start_method(None, force=True)  # a spawned process starts with that
     set_multi_processing(**process_settings(config.get("env_cfg", {})))
     init_default_scope("yolo_plugins")
     next(iter(YOLORunner.build_dataloader(_loader(config, folder, 2, num_workers=0, batch_size=2), seed=0)))
