@@ -51,7 +51,8 @@ class MachineState:
     """How busy the machine was beside this process for a while.
 
     Attributes:
-        others: Share of all cores that other processes used, 0..1; children of this one are others unless `with_children`.
+        others: Share of all cores that other processes used, 0..1; children of this one are others, unless
+            `with_children`.
         stolen: Share that the host of a virtual machine withheld, 0..1.
         cores: Number of them.
         load: Tasks that ran or waited, mean of the last minute; this process is among them.
