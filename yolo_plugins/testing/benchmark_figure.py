@@ -3,6 +3,7 @@
 import io
 import textwrap
 from collections.abc import Iterable
+from typing import Any
 
 import matplotlib
 from matplotlib.axes import Axes
@@ -32,7 +33,7 @@ _PANELS = {  # title and unit of each quantity; those of none are not drawn
     "loss_ms": ("Loss with assignment", "ms"),
     "eval_s": ("Average precision", "s"),
 }
-_STYLE = {
+_STYLE: Any = {
     "font.size": 10,
     "axes.titlesize": 11,
     "figure.constrained_layout.h_pad": 0.08,  # inches

@@ -253,7 +253,7 @@ def _load(config: dict, folder: Path, count: int, workers: int, axes: Axes) -> d
     begin = time.perf_counter()
     for _ in range(axes.loaded):
         next(batches)
-    return dict(loader_img_per_s=axes.loaded * loader.batch_size / (time.perf_counter() - begin))
+    return dict(loader_img_per_s=axes.loaded * config["train_dataloader"]["batch_size"] / (time.perf_counter() - begin))
 
 
 def _set_up(config: dict, folder: Path) -> None:
