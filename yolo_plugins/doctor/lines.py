@@ -4,6 +4,7 @@ import multiprocessing
 import os
 import re
 import signal
+import sys
 import textwrap
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
@@ -64,7 +65,8 @@ class Check:
 
 def run_checks(checks: Sequence[Check]) -> Iterator[Line]:
     """Runs checks one after the other, in a process that is started anew where one of them kills or blocks it."""
-    context, rest = multiprocessing.get_context("spawn"), list(checks)
+    # macOS and Windows cannot fork in safety; a spawned process runs the program's own script once more
+    context, rest = multiprocessing.get_context("fork" if sys.platform == "linux" else "spawn"), list(checks)
     while rest:
         receiver, sender = context.Pipe(duplex=False)
         process = context.Process(target=_work, args=(sender, rest), daemon=True)
@@ -89,7 +91,8 @@ def run_checks(checks: Sequence[Check]) -> Iterator[Line]:
 
 def _work(sender: Connection, checks: Sequence[Check]) -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the process that waits
-    os.dup2(2, 1)  # what packages print is no part of the report
+    sys.stdout = sys.stderr  # what packages print is no part of the report
+    os.dup2(2, 1)  # nor what their libraries do
     for check in checks:
         sender.send([replace(line, text=without_names(line.text)) for line in _lines(check)])
 
