@@ -10,6 +10,7 @@ import yaml
 
 REPO = Path(__file__).resolve().parents[1]
 FORMS = sorted(path for path in (REPO / ".github/ISSUE_TEMPLATE").glob("*.yml") if path.stem != "config")
+PAGES = [*FORMS, REPO / ".github/PULL_REQUEST_TEMPLATE.md", REPO / "SECURITY.md"]
 YAML = [*sorted((REPO / ".github").rglob("*.yml")), REPO / "CITATION.cff", REPO / ".pre-commit-config.yaml"]
 # Of each kind of field: what it must state, what it may.
 FIELDS = {
@@ -55,13 +56,17 @@ def test_a_form_has_what_the_host_asks_for(form):
     assert any(field.get("validations", {}).get("required") for field in fields)
 
 
-@forms
-def test_what_a_form_names_exists(form):
-    text = form.read_text()
+@pytest.mark.parametrize("page", PAGES, ids=lambda path: path.stem)
+def test_what_a_page_names_exists(page):
+    text = page.read_text()
+    links = re.findall(r"\]\((?!https?:)([^)#]+)", text)
+    assert [link for link in links if not (page.parent / link).exists()] == []
     for command in re.findall(r"yolo-plugins ([a-z][a-z-]+)", text):
         assert (REPO / "yolo_plugins/commands" / f"{command.replace('-', '_')}.py").is_file()
-    for name in re.findall(r"\b(?:docs|tools)/[\w/]+\.(?:md|py)", text):
-        assert (REPO / name).is_file()
+    for name in re.findall(r"`([\w/]+(?:/|\.md|\.txt))`|\b((?:docs|tools)/[\w/]+\.(?:md|py))", text):
+        assert (REPO / "".join(name)).exists()
+    for target in re.findall(r"`make (\w+)", text):
+        assert f"\n{target}:" in (REPO / "Makefile").read_text()
 
 
 def test_a_bug_comes_with_the_report_of_the_doctor():

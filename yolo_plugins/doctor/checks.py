@@ -65,13 +65,13 @@ def all_checks(data: Path | None = None) -> list[Check]:
     """
     again = "pip install --force-reinstall --no-deps"
     checks = [
-        Check("yolo_plugins", _package, f"{again} yolo_plugins"),
-        Check("command", _command, f"{again} yolo_plugins"),
+        Check("yolo_plugins", _package, "install it anew"),
+        Check("command", _command, "install yolo_plugins anew"),
         Check("Python", _python, "install another one"),
         Check("machine", _machine, f"{again} psutil"),
         Check("disk", _disks, "work in a folder that is there"),
         Check("environment", _environment, "unset what is wrong"),
-        Check("packages", _packages, f"{again} yolo_plugins"),
+        Check("packages", _packages, "install yolo_plugins anew"),
         *(Check(module, partial(_import, module), f"{again} {name}") for module, name in _MODULES.items()),
         Check("torch", _devices, f"{again} torch"),
         Check("torchvision", _torchvision, _TOGETHER),
