@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from multiprocessing.connection import Connection
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 from yolo_plugins.errors import UsageError
 from yolo_plugins.faults import describe, explain
@@ -66,7 +66,8 @@ class Check:
 def run_checks(checks: Sequence[Check]) -> Iterator[Line]:
     """Runs checks one after the other, in a process that is started anew where one of them kills or blocks it."""
     # macOS and Windows cannot fork in safety; a spawned process runs the program's own script once more
-    context, rest = multiprocessing.get_context("fork" if sys.platform == "linux" else "spawn"), list(checks)
+    context: Any = multiprocessing.get_context("fork" if sys.platform == "linux" else "spawn")
+    rest = list(checks)
     while rest:
         receiver, sender = context.Pipe(duplex=False)
         process = context.Process(target=_work, args=(sender, rest), daemon=True)
