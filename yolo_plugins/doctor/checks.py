@@ -195,7 +195,7 @@ def _devices() -> Iterator[Line]:
     has_toolkit = bool(torch.version.cuda or torch.version.hip)
     driver, cudnn = get_nvidia_driver_version(run), torch.backends.cudnn.version()
     built = f"built for {toolkit}, cuDNN {cudnn}" if has_toolkit else "built for the CPU alone"
-    yield Line("ok", "torch", f"{torch.__version__}, {built}, {torch.get_num_threads()} threads on a CPU")
+    yield Line("ok", "torch", f"{torch.__version__}, {built}, CPU threads: {torch.get_num_threads()}")
     if driver:
         yield Line("ok", "NVIDIA driver", driver)
     try:

@@ -82,7 +82,7 @@ def run_checks(checks: Sequence[Check]) -> Iterator[Line]:
                     break
                 yield from receiver.recv()
             process.join(_SECONDS_TO_END)
-        except EOFError:
+        except (EOFError, BrokenPipeError):
             process.join()
             yield Line("fault", check.name, f"ends its process with status {process.exitcode}; {check.remedy}")
         finally:
