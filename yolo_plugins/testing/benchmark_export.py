@@ -24,7 +24,7 @@ def all_configs() -> list[str]:
 
 
 def benchmark_export(
-    names: Sequence[str],
+    names: Sequence[str] | None,
     formats: Sequence[str],
     options: Sequence[str] = (),
     folder: Path | None = None,
@@ -33,7 +33,7 @@ def benchmark_export(
     """Exports one config after the other and compares each file with torch; no file is kept.
 
     Args:
-        names: Of configs, or paths.
+        names: Of configs, or paths; None for all that come with the package.
         formats: By name.
         options: Changes to each config.
         folder: For `export.csv`, which grows with each config, and the files of one, 6 GB for the largest; None writes
@@ -43,6 +43,7 @@ def benchmark_export(
     Returns:
         Rows of each detector and its files; what could not be exported, a sentence each.
     """
+    names = all_configs() if names is None else names
     rows: list[Row] = []
     faults: list[str] = []
     if folder:
