@@ -1,5 +1,6 @@
 """The notebook runs from its first cell to its last in an empty folder."""
 
+import copy
 import os
 import sys
 from pathlib import Path
@@ -25,7 +26,7 @@ def ran(tmp_path, monkeypatch) -> dict[str, list]:
     monkeypatch.setenv("PYTHONPATH", str(REPO))
     monkeypatch.setenv("OMP_NUM_THREADS", "1")
     (tmp_path / "here").mkdir()
-    notebook = nbclient.execute(NOTEBOOK.copy(), cwd=tmp_path / "here", timeout=600, kernel_name="python3")
+    notebook = nbclient.execute(copy.deepcopy(NOTEBOOK), cwd=tmp_path / "here", timeout=600, kernel_name="python3")
     return {cell["id"]: cell["outputs"] for cell in notebook.cells if cell.cell_type == "code"}
 
 
