@@ -220,6 +220,7 @@ def declared(*names: str) -> set[str]:
 def test_what_is_imported_is_declared(path):
     names = (
         "costs",
+        "doctor",
         "pages",
         "study",
         "recommend",

@@ -1,5 +1,6 @@
 """The command `yolo-plugins`: its list, its subcommands, what it says of a wrong one."""
 
+import platform
 import subprocess
 import sys
 from pathlib import Path
@@ -59,8 +60,10 @@ def test_a_command_gets_its_own_arguments(run):
     assert err.startswith("usage: yolo-plugins frontier compare ")
 
 
-def test_version_is_that_of_the_package(run):
-    assert run("--version") == (0, f"yolo-plugins {__version__}\n", "")
+def test_version_and_folder_are_those_of_the_package(run):
+    status, out, _ = run("--version")
+    folder = COMMANDS.parent
+    assert (status, out) == (0, f"yolo-plugins {__version__} from {folder} (python {platform.python_version()})\n")
 
 
 @pytest.mark.parametrize(

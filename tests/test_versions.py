@@ -1,5 +1,7 @@
 """Known conflicts among the installed versions are warned of, with the remedy; everything else is left alone."""
 
+from importlib.metadata import PackageNotFoundError
+
 import pytest
 from packaging.version import Version
 
@@ -39,3 +41,20 @@ def test_conflicts_are_warned_of(monkeypatch):
     monkeypatch.setattr(versions, "find_conflicts", lambda: ["a and b do not work together; install c"])
     with pytest.warns(UserWarning, match="install c"):
         versions.warn_of_conflicts()
+
+
+def test_git_is_unknown_outside_of_a_checkout(tmp_path, monkeypatch):
+    monkeypatch.setattr(versions, "__file__", str(tmp_path / "__init__.py"))
+    assert versions.describe_git() is None
+
+
+def test_a_distribution_is_found_under_its_other_names(monkeypatch):
+    def version(name):
+        if name not in ("mmdet", "opencv-contrib-python"):
+            raise PackageNotFoundError
+        return "1.0"
+
+    monkeypatch.setattr(versions, "version", version)
+    assert versions.find_installed("onedl-mmdetection") == ("mmdet", "1.0")
+    assert versions.find_installed("opencv-python-headless") == ("opencv-contrib-python", "1.0")
+    assert versions.find_installed("torch") == ("torch", None)

@@ -9,7 +9,6 @@ import sys
 from importlib import import_module
 from pathlib import Path
 
-from yolo_plugins import __version__
 from yolo_plugins.cli import one_line_errors
 from yolo_plugins.errors import UsageError
 from yolo_plugins.faults import suggest
@@ -41,7 +40,9 @@ def main() -> None:
             width = max(map(len, known))
             print(_HELP.format(commands="\n".join(f"  {key:{width}}  {line}" for key, line in known.items())))
         elif name == "--version":
-            print(f"yolo-plugins {__version__}")
+            from yolo_plugins.versions import describe_installation
+
+            print(describe_installation())
         elif name not in known:
             raise UsageError(f"no command {name!r}; {suggest(name, known, 'yolo-plugins --help lists them')}")
     if name in known:

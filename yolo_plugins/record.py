@@ -15,6 +15,7 @@ from typing_extensions import TypedDict  # typing's own cannot be checked by pyd
 
 from yolo_plugins.errors import UsageError
 from yolo_plugins.files import json_text, write_atomically
+from yolo_plugins.versions import Git
 
 RECORD_VERSION = 4
 
@@ -48,13 +49,6 @@ class Device(TypedDict):
     count: int
     cpu: str
     threads: int
-
-
-class Git(TypedDict):
-    """Commit of this package's checkout, and whether it had changes."""
-
-    commit: str
-    dirty: bool
 
 
 class Summary(TypedDict):

@@ -1,17 +1,73 @@
-"""Warns of installed versions that are known not to work together, with the remedy; never refuses an unknown one.
+"""What is installed: versions, the commit of a checkout, and versions that are known not to work together.
 
 The package runs on the maintained OneDL releases of the OpenMMLab stack and imports on the original ones, whose
-distributions carry other names and the same import names.
+distributions carry other names and the same import names. An unknown version is never refused.
 """
 
+import contextlib
+import platform
+import subprocess
 import warnings
 from collections.abc import Callable, Mapping
 from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
 
 from packaging.version import Version
+from typing_extensions import TypedDict  # typing's own cannot be checked by pydantic before Python 3.12
 
-_PAIRS = {"mmengine": "onedl-mmengine", "mmcv": "onedl-mmcv", "mmdet": "onedl-mmdetection"}
-_REMEDY = "pip install onedl-mmengine onedl-mmcv onedl-mmdetection, after pip uninstall mmengine mmcv mmdet"
+from yolo_plugins import __version__
+
+_PAIRS = {
+    "mmengine": "onedl-mmengine",
+    "mmcv": "onedl-mmcv",
+    "mmdet": "onedl-mmdetection",
+    "mmpretrain": "onedl-mmpretrain",
+}
+# What brings the same modules as a distribution that is required.
+_ALTERNATIVES = {
+    **{required: (original,) for original, required in _PAIRS.items()},
+    "opencv-python-headless": ("opencv-python", "opencv-contrib-python-headless", "opencv-contrib-python"),
+    "onnxruntime": ("onnxruntime-gpu",),
+}
+_REMEDY = (
+    "pip install onedl-mmengine onedl-mmcv onedl-mmdetection onedl-mmpretrain, "
+    "after pip uninstall mmengine mmcv mmdet mmpretrain"
+)
+
+
+class Git(TypedDict):
+    """Commit of this package's checkout, and whether it had changes."""
+
+    commit: str
+    dirty: bool
+
+
+def describe_git() -> Git | None:
+    """Commit of this package's own checkout and whether it has changes; None where it is not run from one."""
+
+    def git(*arguments: str) -> str:
+        command = ["git", "-C", str(Path(__file__).parent), *arguments]
+        return subprocess.run(command, capture_output=True, text=True, check=True, timeout=30).stdout.strip()
+
+    try:
+        git("ls-files", "--error-unmatch", "__init__.py")  # fails when the package merely lies inside another checkout
+        return {"commit": git("rev-parse", "HEAD"), "dirty": bool(git("status", "--porcelain", "-uno"))}
+    except (OSError, subprocess.SubprocessError):
+        return None
+
+
+def describe_installation() -> str:
+    """Version, folder and Python, by which one installation of this package is told from another; as pip has it."""
+    folder = Path(__file__).resolve().parent
+    return f"yolo-plugins {__version__} from {folder} (python {platform.python_version()})"
+
+
+def find_installed(distribution: str) -> tuple[str, str | None]:
+    """(name, version) of a distribution, or of another that brings the same modules; None where there is none."""
+    for name in (distribution, *_ALTERNATIVES.get(distribution, ())):
+        with contextlib.suppress(PackageNotFoundError):
+            return name, version(name)
+    return distribution, None
 
 
 def _installed(distribution: str) -> Version | None:

@@ -58,7 +58,8 @@ def test_demo_gives_each_command_what_it_knows(run_demo, tmp_path, capsys, monke
         return 0
 
     started = run_demo(leave_results)
-    assert "AP50      0.500" in capsys.readouterr().out
+    assert "AP50      0.500" in (said := capsys.readouterr().out)
+    assert len(re.findall(r"^   done in \d+ s$", said, flags=re.MULTILINE)) == len(started)
     assert [command for command, *_ in started] == ["make-synthetic-voc", "study", "test", "infer", "frontier"]
     for command, *arguments in started:
         monkeypatch.setattr(sys, "argv", [command, "--help"])

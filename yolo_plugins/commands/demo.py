@@ -10,6 +10,7 @@ import json
 import shutil
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 from yolo_plugins.cli import one_line_errors
@@ -20,11 +21,13 @@ DRAWN = 12  # test pictures
 
 
 def run(title: str, command: str, *arguments: str | Path) -> None:
-    """Runs another command; ends the demo with its status where it fails."""
+    """Runs another command and tells its time; ends the demo with its status where it fails."""
     print(f"\n== {title}\nyolo-plugins {command} {' '.join(map(str, arguments))}", flush=True)
+    begin = time.monotonic()
     status = subprocess.run([sys.executable, "-m", "yolo_plugins", command, *arguments], check=False).returncode
     if status:
         sys.exit(status)
+    print(f"   done in {time.monotonic() - begin:.0f} s", flush=True)
 
 
 def main() -> None:

@@ -1,9 +1,11 @@
-"""What a machine is called."""
+"""What a machine is called. Importing it loads no torch."""
 
 import platform
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-import torch
+if TYPE_CHECKING:
+    import torch
 
 
 def cpu_model() -> str:
@@ -14,6 +16,10 @@ def cpu_model() -> str:
     return models[0] if models else platform.processor() or platform.machine()
 
 
-def device_name(device: torch.device) -> str:
+def device_name(device: "torch.device") -> str:
     """Name of the GPU, or of the CPU where the device is none."""
-    return torch.cuda.get_device_name(device) if device.type == "cuda" else cpu_model()
+    if device.type != "cuda":
+        return cpu_model()
+    from torch.cuda import get_device_name
+
+    return get_device_name(device)

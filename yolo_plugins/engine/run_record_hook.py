@@ -28,6 +28,7 @@ from yolo_plugins.masking import command_line
 from yolo_plugins.protocol import loss_name, protocol_of, sha256_of
 from yolo_plugins.record import RECORD_VERSION, EpochRow, Record, read_record, summarize_epochs, write_record
 from yolo_plugins.registry import HOOKS
+from yolo_plugins.versions import describe_git
 
 ROW_KEY = "epoch_row"  # where the row of the running epoch lies in the message hub, for other hooks
 HISTORY_KEY = "history"  # where what a resumed run takes over lies in it, for the checkpoint
@@ -226,7 +227,7 @@ def _describe(runner: Runner, device: torch.device) -> Record:
         "max_epochs": runner.max_epochs,
         "versions": run_description.describe_versions(),
         "device": run_description.describe_device(device, runner.world_size),
-        "git": run_description.describe_git(),
+        "git": describe_git(),
         "world_size": runner.world_size,
         "total_batch": total_batch_size(runner),
         "input_hw": input_hw,
