@@ -57,3 +57,10 @@ def test_each_page_of_the_site_is_in_its_navigation_once():
     navigation = tomllib.loads((REPO / "zensical.toml").read_text())["project"]["nav"]
     pages = [str(page.relative_to(REPO / "docs")) for page in (REPO / "docs").rglob("*.md")]
     assert sorted(pages_in(navigation)) == sorted(pages)
+
+
+def test_each_picture_is_small_and_on_a_page():
+    pictures = {path.name: path.stat().st_size for path in (REPO / "docs" / "pictures").iterdir()}
+    shown = set(re.findall(r"!\[[^]]+\]\([./]*pictures/([\w.]+)\)", "".join(page.read_text() for page in PAGES)))
+    assert set(pictures) == shown
+    assert max(pictures.values()) <= 200_000

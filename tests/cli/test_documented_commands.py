@@ -1,6 +1,7 @@
 """Every command of README and of the pages runs, small, in a reader's folder; or it stands below with the reason."""
 
 import glob
+import os
 import re
 import shlex
 import shutil
@@ -89,6 +90,7 @@ def base(tmp_path_factory, server) -> Path:
     return folder
 
 
+@pytest.mark.skipif(not hasattr(os, "pidfd_open"), reason="commands run in forks of one process, which needs Linux")
 @pytest.mark.parametrize("page", sorted({command.page for command in RUN}))
 def test_commands_of_a_page_run_in_their_order(page, base, server, tmp_path):
     folder = tmp_path / "here"
