@@ -18,17 +18,39 @@ pytest.importorskip("zensical", reason="zensical is not installed (the extra `do
 REPO = Path(__file__).resolve().parents[1]
 
 
+def build(folder: Path, changes: dict[str, str]) -> subprocess.CompletedProcess:
+    """Builds the site in a folder, with text added to some of its pages."""
+    shutil.copy(REPO / "zensical.toml", folder)
+    shutil.copytree(REPO / "docs", folder / "docs")
+    (folder / "yolo_plugins").symlink_to(REPO / "yolo_plugins")
+    for name, text in changes.items():
+        with (folder / "docs" / name).open("a", encoding="utf-8") as page:
+            page.write(text)
+    command = [sys.executable, "-m", "zensical", "build", "--strict"]
+    return subprocess.run(command, cwd=folder, capture_output=True, text=True, timeout=300, check=False)
+
+
 @pytest.fixture(scope="module")
 def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The folder of the pages."""
     folder = tmp_path_factory.mktemp("checkout")
-    shutil.copy(REPO / "zensical.toml", folder)
-    shutil.copytree(REPO / "docs", folder / "docs")
-    (folder / "yolo_plugins").symlink_to(REPO / "yolo_plugins")
-    command = [sys.executable, "-m", "zensical", "build", "--strict"]
-    result = subprocess.run(command, cwd=folder, capture_output=True, text=True, timeout=300)
+    result = build(folder, {})
     assert result.returncode == 0, result.stdout + result.stderr
     return folder / "site"
+
+
+@pytest.mark.parametrize(
+    ("text", "fault"),
+    [
+        ("[a](nowhere.md)", "page does not exist"),
+        ("[a](data.md#nowhere)", "anchor does not exist"),
+        ("::: yolo_plugins.nowhere", "Could not collect 'yolo_plugins.nowhere'"),
+    ],
+)
+def test_a_broken_reference_stops_the_build(tmp_path, text, fault):
+    result = build(tmp_path, {"index.md": f"\n\n{text}\n"})
+    assert result.returncode != 0
+    assert fault in result.stdout + result.stderr
 
 
 def pages(site: Path) -> list[Path]:
