@@ -227,7 +227,7 @@ def test_what_is_imported_is_declared(path):
         "labels_overview",
         "collect_complexity",
         "result",
-        "benchmark_scale",
+        "benchmark_figure",
     )
     analysis = dict.fromkeys(names, "analysis")
     parts = path.relative_to(REPO).with_suffix("").parts

@@ -267,10 +267,13 @@ def test_a_model_with_a_score_at_an_end_of_its_scale_stops_no_other(published, t
 @pytest.mark.parametrize(
     ("arguments", "sentence"),
     [
-        ("predict yolov5_s_coco --fits folder", "folder has no fits.csv: give the folder that frontier.py wrote"),
+        (
+            "predict yolov5_s_coco --fits folder",
+            "folder has no fits.csv: give the folder that yolo-plugins frontier wrote",
+        ),
         ("predict yolov5_q_coco --fits .", "config 'yolov5_q_coco' does not exist; did you mean"),
         ("predict yolov5_s_coco --fits . --y recall", "no law of recall against params: 0 of at least 3 models"),
-        ("predict yolov5_s_coco --fits . --y ap75", "ap75 is no quantity of a study: give --y train_loss"),
+        ("predict yolov5_s_coco --fits . --y ap75", "'ap75' is no quantity of a study: give --y train_loss"),
         ("predict yolov5_s_coco --fits . --x latency", "its latency cannot be counted: give --x params or --x macs"),
         ("compare yolov5n yolov5n --fits .", "yolov5n and yolov5n are one model: give two"),
         ("compare yolov5n yolov9 --fits .", "config 'yolov9' does not exist"),
@@ -306,7 +309,7 @@ def test_laws_of_a_quantity_that_is_gone_are_refused(tables, tool):
     text = (tables / "fits.csv").read_text()
     (tables / "fits.csv").write_text(text.replace(",ap50_95,", ",ap75,"))
     code, _, errors = tool("compare", "yolov5n", "yolov5s", "--fits", ".")
-    assert code == 1 and errors[0].startswith("error: .: ap75 is no quantity of a study: give --y ")
+    assert code == 1 and errors[0].startswith("error: .: 'ap75' is no quantity of a study: give --y ")
 
 
 def test_a_missing_library_is_told_with_the_remedy(tables, tool, monkeypatch):

@@ -1,6 +1,7 @@
 """`recommend` from another folder: what it lists and writes of the package's configs, and the line of each fault."""
 
 import os
+import shlex
 import subprocess
 import sys
 from pathlib import Path
@@ -39,11 +40,12 @@ def test_a_config_of_the_package_is_measured_and_recommended(tmp_path):
     [
         (
             "--max-ms 5 --fits nowhere",
-            "error: nowhere has no fits.csv: give the folder that frontier.py wrote with --out",
+            "error: nowhere has no fits.csv: give the folder that yolo-plugins frontier wrote with --out",
         ),
         ("--max-ms 5 --fits {fits} --search timm.*", "error: --search: give --out DIR too"),
         ("--max-ms 5 --fits {fits} --x latency", "latency"),
-        ("--max-ms 5 --fits {fits} --y beauty", "beauty is no quantity of a study"),
+        ("--max-ms 5 --fits {fits} --y beauty", "'beauty' is no quantity of a study"),
+        ("--max-ms 5 --fits {fits} --x ''", "'' is no quantity of a study: give --x params"),
         ("--max-ms 5 --fits {fits} --runtime onnxruntime --precision bf16", "--precision bf16: ONNX Runtime has f32"),
         ("--max-ms 5 --fits {fits} --search nothing.* --base nowhere --out out", "config 'nowhere' does not exist"),
         ("--max-ms 5 --fits {fits} --out file", "file"),
@@ -51,7 +53,7 @@ def test_a_config_of_the_package_is_measured_and_recommended(tmp_path):
 )
 def test_what_cannot_be_done_is_told_in_one_line(tmp_path, arguments, sentence):
     (tmp_path / "file").touch()
-    result = run(*arguments.format(fits=FITS).split(), "--minutes", 0.001, cwd=tmp_path)
+    result = run(*shlex.split(arguments.format(fits=FITS)), "--minutes", 0.001, cwd=tmp_path)
     assert (result.returncode, result.stdout) == (1, "")
     (line,) = (line for line in result.stderr.splitlines() if line.startswith("error: "))
     assert sentence in line

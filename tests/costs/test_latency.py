@@ -189,7 +189,7 @@ def test_the_ends_of_the_interval_have_the_coverage_of_order_statistics(count):
 def machine(monkeypatch, clock) -> SimpleNamespace:
     """CPU seconds of a made-up machine of four cores, and of this process."""
     cpu = SimpleNamespace(user=1000.0, nice=50.0, system=100.0, idle=0.0, iowait=0.0, steal=7.0)
-    own = SimpleNamespace(user=30.0, system=2.0)
+    own = SimpleNamespace(user=30.0, system=2.0, children_user=3.0, children_system=1.0)
     fake = SimpleNamespace(
         cpu_times=lambda: SimpleNamespace(**vars(cpu)),
         cpu_count=lambda: 4,
@@ -208,6 +208,16 @@ def test_what_this_process_uses_does_not_make_the_machine_busy(machine, clock):
     machine.cpu.user += 20
     found = state()
     assert (found.others, found.stolen, found.cores, found.load, found.is_idle) == (0, 0, 4, 1.5, True)
+
+
+@pytest.mark.parametrize(("with_children", "others"), [(False, 0.5), (True, 0)])
+def test_children_that_were_awaited_are_others_unless_they_are_asked_for(machine, clock, with_children, others):
+    state = watch_machine(with_children)
+    clock.now += 10
+    machine.own.children_user += 15
+    machine.own.children_system += 5
+    machine.cpu.user += 20
+    assert state().others == others
 
 
 @pytest.mark.parametrize("name", ["user", "nice", "system", "steal"])

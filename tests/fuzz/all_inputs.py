@@ -6,6 +6,7 @@ from fuzz import (
     inputs_data,
     inputs_options,
     inputs_pictures,
+    inputs_recommend,
     inputs_records,
     inputs_resume,
     inputs_tables,
@@ -15,7 +16,7 @@ from fuzz.cases import Input
 
 _AREAS = (
     *(inputs_options, inputs_configs, inputs_data, inputs_pictures, inputs_checkpoints, inputs_resume, inputs_records),
-    *(inputs_tables, inputs_tools),
+    *(inputs_tables, inputs_tools, inputs_recommend),
 )
 
 

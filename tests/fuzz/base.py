@@ -6,6 +6,7 @@ import shutil
 from pathlib import Path
 
 from fuzz.cases import CLASSES, CONFIGS, TOOLS
+from fuzz.inputs_recommend import RECOMMEND
 from fuzz.server import Server
 
 
@@ -25,6 +26,7 @@ def make_base(folder: Path, server: Server) -> Path:
     (folder / "tables").mkdir()
     run("analysis/collect_runs.py", "study", "--out", "tables/runs.csv")
     run("frontier.py", "study", "--y", "ap50", "--out", "fits")
+    run("recommend.py", *RECOMMEND)
     return folder
 
 

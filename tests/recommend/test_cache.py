@@ -51,7 +51,7 @@ def test_a_damaged_file_is_told_in_one_line_and_replaced(tmp_path, content):
     path.write_bytes(content)
     assert cache.get(KEY, Measured) is None
     (note,) = cache.notes
-    assert note.startswith(f"{path} cannot be read (") and note.endswith("): measured again") and "\n" not in note
+    assert note.startswith(f"{path} cannot be read (") and note.endswith("): passed over") and "\n" not in note
     cache.put(KEY, FIGURES)
     assert cache.get(KEY, Measured) == FIGURES
 

@@ -8,6 +8,7 @@ import pandas as pd
 import pytest
 
 from yolo_plugins.config import REPO, load_config
+from yolo_plugins.costs.meta import count_config
 from yolo_plugins.errors import UsageError
 from yolo_plugins.protocol import config_recipe, protocol_of
 from yolo_plugins.recommend.candidates import LeftOut, caveats, config_networks, train_command
@@ -29,13 +30,17 @@ def make_folder(tmp_path):
     return make_folder
 
 
+def networks_of(models, options, folder):
+    return config_networks(models, options, count_config, folder)
+
+
 def names(networks):
     return [network.name for network in networks]
 
 
 def test_each_network_is_there_once_by_rising_products_with_the_command_that_trains_it(models, make_folder):
     folder = make_folder(yolov5_s_voc="yolov5_s_voc.py", again="yolov5_n_voc.py", yolov5_n_voc="yolov5_n_voc.py")
-    networks, left_out = config_networks(models, SIZE, folder)
+    networks, left_out = networks_of(models, SIZE, folder)
     assert names(networks) == ["yolov5_n_voc", "yolov5_s_voc"]
     assert [network.candidate.measured for network in networks] == ["yolov5_n_voc", None]
     assert left_out.names == {"of a network that another config has too": ["yolov5_n_voc"]}
@@ -46,7 +51,7 @@ def test_each_network_is_there_once_by_rising_products_with_the_command_that_tra
 def test_a_study_has_no_config(models, make_folder):
     folder = make_folder(yolov5_n_voc="yolov5_n_voc.py")
     (folder / "study_x.py").write_text("runs = dict(yolov5_n_voc=[0])\n")
-    assert names(config_networks(models, (), folder)[0]) == ["yolov5_n_voc"]
+    assert names(networks_of(models, (), folder)[0]) == ["yolov5_n_voc"]
 
 
 def test_other_data_sizes_losses_and_damaged_configs_are_left_out_and_counted(make_models, make_folder):
@@ -61,7 +66,7 @@ def test_other_data_sizes_losses_and_damaged_configs_are_left_out_and_counted(ma
     )
     own = own_loss(folder / "yolov5_n_voc.py")
     models = make_models("train_loss", train_loss=[0.5 - 0.03 * i for i in range(12)], loss=own, dataset=VOC)
-    networks, left_out = config_networks(models, (), folder)
+    networks, left_out = networks_of(models, (), folder)
     assert names(networks) == ["yolov5_n_voc"]
     (broken,) = (reason for reason in left_out.names if "cannot be built" in reason)
     assert "Unknown" in broken and "\n" not in broken and str(folder) not in broken
@@ -91,7 +96,7 @@ def recorded(models, path, **changes):
 def test_a_config_of_another_protocol_is_left_out_where_the_study_records_its_own(make_models, make_folder):
     folder = make_folder(yolov5_n_voc="yolov5_n_voc.py", yolov5_s_cosine="yolov5_n_voc_cosine.py")
     models = recorded(make_models(protocol_sha256="a" * 64), folder / "yolov5_n_voc.py")
-    networks, left_out = config_networks(models, (), folder)
+    networks, left_out = networks_of(models, (), folder)
     assert names(networks) == ["yolov5_n_voc"]
     assert left_out.names == {"of another protocol": ["yolov5_s_cosine"]}
     assert caveats(networks) == []
@@ -105,7 +110,7 @@ def test_where_it_records_none_the_configs_of_its_models_tell_it(models, make_fo
         tuned="yolov5_n_finetune.py",
         yolov5_s_voc="yolov5_s_voc.py",
     )
-    networks, left_out = config_networks(models, (), folder)
+    networks, left_out = networks_of(models, (), folder)
     assert names(networks) == ["yolov5_n_voc", "yolov5_s_voc"]
     assert left_out.names == {"trained otherwise than the configs of the models": ["finetune", "tuned"]}
     (told,) = caveats(networks)
@@ -114,9 +119,18 @@ def test_where_it_records_none_the_configs_of_its_models_tell_it(models, make_fo
     )
 
 
+def test_a_model_of_the_study_in_another_training_is_not_that_model_and_lets_no_other_protocol_in(models, make_folder):
+    folder = make_folder(
+        yolov5_n_voc="yolov5_n_voc.py", yolov5_n_voc_cosine="yolov5_n_voc_cosine.py", yolov5_s_voc="yolov5_s_voc.py"
+    )
+    networks, left_out = networks_of(models, (), folder)
+    assert names(networks) == ["yolov5_n_voc", "yolov5_s_voc"]
+    assert left_out.names == {"trained otherwise than the configs of the models": ["yolov5_n_voc_cosine"]}
+
+
 def test_what_is_allowed_to_be_unlike_is_told_without_paths(make_models, make_folder):
     folder = make_folder(small="yolov5_pico_demo.py", yolov5_n_voc="yolov5_n_voc.py")
-    networks, left_out = config_networks(make_models(allow_mixed=True), (), folder)
+    networks, left_out = networks_of(make_models(allow_mixed=True), (), folder)
     told = caveats(networks)
     assert not left_out.names.keys() - {"of a network that another config has too"}
     (size,) = (sentence for sentence in told if "160 x 160 pixels" in sentence)
@@ -126,7 +140,7 @@ def test_what_is_allowed_to_be_unlike_is_told_without_paths(make_models, make_fo
 def test_where_none_is_like_the_models_the_reasons_are_told(models, make_folder):
     folder = make_folder(coco="yolov5_n_coco.py")
     with pytest.raises(UsageError, match=r"none of 1 configs is like .*: 1 of another input size \(coco\); give --cfg"):
-        config_networks(models, (), folder)
+        networks_of(models, (), folder)
 
 
 def test_a_line_of_what_is_left_out_names_three():

@@ -3,7 +3,9 @@
 import pytest
 
 from yolo_plugins.config import REPO
+from yolo_plugins.costs.meta import count_config
 from yolo_plugins.errors import UsageError
+from yolo_plugins.recommend import counts
 from yolo_plugins.recommend import run as run_module
 from yolo_plugins.recommend.advice import Budget
 from yolo_plugins.recommend.run import recommend
@@ -81,7 +83,7 @@ def test_where_nothing_fits_the_fastest_are_told_and_written(make_bench, models,
 
 
 def test_what_was_not_reached_in_the_time_is_named_and_what_is_known_counts(make_bench, models):
-    make_bench({}).bench.run(known := run_module.config_networks(models, ())[0][:1], 10.0, float("inf"))
+    make_bench({}).bench.run(known := run_module.config_networks(models, (), count_config)[0][:1], 10.0, float("inf"))
     said = recommend(make_bench({}).bench, Budget(10.0), models, minutes=1e-9)
     missing = sorted(set(CONFIGS) - {known[0].name}, key=said.index)
     assert f"not reached in the time: {', '.join(missing)}; the same command goes on, or give more --minutes" in said
@@ -102,15 +104,23 @@ def test_a_busy_machine_and_a_damaged_figure_and_a_network_that_fails_are_told(m
 
     seen.bench.try_network = try_network
     said = recommend(seen.bench, Budget(10.0), models)
-    assert said.count("): measured again") == 3
+    assert said.count("): passed over") == 6  # three counts, three times
     assert "note: the machine was busy (other processes used 50% of 2 cores" in said
     assert "note: not measured: yolov5_s_voc: out of memory" in said
     assert "not reached" not in said
 
 
+def test_the_second_call_counts_and_measures_nothing(make_bench, models, monkeypatch):
+    first = recommend(make_bench({}).bench, Budget(10.0), models)
+    monkeypatch.setattr(counts, "count_config", lambda *_: pytest.fail("counted again"))
+    seen = make_bench({})
+    assert recommend(seen.bench, Budget(10.0), models) == first
+    assert seen.built == []
+
+
 def test_the_two_to_train_are_printed_with_their_commands(make_bench, models):
     said = recommend(make_bench({}).bench, Budget(10.0), models)
-    assert "No network is the best with a probability of 0.95. To decide, train " in said
+    assert "No network is the best with a probability of 0.95; the likeliest is yolov5_" in said
     assert said.count("\n  yolo-plugins train ") == 2
     assert "never trained" in said
 

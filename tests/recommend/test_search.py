@@ -10,12 +10,14 @@ from pathlib import Path
 
 import pytest
 
-from yolo_plugins.config import REPO, load_config
+from yolo_plugins.config import REPO, config_differences, load_config
+from yolo_plugins.costs.meta import count_config
 from yolo_plugins.errors import UsageError
+from yolo_plugins.recommend import counts
 from yolo_plugins.recommend import run as run_module
-from yolo_plugins.recommend import search as search_module
 from yolo_plugins.recommend.advice import Budget
 from yolo_plugins.recommend.cache import Cache
+from yolo_plugins.recommend.counts import cached_counter
 from yolo_plugins.recommend.run import recommend
 from yolo_plugins.recommend.search import Search, find_entries, proposed_networks, write_config
 from yolo_plugins.registry import MODELS
@@ -56,29 +58,30 @@ def test_a_sample_depends_on_the_seed_only(make_search):
 
 
 def test_networks_are_proposed_with_their_counts_which_are_kept(make_search, models, tmp_path, monkeypatch):
-    search, cache = make_search(NET, "timm.mobilenetv3_small_075"), Cache(tmp_path / "counts")
-    found, left_out = proposed_networks(search, models, TINY, cache, math.inf, lambda network: "")
+    search, count = make_search(NET, "timm.mobilenetv3_small_075"), cached_counter(Cache(tmp_path / "counts"))
+    found, left_out = proposed_networks(search, models, TINY, count, math.inf, lambda network: "")
     assert [network.name for network in found] == [NET, "timm.mobilenetv3_small_075"]
     assert found[0].candidate.row["macs"] < found[1].candidate.row["macs"]
     assert found[0].file == tmp_path / "found" / "yolov5_mobilenetv4_voc_timm_mobilenetv3_small_050.py"
     assert (found[0].input_hw, left_out.names) == ((64, 64), {})
 
-    monkeypatch.setattr(search_module, "count_config", lambda *_: pytest.fail("counted again"))
-    again, _ = proposed_networks(search, models, TINY, cache, math.inf, lambda network: "")
+    monkeypatch.setattr(counts, "count_config", lambda *_: pytest.fail("counted again"))
+    again, _ = proposed_networks(search, models, TINY, count, math.inf, lambda network: "")
     assert [network.candidate.row for network in again] == [network.candidate.row for network in found]
 
 
 def test_what_is_not_wanted_or_not_reached_is_left_out_by_reason(make_search, models, tmp_path):
-    cache = Cache(tmp_path / "counts")
-    found, left_out = proposed_networks(make_search(NET), models, TINY, cache, math.inf, lambda network: "too slow")
+    found, left_out = proposed_networks(
+        make_search(NET), models, TINY, count_config, math.inf, lambda network: "too slow"
+    )
     assert (found, left_out.names) == ([], {"too slow": [NET]})
-    found, left_out = proposed_networks(make_search(NET), models, TINY, cache, -math.inf, lambda network: "")
+    found, left_out = proposed_networks(make_search(NET), models, TINY, count_config, -math.inf, lambda network: "")
     assert (found, left_out.count) == ([], 1) and "not reached in the time" in str(left_out)
 
 
 def test_a_base_that_is_unlike_the_models_is_refused(make_search, models, tmp_path):
     with pytest.raises(UsageError, match=r"--base .*yolov5_mobilenetv4_voc.py: it is for 320 x 320 pixels"):
-        proposed_networks(make_search(NET), models, (), Cache(tmp_path), math.inf, lambda network: "")
+        proposed_networks(make_search(NET), models, (), count_config, math.inf, lambda network: "")
 
 
 @pytest.mark.parametrize(
@@ -93,9 +96,7 @@ def test_a_base_that_is_unlike_the_models_is_refused(make_search, models, tmp_pa
 )
 def test_the_config_that_is_written_builds_what_was_counted(make_search, models, tmp_path, base, options):
     search = make_search(NET, base=base)
-    (network,), _ = proposed_networks(
-        search, models, [*TINY, *options], Cache(tmp_path / "counts"), math.inf, lambda network: ""
-    )
+    (network,), _ = proposed_networks(search, models, [*TINY, *options], count_config, math.inf, lambda network: "")
     write_config(network, search.base)
     program, command, path, flag, *given = shlex.split(network.command)
     assert [program, command, Path(path), flag] == ["yolo-plugins", "train", network.file, "--cfg-options"]
@@ -103,6 +104,21 @@ def test_the_config_that_is_written_builds_what_was_counted(make_search, models,
     detector = MODELS.build(config.model)
     assert sum(parameter.numel() for parameter in detector.parameters()) == network.candidate.row["params"]
     assert config.model.backbone.net.model_name == "mobilenetv3_small_050"
+
+
+def test_the_config_that_is_written_is_whole_and_needs_no_file_of_this_machine(
+    make_search, models, tmp_path, monkeypatch
+):
+    search = make_search(NET)
+    (network,), _ = proposed_networks(search, models, TINY, count_config, math.inf, lambda network: "")
+    write_config(network, search.base)
+    elsewhere = tmp_path / "elsewhere"
+    elsewhere.mkdir()
+    network.file.rename(elsewhere / "mine.py")
+    monkeypatch.chdir(elsewhere)
+    assert str(REPO) not in (text := Path("mine.py").read_text()) and "_base_" not in text
+    changed = config_differences(load_config(search.base), load_config("mine.py"))
+    assert {line.split(":")[0] for line in changed} == {"model.backbone.net.model_name", "work_dir"}
 
 
 def test_the_command_that_is_printed_trains_what_was_found(make_bench, make_search, models, tmp_path, monkeypatch):
@@ -114,7 +130,7 @@ def test_the_command_that_is_printed_trains_what_was_found(make_bench, make_sear
     options = [*TINY, f"data_root={make_pictures(tmp_path)}", "train_cfg.max_epochs=1"]
     options += ["train_dataloader.batch_size=2", "train_dataloader.num_workers=0", "val_dataloader.num_workers=0"]
     search = make_search(NET)
-    bench = make_bench({"yolov5_n_voc": 20.0}).bench
+    bench = make_bench({"yolov5_n_voc (not as measured)": 20.0}).bench  # its neck is not that of the study's
     said = recommend(bench, Budget(10.0), models, cfg_options=options, search=search)
     assert "Other backbones, found by --search:" in said
     (command,) = re.findall(rf"^  (yolo-plugins train {re.escape(str(search.folder))}.*)", said, re.MULTILINE)

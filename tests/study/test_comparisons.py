@@ -2,6 +2,7 @@
 
 import copy
 import json
+import shutil
 from pathlib import Path
 
 import pytest
@@ -92,6 +93,24 @@ def test_an_unknown_protocol_beside_known_ones_is_a_mixture(study, known):
             analyse("models.csv")
     else:
         assert "not trained alike" not in analyse("models.csv")
+
+
+def test_models_without_a_latency_are_told_with_what_measures_it(study):
+    busy = {"latency_seconds": None, "images_per_second": None}
+    without = {name: {"complexity": copy.deepcopy(EXAMPLE["complexity"]) | busy} for name in SIZES}
+    folder = study(a=without["a"])
+    told = "ran on unlike machines: yolo-plugins recommend --max-ms 10 --fits DIR, with the folder of this report"
+    assert "note: No latency of 1 of 5 models (a), whose runs found the machine busy" in analyse(folder)
+    page = Path("out/report.html").read_text()
+    assert told in page and "Milliseconds are not among the costs" not in page and '"latency ap50": ' in page
+    shutil.rmtree(folder)
+    assert "note: No latency of 5 of 5 models (a, b, c, ...), " in analyse(study(**without))
+    page = Path("out/report.html").read_text()
+    assert told in page and "Milliseconds are not among the costs" in page and '"latency ap50": ' not in page
+
+
+def test_latency_of_every_model_needs_no_word(study):
+    assert "latency" not in analyse(study())
 
 
 OTHER_LOSS = {"loss": "RetinaHead 0123abcd"}

@@ -4,7 +4,6 @@ yolo-plugins benchmark pipeline --config yolov5_n_voc
 """
 
 import argparse
-from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -13,7 +12,7 @@ from yolo_plugins.config import load_config
 from yolo_plugins.files import json_text, write_atomically
 
 if TYPE_CHECKING:
-    from yolo_plugins.testing.benchmark_scale import Cost
+    from mmengine.config import Config
 
 
 def parse_args() -> argparse.Namespace:
@@ -37,33 +36,38 @@ def main() -> None:
     with one_line_errors():
         import torch
 
-        from yolo_plugins.testing import benchmark, benchmark_scale
+        from yolo_plugins.testing import benchmark, benchmark_start
 
         if args.threads:
             torch.set_num_threads(args.threads)
         config = load_config(args.config, args.cfg_options)
         if args.what == "scale":
-            print_costs(benchmark_scale.benchmark_scale(config), args.out)
+            measure_scale(config, args.out)
             return
         measure = {
             "pipeline": lambda: benchmark.benchmark_pipeline(config),
             "train": lambda: benchmark.benchmark_train(config, args.batch_size, args.amp, args.device),
             "predict": lambda: benchmark.benchmark_predict(config, args.device),
             "eval": lambda: benchmark.benchmark_eval(args.detections),
-            "start": lambda: benchmark_scale.benchmark_start(config),
+            "start": lambda: benchmark_start.benchmark_start(config),
         }
         print(json_text(dict(benchmark=args.what, threads=torch.get_num_threads(), **measure[args.what]())))
 
 
-def print_costs(costs: "Iterable[Cost]", folder: Path | None) -> None:
-    """Prints each cost as it is measured; writes and draws them where a folder is given."""
-    from yolo_plugins.testing.benchmark_scale import Cost, draw
+def measure_scale(config: "Config", folder: Path | None) -> None:
+    """Prints each cost when its axis is measured, and how busy the machine was; writes and draws all in a folder."""
+    from yolo_plugins.costs.latency import watch_machine
+    from yolo_plugins.testing.benchmark_figure import draw_costs
+    from yolo_plugins.testing.benchmark_scale import Cost, benchmark_scale
 
-    known = []
-    for cost in costs:
-        known.append(cost)
+    watch = watch_machine(with_children=True)
+    costs = []
+    for cost in benchmark_scale(config):
+        costs.append(cost)
         print(json_text(dict(benchmark="scale", **cost._asdict())), flush=True)
+    machine = watch()
+    print(json_text(dict(benchmark="scale", machine=str(machine), is_idle=machine.is_idle)))
     if folder:
-        lines = [",".join(map(str, row)) for row in (Cost._fields, *known)]
+        lines = [",".join(map(str, row)) for row in (Cost._fields, *costs)]
         write_atomically(folder / "scale.csv", ("\n".join(lines) + "\n").encode())
-        write_atomically(folder / "scale.svg", draw(known))
+        write_atomically(folder / "scale.svg", draw_costs(costs, f"Medians, and the range of the rounds; {machine}."))

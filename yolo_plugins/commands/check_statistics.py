@@ -7,11 +7,12 @@ yolo-plugins check-statistics --of stopping --replay docs/results/voc_animals
 that claim 95 % hold the truth: Student's t, the bootstrap of fits.csv, the line's prediction of one new model; then,
 for comparison, the percentile bootstrap and the Theil-Sen line. `predictions`: how many of the pooled law's intervals
 hold a new model, by its place. `warnings`: in how many studies a report warns of what is wrong, and where nothing is.
-`comparisons`: how often a model is better that is said to be, by what is stated. `scores`: how many of the intervals of
-AP of `test --report` hold that of all pictures. `budget`: how many intervals hold the mean and one run at 2 and 4 times
-the largest number of pictures, in how many studies the number for a wanted score is told, and how many of its intervals
-hold it, or have two ends. `stopping`: how many intervals of forecasts hold
-the final loss, what `study --stop-early` saves, how often the Pareto front stays, and what share of its models is lost.
+`comparisons`: how often a model is better that is said to be, by what is stated. `best`: how often the likeliest of
+several to be the best is it. `scores`: how many of the intervals of AP of `test --report` hold that of all pictures.
+`budget`: how many intervals hold the mean and one run at 2 and 4 times the largest number of pictures, in how many
+studies the number for a wanted score is told, and how many of its intervals hold it, or have two ends. `stopping`: how
+many intervals of forecasts hold the final loss, what `study --stop-early` saves, how often the Pareto front stays, and
+what share of its models is lost.
 """
 
 import argparse
@@ -44,18 +45,16 @@ def _for_pictures(module: Any, args: argparse.Namespace) -> list[tuple[Any, ...]
     return [(pictures, mode) for mode in MODES for pictures in args.pictures]
 
 
+_STUDIES = "study.laws.study_simulation"
 CHECKS = {
     "laws": Check(
         *("study.laws.simulation", "assess_design", "format_qualities"),
         lambda module, args: [(design,) for n in args.models for design in module.designs(n)],
     ),
     "warnings": Check("study.laws.warning_rates", "warning_rates", "format_rates", _for_models("FAULTS")),
-    "predictions": Check(
-        *("study.laws.study_simulation", "assess_predictions", "format_predictions"), _for_models("PREDICTION_DESIGNS")
-    ),
-    "comparisons": Check(
-        *("study.laws.study_simulation", "assess_comparisons", "format_comparisons"), _for_models("COMPARISON_DESIGNS")
-    ),
+    "predictions": Check(_STUDIES, "assess_predictions", "format_predictions", _for_models("PREDICTION_DESIGNS")),
+    "comparisons": Check(_STUDIES, "assess_comparisons", "format_probabilities", _for_models("COMPARISON_DESIGNS")),
+    "best": Check(_STUDIES, "assess_best", "format_probabilities", _for_models("COMPARISON_DESIGNS")),
     "scores": Check("evaluation.coverage", "assess", "format_coverage", _for_pictures),
     "budget": Check(
         *("study.laws.budget_simulation", "assess", "format_shares"),

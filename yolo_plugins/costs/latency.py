@@ -51,7 +51,8 @@ class MachineState:
     """How busy the machine was beside this process for a while.
 
     Attributes:
-        others: Share of all cores that other processes used, 0..1; children of this one are others.
+        others: Share of all cores that other processes used, 0..1; children of this one are others, unless
+            `with_children`.
         stolen: Share that the host of a virtual machine withheld, 0..1.
         cores: Number of them.
         load: Tasks that ran or waited, mean of the last minute; this process is among them.
@@ -128,14 +129,18 @@ def measure_latency(
     return found
 
 
-def watch_machine() -> Callable[[], MachineState]:
-    """Begins to watch how busy the machine is; calling what it returns tells how it was since then."""
-    begin, own, used, stolen = time.perf_counter(), _own_seconds(), *_cpu_seconds()
+def watch_machine(with_children: bool = False) -> Callable[[], MachineState]:
+    """Begins to watch how busy the machine is; calling what it returns tells how it was since then.
+
+    Args:
+        with_children: Whether processes that this one starts and awaits meanwhile are no others.
+    """
+    begin, own, used, stolen = time.perf_counter(), _own_seconds(with_children), *_cpu_seconds()
     cores = psutil.cpu_count() or 1
 
     def state() -> MachineState:
         used_now, stolen_now = _cpu_seconds()
-        by_others = used_now - used - (_own_seconds() - own)
+        by_others = used_now - used - (_own_seconds(with_children) - own)
         available = max(time.perf_counter() - begin, 1e-9) * cores
         return MachineState(
             others=min(max(by_others / available, 0.0), 1.0),
@@ -215,10 +220,11 @@ def _lower_rank(count: int) -> int:
     return max(1, math.floor((count + 1) / 2 - 1.96 * math.sqrt(count) / 2))
 
 
-def _own_seconds() -> float:
-    """CPU time of this process so far, over all its threads."""
+def _own_seconds(with_children: bool) -> float:
+    """CPU time of this process so far, over all its threads; with that of the processes that it awaited the end of."""
     times = os.times()
-    return times.user + times.system
+    own = times.user + times.system
+    return own + times.children_user + times.children_system if with_children else own
 
 
 def _cpu_seconds() -> tuple[float, float]:

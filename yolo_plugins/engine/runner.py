@@ -60,9 +60,6 @@ class YOLORunner(CheckpointRunner):
     def setup_env(self, env_cfg: dict) -> None:
         """MMEngine's set-up; processes without a GPU keep their memory and talk by gloo, whatever the config names.
 
-        Workers are forked on Linux and spawned elsewhere, where a fork may hang or does not exist, unless
-        `mp_cfg.mp_start_method` says it.
-
         Raises:
             UsageError: A launcher that needs GPUs, where there is none.
         """
@@ -76,8 +73,7 @@ class YOLORunner(CheckpointRunner):
         if self.launcher == "pytorch" and not torch.cuda.is_available() and not is_distributed():
             torch.distributed.init_process_group("gloo")
             atexit.register(_close_process_group)
-        mp_cfg = {"mp_start_method": "fork" if sys.platform == "linux" else "spawn", **env_cfg.get("mp_cfg", {})}
-        super().setup_env({**env_cfg, "mp_cfg": mp_cfg})
+        super().setup_env({**env_cfg, "mp_cfg": process_settings(env_cfg)})
 
     def build_model(self, model: nn.Module | dict) -> nn.Module:
         """Builds the model in the scope of its type, so that whole detectors of MMDetection find their parts."""
@@ -246,6 +242,15 @@ class YOLORunner(CheckpointRunner):
             raise UsageError(
                 f"weights are NaN or infinite in epoch {self.epoch + 1} ({first_line(error)}): {SMALLER_STEPS}"
             ) from error
+
+
+def process_settings(env_cfg: dict) -> dict:
+    """How a training starts processes, and the threads of OpenCV in each: `mp_cfg` of a config's `env_cfg`, complete.
+
+    Workers are forked on Linux and spawned elsewhere, where a fork may hang or does not exist, unless
+    `mp_cfg.mp_start_method` says it.
+    """
+    return {"mp_start_method": "fork" if sys.platform == "linux" else "spawn", **env_cfg.get("mp_cfg", {})}
 
 
 def _batches(dataloader: dict) -> dict[str, dict]:

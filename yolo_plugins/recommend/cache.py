@@ -49,7 +49,7 @@ class Cache:
         self.notes: list[str] = []
 
     def get(self, key: Mapping[str, Any], kind: type[_Value]) -> _Value | None:
-        """What is known by a key, a value of this dataclass; a damaged file is told, and as if it were not there."""
+        """What is known by a key, a value of this dataclass; a damaged file is told, and passed over."""
         path = self._path(key)
         if not self.reads or not path.is_file():
             return None
@@ -57,7 +57,7 @@ class Cache:
             return TypeAdapter(kind).validate_python(json.loads(path.read_text(encoding="utf-8"))["value"])
         except (OSError, ValueError, TypeError, KeyError, RecursionError) as error:
             reason = str(error).partition("\n")[0]
-            self.notes.append(f"{path} cannot be read ({reason}): measured again")
+            self.notes.append(f"{path} cannot be read ({reason}): passed over")
             return None
 
     def put(self, key: Mapping[str, Any], value: object) -> None:

@@ -12,7 +12,7 @@ from yolo_plugins.faults import some
 from yolo_plugins.protocol import config_recipe, protocol_of, sha256_of
 from yolo_plugins.recommend.networks import Network
 from yolo_plugins.study.alike import UnlikeError
-from yolo_plugins.study.model_choice import of_config
+from yolo_plugins.study.model_choice import Counter, of_config
 from yolo_plugins.study.models import Models
 
 if TYPE_CHECKING:
@@ -40,13 +40,14 @@ class LeftOut:
 
 
 def config_networks(
-    models: Models, options: Sequence[str], folder: Path = REPO / "configs"
+    models: Models, options: Sequence[str], count: Counter, folder: Path = REPO / "configs"
 ) -> tuple[list[Network], LeftOut]:
     """The networks of the configs of a folder that are like the models of a study.
 
     Args:
         models: Of the study.
         options: Changes to each config, as `KEY=VALUE`.
+        count: As `cached_counter` makes it.
         folder: With the configs.
 
     Returns:
@@ -61,7 +62,7 @@ def config_networks(
     for path in paths:
         try:
             config = load_config(str(path), options)
-            alike.append((path.stem, _network(path, config, models, options), _protocol(config)))
+            alike.append((path.stem, _network(path, config, models, options, count), _protocol(config)))
         except UnlikeError as error:
             left_out.add(path.stem, error.what)
         except UsageError as error:
@@ -116,7 +117,7 @@ def _protocol(config: "Config") -> str:
     return sha256_of([config.train_cfg.max_epochs, protocol_of(config_recipe(config))])
 
 
-def _network(path: Path, config: "Config", models: Models, options: Sequence[str]) -> Network:
-    candidate = of_config(path, config, models)
+def _network(path: Path, config: "Config", models: Models, options: Sequence[str], count: Counter) -> Network:
+    candidate = of_config(path, config, models, count)
     command = train_command(path.stem, options)
     return Network(candidate.row["model"], config.model.to_dict(), candidate, command)

@@ -14,6 +14,7 @@ from yolo_plugins.recommend.advice import Advice, Budget, advise
 from yolo_plugins.recommend.bench import Bench
 from yolo_plugins.recommend.cache import Measured
 from yolo_plugins.recommend.candidates import caveats, config_networks
+from yolo_plugins.recommend.counts import cached_counter
 from yolo_plugins.recommend.networks import Network
 from yolo_plugins.recommend.page import write_report
 from yolo_plugins.recommend.search import Search, find_entries, proposed_networks, write_config
@@ -51,14 +52,14 @@ def recommend(
     Raises:
         UsageError: No config is like the models, or the law cannot be fitted, or the search finds nothing.
     """
-    if out is not None:
-        out.mkdir(parents=True, exist_ok=True)  # what cannot be is told before the measuring, not behind it
     if search is not None:
         find_config(search.base)
         find_entries(search)
+    if out is not None:
+        out.mkdir(parents=True, exist_ok=True)  # what cannot be is told before the measuring, not behind it
     deadline = time.perf_counter() + 60 * minutes
     torch.set_num_threads(bench.setting.threads)
-    networks, left_out = config_networks(models, cfg_options)
+    networks, left_out = config_networks(models, cfg_options, cached_counter(bench.cache))
     notes = [f"left out, of {len(networks) + left_out.count} configs: {left_out}"] if left_out.names else []
     notes += caveats(networks)
     within = [network for network in networks if not budget.exceeded_by(network)]
@@ -101,7 +102,7 @@ def _search(
         return "expected to be far too slow" if is_slow else ""
 
     half = (time.perf_counter() + deadline) / 2
-    proposed, left_out = proposed_networks(search, models, cfg_options, bench.cache, half, unwanted)
+    proposed, left_out = proposed_networks(search, models, cfg_options, cached_counter(bench.cache), half, unwanted)
     if law is not None:
         proposed = [replace(network, predicted_ms=law.predict(network.candidate.row)) for network in proposed]
     new = bench.run(proposed, budget.max_ms, deadline)

@@ -12,15 +12,12 @@ from typing import Any
 
 from tqdm import tqdm
 
-from yolo_plugins.config import find_config, load_config
+from yolo_plugins.config import find_config, load_config, read_config
 from yolo_plugins.costs.catalogue import Entry, entries
-from yolo_plugins.costs.meta import count_config
 from yolo_plugins.errors import UsageError
 from yolo_plugins.files import write_atomically
-from yolo_plugins.protocol import sha256_of
-from yolo_plugins.recommend.cache import Cache
 from yolo_plugins.recommend.candidates import LeftOut, train_command
-from yolo_plugins.recommend.networks import Network, library_versions
+from yolo_plugins.recommend.networks import Network
 from yolo_plugins.study.alike import UnlikeError
 from yolo_plugins.study.model_choice import Counter, of_config
 from yolo_plugins.study.models import Models
@@ -45,13 +42,6 @@ class Search:
     seed: int = 0
 
 
-@dataclass(frozen=True)
-class _Counted:
-    """What `count_config` returns, as it is kept."""
-
-    counts: dict[str, int | list[str] | None]
-
-
 def find_entries(search: Search) -> list[tuple[str, Entry]]:
     """Names and entries that match, `timm.NAME` or `mmpretrain.RepVGG(arch='A0')`, in an order of chance.
 
@@ -71,7 +61,7 @@ def proposed_networks(
     search: Search,
     models: Models,
     options: Sequence[str],
-    cache: Cache,
+    count: Counter,
     deadline: float,
     is_wanted: Callable[[Network], str],
 ) -> tuple[list[Network], LeftOut]:
@@ -81,7 +71,7 @@ def proposed_networks(
         search: What is searched.
         models: Of the study.
         options: Changes to the base, as `KEY=VALUE`.
-        cache: Of counts.
+        count: As `cached_counter` makes it.
         deadline: On `time.perf_counter`.
         is_wanted: Why a network is not, empty where it is.
 
@@ -102,7 +92,7 @@ def proposed_networks(
         config = copy.deepcopy(base)
         config.model["backbone"] = _backbone(base.model.backbone, entry)
         try:
-            candidate = of_config(path, config, models, name, _cached(cache, config.model.backbone))
+            candidate = of_config(path, config, models, count, name)
         except UnlikeError as error:
             raise UsageError(f"--base {error}") from error
         except UsageError:
@@ -119,12 +109,12 @@ def proposed_networks(
 
 
 def write_config(network: Network, base: str) -> None:
-    """Writes the config that trains a network that was searched."""
+    """Writes the config that trains a network that was searched: the base, whole, so that it works on any machine."""
     assert network.file is not None
-    backbone = {"_delete_": True, **network.model["backbone"]}
-    text = f'"""{network.name} under neck and head of {base}.\n\n{network.command}\n"""\n\n'
-    text += f"_base_ = {str(find_config(base))!r}\nmodel = dict(backbone={backbone!r})\n"
-    write_atomically(network.file, text.encode())
+    config = read_config(find_config(base))
+    config.model.backbone = network.model["backbone"]
+    head = f'"""{network.name} under neck and head of {base}.\n\n{network.command}\n"""\n\n'
+    write_atomically(network.file, f"{head}{config.pretty_text.rstrip()}\n".encode())
 
 
 def _name(entry: Entry) -> str:
@@ -135,20 +125,3 @@ def _backbone(present: Mapping[str, Any], entry: Entry) -> dict[str, Any]:
     """The base's PyramidBackbone with another network, or a new one."""
     kept = dict(present) if present["type"].endswith("PyramidBackbone") else {"type": "PyramidBackbone"}
     return kept | {"net": dict(entry.cfg)}
-
-
-def _cached(cache: Cache, backbone: Mapping[str, Any]) -> Counter:
-    """`count_config`, whose results are kept, but for those of backbones that begin with published weights."""
-
-    def count(model: Mapping[str, Any], input_hw: tuple[int, int]) -> tuple[dict[str, Any], Any]:
-        if backbone.get("pretrained"):
-            return count_config(model, input_hw)
-        key = {"counts": sha256_of(model), "input_hw": list(input_hw), "versions": library_versions()}
-        known = cache.get(key, _Counted)
-        if known is None:
-            counts, _ = count_config(model, input_hw)
-            known = _Counted(counts)
-            cache.put(key, known)
-        return known.counts, None
-
-    return count

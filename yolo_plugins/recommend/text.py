@@ -68,14 +68,15 @@ def tell_training(advice: Advice) -> list[str]:
     """What is to be trained to decide, and by which commands."""
     if not advice.fitting:
         return []
+    best = max(advice.fitting, key=lambda choice: choice.probability)
     if not advice.train:
-        best = max(advice.fitting, key=lambda choice: choice.probability)
         said = f"probability {best.probability:.2f}" if len(advice.fitting) > 1 else "the only one that fits"
         lines = [f"{best.network.name} is the choice ({said}): nothing has to be trained to decide."]
         return lines if best.seeds else [*lines, "It has no weights yet:", f"  {best.command}"]
     told = " and ".join(f"{choice.network.name} ({_so_far(choice)})" for choice in advice.train)
     said = (
-        f"No network is the best with a probability of {CLEAR}. To decide, train {told}, then analyse the study again:"
+        f"No network is the best with a probability of {CLEAR}; the likeliest is {best.network.name} "
+        f"({best.probability:.2f}). To decide, train {told}, then analyse the study again (yolo-plugins frontier):"
     )
     return [said, *(f"  {choice.command}" for choice in advice.train)]
 
@@ -101,6 +102,11 @@ def tell_latency(latency: Latency) -> str:
     if latency.rounds == 1:
         return f"about {latency.median_ms:.3g}"
     return f"{latency.median_ms:.3g} ({latency.low_ms:.3g} .. {latency.high_ms:.3g})"
+
+
+def tell_expected(choice: Choice) -> str:
+    """`0.44 (0.4 .. 0.48)`."""
+    return f"{choice.expected:.3g} ({choice.low:.2g} .. {choice.high:.2g})"
 
 
 def write_choices(choices: Sequence[Choice], path: Path) -> None:
@@ -148,7 +154,7 @@ def _table(choices: Sequence[Choice], title: str) -> str:
             "params / M": f"{choice.network.candidate.row['params'] / 1e6:.2f}",
             "GMACs": f"{choice.network.candidate.row['macs'] / 1e9:.3f}",
             "MB": f"{choice.measured.n_bytes / 1e6:.1f}",
-            f"expected {title} (95 %)": f"{choice.expected:.3g} ({choice.low:.2g} .. {choice.high:.2g})",
+            f"expected {title} (95 %)": tell_expected(choice),
             "measured": f"{choice.score:.3g}" if choice.score is not None else "predicted",
             "P(best)": f"{choice.probability:.2f}",
         }

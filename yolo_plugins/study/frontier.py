@@ -14,6 +14,7 @@ import pandas as pd
 
 from yolo_plugins import __version__
 from yolo_plugins.errors import UsageError
+from yolo_plugins.faults import some
 from yolo_plugins.masking import command_line
 from yolo_plugins.study.laws.fits import GroupFit, StudyFits, fit_study, fits_table, front_of
 from yolo_plugins.study.laws.prediction import FEWEST_TO_CHECK, StudyLaw
@@ -234,8 +235,21 @@ def _of_runs(frames: dict[str, pd.DataFrame], allow_mixed: bool, left_out: Seque
     """A study of the tables of runs and complexity, and of others, by their names in `Study`."""
     mixture = refuse_mixture(frames["runs"], frames.get("protocols"), allow_mixed)
     runs, stopped = leave_out_stopped(frames["runs"])
+    models = models_table(runs, frames["complexity"])
     notes = (*mixture, *(f"left out: {reason}" for reason in left_out), *stopped, *describe_differences(runs))
-    return Study(models_table(runs, frames["complexity"]), **frames, notes=notes)
+    return Study(models, **frames, notes=(*notes, *_tell_latency(models)))
+
+
+def _tell_latency(models: pd.DataFrame) -> tuple[str, ...]:
+    """What to do about models of runs that have no latency."""
+    without = models.loc[models["latency_seconds"].isna(), "model"].tolist()
+    if not without:
+        return ()
+    return (
+        f"No latency of {len(without)} of {len(models)} models ({some(without)}), whose runs found the machine busy or "
+        "ran on unlike machines: yolo-plugins recommend --max-ms 10 --fits DIR, with the folder of this report, "
+        "measures it and joins it with the scores.",
+    )
 
 
 def _summarise(fits: StudyFits) -> list[str]:

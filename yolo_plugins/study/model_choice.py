@@ -15,7 +15,7 @@ import pandas as pd
 from yolo_plugins.config import describe_config, find_config, input_hw, load_config
 from yolo_plugins.errors import UsageError
 from yolo_plugins.faults import explain
-from yolo_plugins.protocol import config_recipe, loss_name
+from yolo_plugins.protocol import config_recipe, data_name, loss_name
 from yolo_plugins.study.alike import (
     compare_data,
     compare_first_weights,
@@ -209,7 +209,7 @@ def _measured(row: pd.Series, models: Models) -> Candidate:
 
 
 def of_config(
-    path: Path, config: "Config", models: Models, name: str | None = None, count: Counter | None = None
+    path: Path, config: "Config", models: Models, count: Counter | None = None, name: str | None = None
 ) -> Candidate:
     """A config that is built and counted at its input size, unless it is one of the models.
 
@@ -217,8 +217,8 @@ def of_config(
         path: Of the config, for messages.
         config: As `load_config` returns it.
         models: Those of the study.
-        name: Of the candidate; by default the config's.
         count: In place of `count_config`.
+        name: Of the candidate; by default the config's.
 
     Raises:
         UnlikeError: It is not like the models.
@@ -238,8 +238,10 @@ def of_config(
     told = f"{row['model']} ({group_title(family)}): {counted}, counted at {size[0]} x {size[1]} pixels"
     row["backbone_top1"] = published and published.top1
     refuse_missing(str(path), row, models)
-    if known := _same_model(row, models):
+    if known := _same_model(row, data_name(recipe), models):
         row |= {"model": known, "family": models.table.set_index("model")["family"][known]}
+    elif row["model"] in set(models.law.models["model"]):  # the law would take it for that model
+        row["model"] = f"{row['model']} (not as measured)"
     return Candidate(row, "\n".join([told, *caveats]), known)
 
 
@@ -260,9 +262,13 @@ def _count(path: Path, config: "Config", size: tuple[int, int], count: Counter |
         raise UsageError(f"{path}: {sentence}") from error
 
 
-def _same_model(row: dict[str, Any], models: Models) -> str | None:
-    """The measured model that a config is, though in another spelling: `yolov4_p7_coco` is `yolov4_p7`."""
-    spellings = {_plain(row["model"]), _plain(row["model"].rpartition("_")[0])}
+def _same_model(row: dict[str, Any], data: str | None, models: Models) -> str | None:
+    """The measured model that a config is, of its name, which others spell in their way and without its data.
+
+    `yolov4_p7_coco` is `YOLOv4-P7`; `yolov5_n_voc_cosine` is not `yolov5_n_voc`, whose network it trains otherwise.
+    """
+    name, kind = row["model"], (data or "").partition(" ")[0].lower()
+    spellings = {_plain(name), _plain(name.removesuffix(f"_{kind}"))}
     table = models.law.models
     same = table["model"].map(_plain).isin(spellings) & (table["input_h"] == row["input_h"])
     same &= (table["input_w"] == row["input_w"]) & ((table["params"].astype(float) / row["params"] - 1).abs() < _SAME)

@@ -72,12 +72,14 @@ def read_models(folder: Path, x: str | None = None, y: str | None = None, allow_
     """
     for table in (schema.FITS, schema.MODELS):
         if not (folder / table.name).is_file():
-            raise UsageError(f"{folder} has no {table.name}: give the folder that frontier.py wrote with --out")
-    y = y or schema.read_table(folder / schema.FITS.name, schema.FITS)["y"].iloc[0]
-    x, path = x or DEFAULT_PREDICTOR, folder / schema.MODELS.name
+            raise UsageError(
+                f"{folder} has no {table.name}: give the folder that yolo-plugins frontier wrote with --out"
+            )
+    y = schema.read_table(folder / schema.FITS.name, schema.FITS)["y"].iloc[0] if y is None else y
+    x, path = DEFAULT_PREDICTOR if x is None else x, folder / schema.MODELS.name
     for name, known, option in ((x, costs(), "x"), (y, performances(), "y")):
         if name not in known:
-            raise UsageError(f"{folder}: {name} is no quantity of a study: give --{option} {', '.join(known)}")
+            raise UsageError(f"{folder}: {name!r} is no quantity of a study: give --{option} {', '.join(known)}")
     models, protocols = schema.read_table(path, schema.MODELS), folder / schema.PROTOCOLS.name
     known_protocols = schema.read_table(protocols, schema.PROTOCOLS) if protocols.is_file() else None
     notes = tuple(f"note: {note}" for note in refuse_mixture(models, known_protocols, allow_mixed))

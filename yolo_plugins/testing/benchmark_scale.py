@@ -1,187 +1,284 @@
-"""What a run costs against its size: pictures, workers, batch, classes; and the seconds to its first iteration.
+"""What a run costs against its size: pictures, workers, batch, classes.
 
-Pictures are made on the spot. What is read is a table of rows `axis`, `value`, `quantity`, `figure`.
+Pictures are made on the spot. Whatever loads them does so in a fresh process that is set up as a training is: a process
+keeps the memory of what it read before. Points take turns, round after round, so that all see the same machine.
 """
 
 import copy
-import io
-import json
+import gc
+import multiprocessing
+import os
 import shutil
-import subprocess
-import sys
+import statistics
 import tempfile
 import time
-from collections.abc import Iterator
+import traceback
+import warnings
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import psutil
 from mmengine.config import Config
-from mmengine.hooks import Hook
 from mmengine.registry import init_default_scope
-from mmengine.runner import Runner
+from mmengine.utils import import_modules_from_strings
+from mmengine.utils.dl_utils import set_multi_processing
+from tqdm import tqdm
 
+from yolo_plugins.config import with_num_classes
 from yolo_plugins.datasets.synthetic_voc import make_synthetic_voc
 from yolo_plugins.datasets.voc import annotation_path, split_path
+from yolo_plugins.engine import YOLORunner
+from yolo_plugins.engine.memory import keep_freed_memory
+from yolo_plugins.engine.runner import process_settings
 from yolo_plugins.errors import UsageError
-from yolo_plugins.files import json_text
-from yolo_plugins.registry import DATASETS, HOOKS
+from yolo_plugins.faults import explain
+from yolo_plugins.files import is_disk_full
 from yolo_plugins.testing.benchmark import benchmark_eval, benchmark_train
 
-PICTURES, WORKERS, BATCHES, CLASSES = (1_000, 5_000, 10_000, 20_000), (0, 1, 2, 4), (1, 4, 16, 32), (1, 20, 80)
-_LOADED = 30  # batches of the loader that are timed
-_CLASS_KEYS = "model.bbox_head.num_classes"
-_imported = time.time()  # by the training process, as the last thing that its config imports
+_FOLDER = "VOC2007"
+
+
+@dataclass(frozen=True)
+class Axes:
+    """What is measured, and how often.
+
+    Attributes:
+        pictures: Sizes of the training set.
+        workers: Processes of the data loader.
+        batches: Pictures of a training step.
+        classes: That the network tells apart.
+        long_side: Of the pictures, in pixels; VOC's have 500.
+        loaded: Batches of the data loader that are timed.
+        repeats: Rounds; each point is their median.
+    """
+
+    pictures: tuple[int, ...] = (1_000, 5_000, 10_000, 20_000)
+    workers: tuple[int, ...] = (0, 1, 2, 4)
+    batches: tuple[int, ...] = (1, 4, 16, 32)
+    classes: tuple[int, ...] = (1, 20, 80)
+    long_side: int = 500
+    loaded: int = 40
+    repeats: int = 3
+
+    @property
+    def ahead(self) -> int:
+        """Batches that may be under way when the clock starts or stops: two a worker, the loader's default."""
+        return 2 * max(*self.workers, 1)
 
 
 class Cost(NamedTuple):
-    """One row: `figure` is in the unit that `quantity` ends in."""
+    """One row: the median of the rounds, the least and the greatest, in the unit that `quantity` ends in."""
 
     axis: str
     value: int
     quantity: str
     figure: float
+    low: float
+    high: float
 
 
-@HOOKS.register_module()
-class StartClockHook(Hook):
-    """Writes the seconds from the start of the command to each stage of a training, the first iteration last.
+def benchmark_scale(config: Config, axes: Axes | None = None) -> Iterator[Cost]:
+    """Costs along all four axes; each axis changes one thing of the config.
+
+    Pictures: `first_read_s`, to read a data set and to cache its pictures; `read_s`, to open it in a later process;
+    `first_batch_s`, from there to the first batch; `memory_mb`, by which the resident memory of that process grows
+    until the data set is open (the pictures stay in the cache's file). Workers: `loader_img_per_s`, of the loader
+    alone. Batch and classes: as `benchmark_train` and `benchmark_eval`.
 
     Args:
-        begin: When the command was given, seconds since the epoch.
-        out: JSON file to write.
-    """
-
-    def __init__(self, begin: float, out: str) -> None:
-        self._begin, self._out = begin, Path(out)
-        self._times = [begin, _imported, time.time()]
-
-    def before_train(self, runner: Runner) -> None:
-        """The loaders are there."""
-        self._times.append(time.time())
-
-    def after_train_iter(self, runner: Runner, batch_idx: int, data_batch: Any = None, outputs: Any = None) -> None:
-        """Writes the file after the first iteration."""
-        if runner.iter == 0:
-            self._times.append(time.time())
-            names = ("import_s", "build_s", "data_s", "first_iteration_s")
-            parts = {name: self._times[k + 1] - self._times[k] for k, name in enumerate(names)}
-            self._out.write_text(json_text({"start_s": self._times[-1] - self._begin, **parts}))
-
-
-def benchmark_start(config: Config) -> dict[str, float]:
-    """Seconds from the command `yolo-plugins train` to its first iteration, and of what: import, build, data, it.
+        config: Its training pictures are replaced by made-up ones of VOC's size.
+        axes: By default 1,000 to 20,000 pictures, which take about ten minutes on two cores and some 7 GB of the folder
+            for temporary files.
 
     Raises:
-        UsageError: The training breaks off.
+        UsageError: The disk is full, or a process was ended from outside.
     """
-    with tempfile.TemporaryDirectory() as name:
-        folder, out = Path(name), Path(name) / "start.json"
-        config = copy.deepcopy(config)
-        root = make_synthetic_voc(folder / "VOCdevkit", train=64, test=8)
-        for loader in ("train_dataloader", "val_dataloader", "test_dataloader"):
-            config[loader].dataset.update(data_root=str(root), cache_dir=str(folder / "cache"))
-        config.train_cfg.max_epochs = 1
-        config.custom_imports = dict(imports=[__name__])
-        config.custom_hooks = [dict(type="StartClockHook", begin=0.0, out=str(out))]
-        config.dump(folder / "start.py")
-        begin = f"custom_hooks.0.begin={time.time()}"
-        command: list[str | Path] = ["train", folder / "start.py", "--work-dir", folder / "run", "--cfg-options", begin]
-        ended = subprocess.run(
-            [sys.executable, "-m", "yolo_plugins", *command], capture_output=True, text=True, check=False
-        )
-        if not out.is_file():
-            raise UsageError(f"the training broke off: {(ended.stderr.strip().splitlines() or ['no word'])[-1]}")
-        return json.loads(out.read_text())
-
-
-def benchmark_scale(config: Config) -> Iterator[Cost]:
-    """Costs along all four axes; each axis changes one thing of the config."""
+    axes = axes or Axes()
     init_default_scope("yolo_plugins")
+    plain = config.to_dict()
     with tempfile.TemporaryDirectory() as name:
-        root = Path(name) / "VOCdevkit"
-        make_synthetic_voc(root, train=2, test=1, long_side_range=(64, 80))
-        for count in PICTURES:
-            _repeat_pictures(root, count)
-            yield from _of_pictures(config, root, count)
-        for workers in WORKERS:
-            yield Cost("workers", workers, "loader_img_per_s", _loaded_per_second(config, root, workers))
-    for batch in BATCHES:
-        for quantity, figure in benchmark_train(config, batch, repeats=3).items():
-            yield Cost("batch", batch, quantity, figure)
-    for classes in CLASSES:
-        changed = copy.deepcopy(config)
-        changed.merge_from_dict({_CLASS_KEYS: classes})
-        figures = benchmark_train(changed, repeats=3) | benchmark_eval(num_classes=classes, repeats=1)
-        for quantity in ("train_step_ms", "loss_ms", "eval_s"):
-            yield Cost("classes", classes, quantity, figures[quantity])
+        folder = Path(name)
+        to_load = config.train_dataloader.batch_size * (axes.ahead + axes.loaded + axes.ahead)
+        _make_pictures(folder, (2, *axes.pictures, to_load), axes.long_side)
+        measures: dict[str, tuple[tuple[int, ...], Callable[[int], dict[str, float]]]] = {
+            "pictures": (axes.pictures, lambda count: _of_pictures(plain, folder, count)),
+            "workers": (axes.workers, lambda workers: _in_fresh_process(_load, plain, folder, to_load, workers, axes)),
+            "batch": (axes.batches, lambda batch: _of_batch(config, batch)),
+            "classes": (axes.classes, lambda classes: _of_classes(config, classes)),
+        }
+        total = axes.repeats * sum(len(values) for values, _ in measures.values())
+        with tqdm(total=total, unit="measurement", disable=None) as bar:
+            for axis, (values, measure) in measures.items():
+                found: dict[int, list[dict[str, float]]] = {value: [] for value in values}
+                for _ in range(axes.repeats):
+                    for value in values:
+                        found[value].append(measure(value))
+                        bar.update()
+                for value, rounds in found.items():
+                    yield from _costs(axis, value, rounds)
 
 
-def draw(costs: list[Cost]) -> bytes:
-    """One small plot for each axis and quantity, as SVG."""
-    import matplotlib.pyplot as plt
-
-    lines: dict[tuple[str, str], list[Cost]] = {}
-    for cost in costs:
-        lines.setdefault((cost.axis, cost.quantity), []).append(cost)
-    rows = -(-len(lines) // 3)
-    figure, axes = plt.subplots(rows, 3, figsize=(9, 2.5 * rows), layout="constrained", squeeze=False)
-    for panel in axes.flat[len(lines) :]:
-        panel.remove()
-    for panel, ((axis, quantity), points) in zip(axes.flat, lines.items(), strict=False):
-        panel.plot([p.value for p in points], [p.figure for p in points], "o-", color="#0072B2")
-        panel.set(xlabel=axis, title=quantity, ylim=(0, None), xlim=(0, None))
-        panel.grid(color="#e3e3e3")
-    drawn = io.BytesIO()
-    figure.savefig(drawn, format="svg", facecolor="white", metadata={"Date": None})
-    plt.close(figure)
-    return drawn.getvalue()
+def _costs(axis: str, value: int, rounds: list[dict[str, float]]) -> Iterator[Cost]:
+    for quantity in rounds[0]:
+        figures = [one[quantity] for one in rounds]
+        yield Cost(axis, value, quantity, statistics.median(figures), min(figures), max(figures))
 
 
-def _repeat_pictures(root: Path, count: int) -> None:
-    """Brings VOC2007 train to so many pictures of one content; bytes behind its end make each a file of its own."""
-    folder = root / "VOC2007" / "JPEGImages"
-    picture, annotation = folder / "000001.jpg", annotation_path(root, "VOC2007", "000001")
-    content = picture.read_bytes()
-    names = ["000001", *(f"r{number:06d}" for number in range(1, count))]
-    for name in names[1:]:
-        target = folder / f"{name}.jpg"
-        if not target.exists():
-            target.write_bytes(content + name.encode())
-            shutil.copyfile(annotation, annotation_path(root, "VOC2007", name))
-    split_path(root, "VOC2007", "train").write_text("\n".join(names))
+def _make_pictures(folder: Path, counts: tuple[int, ...], long_side: int) -> None:
+    """A VOCdevkit with a list of each so many pictures.
+
+    They are of one content, with bytes behind its end that make each a picture of its own for the image cache.
+    """
+    root = _root(folder)
+    names = [f"r{number:06d}" for number in range(max(counts))]
+    try:
+        make_synthetic_voc(root, train=2, test=1, long_side_range=(long_side, long_side))
+        content = (root / _FOLDER / "JPEGImages" / "000001.jpg").read_bytes()
+        annotation = annotation_path(root, _FOLDER, "000001")
+        for name in names:
+            (root / _FOLDER / "JPEGImages" / f"{name}.jpg").write_bytes(content + name.encode())
+            os.link(annotation, annotation_path(root, _FOLDER, name))  # some disks remove 400 files a second
+    except OSError as error:
+        if is_disk_full(error):
+            raise UsageError(
+                f"{folder}: disk full while writing {len(names)} pictures; free the space, or set the environment "
+                "variable TMPDIR to a folder on another disk"
+            ) from error
+        raise
+    for count in counts:
+        split_path(root, _FOLDER, f"first{count}").write_text("\n".join(names[:count]))
 
 
-def _train_loader(config: Config, root: Path, workers: int) -> dict:
-    loader = copy.deepcopy(config.train_dataloader)
-    dataset = dict(data_root=str(root), splits=["VOC2007/train"], cache_dir=str(root.parent / "cache"))
-    loader.dataset.update(dataset)
-    loader.update(num_workers=workers, persistent_workers=False)
-    return loader
+def _root(folder: Path) -> Path:
+    return folder / "VOCdevkit"
 
 
-def _of_pictures(config: Config, root: Path, count: int) -> Iterator[Cost]:
-    """Seconds to read and cache a data set, to open it once more, to its first batch; memory of its annotations."""
-    loader = _train_loader(config, root, 0)
+def _cache(folder: Path, count: int) -> Path:
+    return folder / f"cache{count}"
+
+
+def _of_pictures(config: dict, folder: Path, count: int) -> dict[str, float]:
+    try:
+        return {
+            **_in_fresh_process(_first_read, config, folder, count),
+            **_in_fresh_process(_read, config, folder, count),
+        }
+    finally:
+        shutil.rmtree(_cache(folder, count), ignore_errors=True)
+
+
+def _of_batch(config: Config, batch: int) -> dict[str, float]:
+    figures = benchmark_train(config, batch)
+    return {name: figures[name] for name in ("train_img_per_s", "loss_ms")}
+
+
+def _of_classes(config: Config, classes: int) -> dict[str, float]:
+    changed = copy.deepcopy(config)
+    changed.model = with_num_classes(config.model, lambda _: classes)
+    figures = benchmark_train(changed) | benchmark_eval(num_classes=classes)
+    return {name: figures[name] for name in ("train_step_ms", "loss_ms", "eval_s")}
+
+
+def _in_fresh_process(measure: Callable[..., Any], *arguments: Any) -> Any:
+    """What a function returns in a new interpreter, which ends with it, or with this process.
+
+    Raises:
+        UsageError: The process was ended from outside.
+    """
+    context = multiprocessing.get_context("spawn")
+    receiver, sender = context.Pipe(duplex=False)
+    process = context.Process(target=_send, args=(sender, measure, *arguments))
+    process.start()
+    sender.close()  # so that the child's is the last: its death is then the end of the pipe
+    try:
+        found = receiver.recv()
+    except EOFError as error:
+        raise UsageError(
+            "a process that measured was ended from outside, as it is where memory is short: free some, and start again"
+        ) from error
+    except BaseException:
+        process.terminate()
+        raise
+    finally:
+        process.join()
+    if isinstance(found, Exception):
+        raise found
+    return found
+
+
+def _send(sender: Connection, measure: Callable[..., Any], *arguments: Any) -> None:
+    """Sends what a function returns, or its fault with the place, which does not travel by itself."""
+    try:
+        sender.send(measure(*arguments))
+    except KeyboardInterrupt:  # which the starter got too, and tells
+        pass
+    except Exception as error:
+        sentence = explain(error)
+        fault = error if sentence is None else UsageError(sentence)
+        fault.add_note(traceback.format_exc())
+        sender.send(fault)
+
+
+def _first_read(config: dict, folder: Path, count: int) -> dict[str, float]:
+    _set_up(config, folder)
     begin = time.perf_counter()
-    DATASETS.build(loader["dataset"])
-    cached = time.perf_counter()
-    before = psutil.Process().memory_info().rss
-    loader["dataset"] = DATASETS.build(loader["dataset"])
-    opened = time.perf_counter()
-    memory = psutil.Process().memory_info().rss - before
-    next(iter(Runner.build_dataloader(loader, seed=0)))
-    yield Cost("pictures", count, "first_read_s", cached - begin)
-    yield Cost("pictures", count, "read_s", opened - cached)
-    yield Cost("pictures", count, "first_batch_s", time.perf_counter() - opened)
-    yield Cost("pictures", count, "memory_mb", max(memory, 0) / 1e6)
+    YOLORunner.build_dataloader(_loader(config, folder, count), seed=0)
+    return dict(first_read_s=time.perf_counter() - begin)
 
 
-def _loaded_per_second(config: Config, root: Path, workers: int) -> float:
-    loader = Runner.build_dataloader(_train_loader(config, root, workers), seed=0)
+def _read(config: dict, folder: Path, count: int) -> dict[str, float]:
+    _set_up(config, folder)
+    before, begin = _resident_bytes(), time.perf_counter()
+    loader = YOLORunner.build_dataloader(_loader(config, folder, count), seed=0)
+    opened, after = time.perf_counter(), _resident_bytes()
     batches = iter(loader)
     next(batches)
-    begin = time.perf_counter()
-    for _ in range(_LOADED):
+    return dict(
+        read_s=opened - begin,
+        first_batch_s=time.perf_counter() - opened,
+        memory_mb=max(after - before, 0) / 1e6,
+    )
+
+
+def _load(config: dict, folder: Path, count: int, workers: int, axes: Axes) -> dict[str, float]:
+    """Pictures a second in the midst of an epoch: no worker has a batch ready at its start, or is done at its end."""
+    _set_up(config, folder)
+    warnings.filterwarnings("ignore", "This DataLoader will create")  # more workers than cores: that is to be seen
+    loader = YOLORunner.build_dataloader(_loader(config, folder, count, num_workers=workers), seed=0)
+    batches = iter(loader)
+    for _ in range(axes.ahead):
         next(batches)
-    return _LOADED * loader.batch_size / (time.perf_counter() - begin)
+    begin = time.perf_counter()
+    for _ in range(axes.loaded):
+        next(batches)
+    return dict(loader_img_per_s=axes.loaded * config["train_dataloader"]["batch_size"] / (time.perf_counter() - begin))
+
+
+def _set_up(config: dict, folder: Path) -> None:
+    """What a training does before it builds its loaders; two pictures are read, so that all is imported."""
+    import_modules_from_strings(**(config.get("custom_imports") or dict(imports=[])))
+    keep_freed_memory()
+    multiprocessing.set_start_method(None, force=True)  # a spawned process starts with that
+    set_multi_processing(**process_settings(config.get("env_cfg", {})))
+    init_default_scope("yolo_plugins")
+    next(iter(YOLORunner.build_dataloader(_loader(config, folder, 2, num_workers=0, batch_size=2), seed=0)))
+
+
+def _loader(config: dict, folder: Path, count: int, **changes: Any) -> dict:
+    """The config's training loader on so many pictures."""
+    dataset = config["train_dataloader"]["dataset"] | dict(
+        type="VOCDataset",
+        data_root=str(_root(folder)),
+        splits=[f"{_FOLDER}/first{count}"],
+        cache_dir=str(_cache(folder, count)),
+        **dict.fromkeys(("metainfo", "others", "share", "indices")),
+    )
+    return config["train_dataloader"] | dict(dataset=dataset) | changes
+
+
+def _resident_bytes() -> int:
+    gc.collect()
+    return psutil.Process().memory_info().rss

@@ -5,15 +5,18 @@ import pandas as pd
 import pytest
 from scipy import special
 
+from yolo_plugins.study.laws.prediction import StudyLaw
 from yolo_plugins.study.laws.study_simulation import (
+    BEST_BINS,
     BINS,
     COMPARISON_DESIGNS,
     PREDICTION_DESIGNS,
     Design,
+    assess_best,
     assess_comparisons,
     assess_predictions,
-    format_comparisons,
     format_predictions,
+    format_probabilities,
     simulate_study,
 )
 
@@ -67,15 +70,42 @@ def test_intervals_hold_what_they_claim(design):
 
 def test_what_is_said_of_two_models_is_true_as_often_as_it_claims():
     table = pd.concat([assess_comparisons(design, 12, 25) for design in COMPARISON_DESIGNS])
-    pairs = table["pairs"].sum()
+    pairs = table["count"].sum()
     assert pairs == 25 * 6 * len(COMPARISON_DESIGNS)
-    said, true = ((table[name] * table["pairs"]).sum() / pairs for name in ("said", "true"))
+    said, true = ((table[name] * table["count"]).sum() / pairs for name in ("said", "true"))
     assert true == pytest.approx(said, abs=0.03)
+
+
+def test_the_likeliest_to_be_the_best_is_it_as_often_as_it_claims():
+    table = pd.concat([assess_best(design, 12, 60) for design in COMPARISON_DESIGNS])
+    assert table["count"].sum() == 60 * len(COMPARISON_DESIGNS)
+    said, true = ((table[name] * table["count"]).sum() / table["count"].sum() for name in ("said", "true"))
+    assert 0.3 < said < 0.9
+    assert true == pytest.approx(said, abs=0.07)  # three standard errors
+
+
+@pytest.mark.parametrize("design", [COMPARISON_DESIGNS[0], COMPARISON_DESIGNS[6]], ids=lambda design: design.name)
+def test_models_that_nobody_trained_are_among_those_of_which_one_is_the_best(monkeypatch, design):
+    asked = []
+
+    def probability_best(law, rows):
+        asked.append([(row["model"], row["family"]) for row in rows])
+        return np.eye(len(rows))[0]
+
+    monkeypatch.setattr(StudyLaw, "probability_best", probability_best)
+    assess_best(design, 7, 1)
+    (rows,) = asked
+    assert len(rows) == len({model for model, _ in rows}) == 7
+    assert [model.split()[0] for model, _ in rows] == ["model"] * 3 + ["new"] * 4
+    assert {family.split()[0] for _, family in rows[3:]} == {"family" if design.families else "new"}
 
 
 def test_tables_have_a_line_for_each_design():
     predictions = format_predictions([(PREDICTION_DESIGNS[0], 6, assess_predictions(PREDICTION_DESIGNS[0], 6, 3))])
     assert predictions.splitlines()[0].split()[:3] == ["design", "n", "within"]
     assert len(predictions.splitlines()) == 2
-    comparisons = format_comparisons([(COMPARISON_DESIGNS[0], 6, assess_comparisons(COMPARISON_DESIGNS[0], 6, 3))])
-    assert comparisons.splitlines()[1].count("/") == len(BINS) - 1
+    comparisons = format_probabilities([(COMPARISON_DESIGNS[0], 6, assess_comparisons(COMPARISON_DESIGNS[0], 6, 3))])
+    assert comparisons.splitlines()[0].count(" to ") == len(BINS) - 1
+    best = format_probabilities([(COMPARISON_DESIGNS[0], 6, assess_best(COMPARISON_DESIGNS[0], 6, 3))])
+    assert "95 to 100" in best.splitlines()[0]
+    assert best.splitlines()[0].count(" to ") == len(BEST_BINS) - 1

@@ -1,11 +1,10 @@
-"""Simulated studies with known truth: do predictions cover what they claim, are probabilities of comparisons right?
+"""Simulated studies with known truth: do predictions cover what they claim, are probabilities of being better right?
 
 Each study goes through `StudyLaw`, as real ones do. Costs are uniform in ln x over a factor of 50; scores are drawn on
 the logit, where 0.15 is 3 to 4 points of AP between 0.3 and 0.7.
 """
 
-import itertools
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -21,7 +20,8 @@ from yolo_plugins.study.laws.simulation import Share, share_of
 _LEAST_COST, _FACTOR = 2e6, 50.0  # parameters, as from YOLOv5n to YOLOv5x
 _Y = "ap50_95"
 _DRAWS = 2**9  # a quarter of those of real studies, for speed
-BINS = (0.5, 0.6, 0.7, 0.8, 0.9, 0.95, 0.99, 1.0)  # of the probability that is stated
+BINS = (0.5, 0.6, 0.7, 0.8, 0.9, 0.95, 0.99, 1.0)  # of the probability that is stated of two models
+BEST_BINS = (0.0, 0.2, 0.4, 0.6, 0.8, 0.95, 1.0)  # of that of the likeliest of many to be the best
 
 
 def _line(log_cost: Array) -> Array:
@@ -223,7 +223,7 @@ def _questions(
 def assess_comparisons(
     design: Design, n: int, studies: int, seed: int = 0, progress: Callable[[], object] = lambda: None
 ) -> pd.DataFrame:
-    """What is said of which of two models is better, and how often it is: said, true, pairs, by `BINS`.
+    """What is said of which of two models is better, and how often it is: said, true, count, by `BINS`.
 
     Args:
         design: Of the studies.
@@ -243,9 +243,54 @@ def assess_comparisons(
             said.append(max(probability, 1 - probability))
             true.append(is_better == (probability > 0.5))
         progress()
+    return _by_bins(said, true, BINS)
+
+
+def assess_best(
+    design: Design, n: int, studies: int, seed: int = 0, progress: Callable[[], object] = lambda: None
+) -> pd.DataFrame:
+    """What is said of the likeliest of n models to be the best, and how often it is: said, true, count, by `BEST_BINS`.
+
+    Half of the models are of the study, the others are new, at costs within its own: as `recommend` asks.
+
+    Args:
+        design: Of the studies.
+        n: Models of a study.
+        studies: How many.
+        seed: Of the draws.
+        progress: Called after every study.
+    """
+    rng = np.random.default_rng(seed)
+    said, true = [], []
+    for _ in range(studies):
+        study = simulate_study(design, n, rng)
+        law = StudyLaw(study.models, "params", _Y, _DRAWS)
+        known = rng.permutation(n)[: n // 2]
+        rows: list[Mapping[str, Any]] = [study.models.iloc[place].to_dict() for place in known]
+        new = [_new_model(study, number, rng) for number in range(n - len(known))]
+        truth = [*study.truth[known], *(value for _, value in new)]
+        probabilities = law.probability_best([*rows, *(row for row, _ in new)])
+        named = int(probabilities.argmax())
+        said.append(float(probabilities[named]))
+        true.append(named == int(np.argmax(truth)))
+        progress()
+    return _by_bins(said, true, BEST_BINS)
+
+
+def _new_model(study: Simulated, number: int, rng: np.random.Generator) -> tuple[dict[str, Any], float]:
+    """As `Simulated.draw_model`, within the costs of the study; in a family of its own where the models have none."""
+    log_cost = np.log(study.models["params"].to_numpy(float) / _LEAST_COST)
+    family = int(rng.integers(len(study.levels))) if study.design.families else None
+    row, truth = study.draw_model(rng.uniform(log_cost.min(), log_cost.max()), family, rng)
+    own = {} if study.design.families else {"family": f"new {number}"}
+    return row | own | {"model": f"new {number}"}, truth
+
+
+def _by_bins(said: list[float], true: list[bool], bins: tuple[float, ...]) -> pd.DataFrame:
+    """Means of what was said and of what was true, and how many there are, by bins of what was said."""
     table = pd.DataFrame({"said": said, "true": true})
-    grouped = table.groupby(pd.cut(table["said"], [*BINS[:-1], np.inf], right=False), observed=False)
-    return grouped.mean().assign(pairs=grouped.size()).rename_axis("bin")
+    grouped = table.groupby(pd.cut(table["said"], [*bins[:-1], np.inf], right=False), observed=False)
+    return grouped.mean().assign(count=grouped.size()).rename_axis("bin")
 
 
 def format_predictions(rows: list[tuple[Design, int, dict[str, Share]]]) -> str:
@@ -259,14 +304,15 @@ def format_predictions(rows: list[tuple[Design, int, dict[str, Share]]]) -> str:
     return "\n".join(lines)
 
 
-def format_comparisons(rows: list[tuple[Design, int, pd.DataFrame]]) -> str:
+def format_probabilities(rows: list[tuple[Design, int, pd.DataFrame]]) -> str:
     """A table for the terminal, a line for each design and number of models: share true / mean said, in percent."""
     width = max(len(design.name) for design, *_ in rows)
-    bins = [f"{100 * low:.3g} to {100 * high:.3g}" for low, high in itertools.pairwise(BINS)]
+    bins = [f"{100 * one.left:.3g} to {100 * min(one.right, 1):.3g}" for one in rows[0][2].index]
     lines = [f"{'true / said':<{width}} {'n':>3} " + " ".join(f"{name:>12}" for name in bins)]
     for design, n, table in rows:
         pairs = zip(table["true"], table["said"], strict=True)
-        cells = " ".join(f"{100 * true:.1f} / {100 * said:.1f}".rjust(12) for true, said in pairs)
+        told = ("" if np.isnan(said) else f"{100 * true:.1f} / {100 * said:.1f}" for true, said in pairs)
+        cells = " ".join(f"{cell:>12}" for cell in told)
         lines.append(f"{design.name:<{width}} {n:>3} {cells}")
     return "\n".join(lines)
 

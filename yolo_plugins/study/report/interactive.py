@@ -58,8 +58,8 @@ def draw_scatter(
     traces += [_points_trace(members, x, y, str(name), styles[str(name)]) for name, members in groups]
     scaled = points[QUANTITIES[x].column] * QUANTITIES[x].scale
     axes = {
-        "xaxis": _log_axis(scaled, axis_label(x, points), 0.12),
-        "yaxis": _log_axis(points[y], axis_label(y, points), 0.25),
+        "xaxis": log_axis(scaled, axis_label(x, points), 0.12),
+        "yaxis": log_axis(points[y], axis_label(y, points), 0.25),
     }
     return {"data": traces, "layout": {**LAYOUT, **axes, "hovermode": "closest"}}
 
@@ -94,6 +94,30 @@ def draw_curves(epochs: pd.DataFrame, quantity: Quantity) -> dict[str, Any]:
         "hovermode": "closest",
     }
     return {"data": traces, "layout": {**LAYOUT, **layout}}
+
+
+def log_axis(values: pd.Series, title: str, margin: float) -> dict[str, Any]:
+    """A logarithmic axis around the values with ticks like 1, 2, 5, 10, or round numbers where the range is short.
+
+    Args:
+        values: What it has to show.
+        title: Its title.
+        margin: Room at either end, as a share of the range.
+    """
+    low, high = float(values.min()), float(values.max())
+    spread = (high / low) ** margin if high > low else 1.1
+    low, high = low / spread, high * spread
+    ticks = [float(tick) for tick in log_locator(low, high).tick_values(low, high) if low <= tick <= high]
+    return {
+        **AXIS,
+        "type": "log",
+        "range": [float(np.log10(low)), float(np.log10(high))],
+        "tickmode": "array",
+        "tickvals": ticks,
+        "ticktext": [f"{tick:,.6g}" for tick in ticks],
+        "title": {"text": title},
+        "automargin": True,
+    }
 
 
 def describe_model(model: pd.Series) -> list[str]:
@@ -215,22 +239,4 @@ def _points_trace(points: pd.DataFrame, x: str, y: str, group: str, style: Style
         },
         "hovertext": ["<br>".join(html.escape(line, quote=False) for line in describe_model(row)) for row in rows],
         "hoverinfo": "text",
-    }
-
-
-def _log_axis(values: pd.Series, title: str, margin: float) -> dict[str, Any]:
-    """A logarithmic axis around the values with ticks like 1, 2, 5, 10, or round numbers where the range is short."""
-    low, high = float(values.min()), float(values.max())
-    spread = (high / low) ** margin if high > low else 1.1
-    low, high = low / spread, high * spread
-    ticks = [float(tick) for tick in log_locator(low, high).tick_values(low, high) if low <= tick <= high]
-    return {
-        **AXIS,
-        "type": "log",
-        "range": [float(np.log10(low)), float(np.log10(high))],
-        "tickmode": "array",
-        "tickvals": ticks,
-        "ticktext": [f"{tick:,.6g}" for tick in ticks],
-        "title": {"text": title},
-        "automargin": True,
     }
