@@ -27,6 +27,7 @@ NOT_RUN = {
     r"--device cuda": "a GPU",
     r"^flock ": "two machines",
     r"list-backbones --refused": "half an hour",
+    r"^yolo-plugins doctor": "it ends as the machine is: tests/cli/test_doctor.py",
     r"^yolo-plugins benchmark": "minutes: tests/cli/test_benchmark.py",
     r"^yolo-plugins recommend": "minutes: tests/cli/test_recommend.py",
     r"^for n in": "eight trainings of 30 epochs: tests/study/test_budget.py",
