@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 from yolo_plugins.config_check import LARGEST_SEED, LARGEST_SIDE
 from yolo_plugins.errors import UsageError
 from yolo_plugins.faults import explain
-from yolo_plugins.files import EXPORTED_SUFFIXES
+from yolo_plugins.files import EXPORTED
 from yolo_plugins.signals import exit_status, stops_interrupt
 
 if TYPE_CHECKING:
@@ -29,7 +29,7 @@ _LAUNCHERS = {
     "mpi": ("OMPI_COMM_WORLD_RANK", "OMPI_COMM_WORLD_LOCAL_RANK", "OMPI_COMM_WORLD_SIZE", "MASTER_ADDR"),
 }
 _STARTED_BY = {"pytorch": "torchrun --nproc-per-node GPUS -m yolo_plugins train", "slurm": "srun", "mpi": "mpirun"}
-_CHECKPOINTS = {".pth", ".pt", ".weights", *EXPORTED_SUFFIXES}
+_CHECKPOINTS = {".pth", ".pt", ".weights", *EXPORTED.values()}
 
 
 @contextmanager

@@ -20,7 +20,13 @@ try:
 except ImportError:  # Windows has none
     fcntl = None  # type: ignore[assignment]
 
-EXPORTED_SUFFIXES = (".onnx", ".xml", ".torchscript", ".pt2", ".engine")  # networks for other runtimes, no weights
+EXPORTED = {  # networks for other runtimes, no weights: suffix by format
+    "onnx": ".onnx",
+    "openvino": ".xml",
+    "torchscript": ".torchscript",
+    "torch_export": ".pt2",
+    "tensorrt": ".engine",
+}
 LOCKED_FOLDER = "YOLO_PLUGINS_LOCKED_FOLDER"  # environment: the folder that the starter of a process locked for it
 _HELD_BY_ANOTHER = {errno.EWOULDBLOCK, errno.EACCES}  # what flock says on local and on network file systems
 

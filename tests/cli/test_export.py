@@ -12,14 +12,11 @@ import cv2
 import numpy as np
 import pytest
 import torch
-from spread_scores import spread_scores
 
 from yolo_plugins.commands import export
 from yolo_plugins.config import load_config
-from yolo_plugins.datasets.voc import VOC_CLASSES
 from yolo_plugins.inference import Detector
-from yolo_plugins.registry import MODELS
-from yolo_plugins.testing.norms import settle_norms
+from yolo_plugins.testing.random_detector import make_detector
 
 for package in ("onnx", "onnxscript", "onnxruntime", "openvino"):
     pytest.importorskip(package)
@@ -30,32 +27,32 @@ TINY = ["img_size=64,96", "model.backbone.widen_factor=0.125", "model.neck.widen
 FORMATS = ["onnx", "openvino", "torchscript", "torch_export"]
 
 
-def run(*arguments: object, cwd: Path) -> subprocess.CompletedProcess:
+def run(*arguments: object, cwd: Path, **changes: str) -> subprocess.CompletedProcess:
     command = [sys.executable, "-m", "yolo_plugins", *map(str, arguments)]
-    environment = {**os.environ, "OMP_NUM_THREADS": "1", "PYTHONPATH": str(REPO)}
+    environment = {**os.environ, "OMP_NUM_THREADS": "1", "PYTHONPATH": str(REPO), **changes}
     return subprocess.run(command, cwd=cwd, env=environment, capture_output=True, text=True, timeout=280, check=False)
 
 
 @pytest.fixture(scope="module")
-def checkpoint(synthetic_voc, tmp_path_factory) -> Path:
-    """As a training writes it, with random weights that find something."""
-    config = load_config("yolov5_n_voc", [f"data_root={synthetic_voc}", "test_dataloader.num_workers=0", *TINY])
-    torch.manual_seed(0)
-    detector = MODELS.build(config.model).eval()
-    settle_norms(detector, torch.rand(8, 3, *HW))
-    spread_scores(detector, torch.rand(2, 3, *HW))
-    path = tmp_path_factory.mktemp("run") / "tiny.pth"
-    meta = {"cfg": config.pretty_text, "dataset_meta": {"classes": VOC_CLASSES}}
-    torch.save({"state_dict": detector.state_dict(), "meta": meta}, path)
-    return path
+def made(synthetic_voc, tmp_path_factory) -> tuple[Path, Path]:
+    """A checkpoint as a training writes it, with random weights, and a test set of which it finds a part."""
+    options = [f"data_root={synthetic_voc}", "test_dataloader.num_workers=0", *TINY]
+    pictures = sorted((synthetic_voc / "VOC2007" / "JPEGImages").glob("*.jpg"))[:8]
+    return make_detector(load_config("yolov5_n_voc", options), pictures, tmp_path_factory.mktemp("run"))
 
 
 @pytest.fixture(scope="module")
-def exported(checkpoint) -> subprocess.CompletedProcess:
+def checkpoint(made) -> Path:
+    return made[0]
+
+
+@pytest.fixture(scope="module")
+def exported(made) -> subprocess.CompletedProcess:
     """All formats in one call, from another folder."""
+    checkpoint, data = made
     folder = checkpoint.parent / "elsewhere"
     folder.mkdir()
-    result = run("export", checkpoint, "--format", *FORMATS, "--threads", 1, cwd=folder)
+    result = run("export", checkpoint, "--format", *FORMATS, "--threads", 1, "--data", data, cwd=folder)
     assert result.returncode == 0, result.stderr
     return result
 
@@ -68,6 +65,7 @@ def rows(exported, checkpoint) -> dict[str, dict[str, str]]:
 
 def test_each_format_says_what_torch_says(rows):
     assert list(rows) == ["torch", *FORMATS]
+    assert 0 < float(rows["torch"]["ap50_95"]) < float(rows["torch"]["ap50"]) < 1
     for name in FORMATS:
         row = rows[name]
         assert float(row["difference"]) <= 1e-4, name
@@ -111,7 +109,7 @@ def test_the_program_of_the_page_finds_the_boxes(checkpoint, picture, tmp_path):
     (tmp_path / "dog.jpg").write_bytes(picture.read_bytes())
     made = run("export", checkpoint, "--nms", "--no-test", "--out", tmp_path, cwd=tmp_path)
     assert made.returncode == 0, made.stderr
-    Path(tmp_path, "tiny_nms.onnx").rename(tmp_path / "epoch_200_nms.onnx")
+    Path(tmp_path, "yolov5_n_voc_nms.onnx").rename(tmp_path / "epoch_200_nms.onnx")
     page = (REPO / "docs" / "export.md").read_text()
     (program,) = [code for code in re.findall(r"```python\n(.*?)```", page, re.S) if "onnxruntime" in code]
     done = subprocess.run([sys.executable, "-c", program], cwd=tmp_path, capture_output=True, text=True, check=False)
@@ -121,10 +119,29 @@ def test_the_program_of_the_page_finds_the_boxes(checkpoint, picture, tmp_path):
         Detector(checkpoint, score_thr=0.25, iou_threshold=0.6, device="cpu")(cv2.imread(str(picture)))
     ).boxes
     assert len(found) > 0  # as many as the file keeps: it gives a box every class above the threshold, Detector one
-    name, score, box = found[0]
-    assert name == expected.names[0]
-    assert float(score) == pytest.approx(expected.scores[0], abs=0.05)
-    assert np.allclose([float(side) for side in box.split()], expected.xyxy[0], atol=10)
+    boxes = [
+        [float(side) for side in box.split()]
+        for name, score, box in found
+        if name == expected.names[0] and abs(float(score) - expected.scores[0]) < 0.05
+    ]
+    assert min(np.abs(np.subtract(box, expected.xyxy[0])).max() for box in boxes) < 10
+
+
+def test_nothing_is_reported_to_the_makers_of_runtimes(checkpoint, synthetic_voc, picture, tmp_path):
+    """Their telemetry keeps an id of the user in the home folder."""
+    pytest.importorskip("nncf")
+    home = tmp_path / "home"
+    home.mkdir()
+    environment = {"HOME": str(home), "CI": "", "MPLCONFIGDIR": str(tmp_path / "fonts")}
+    int8 = ["--precision", "int8", "--format", "onnx", "openvino", "--no-test", "--out", tmp_path]
+    options = ["--cfg-options", f"data_root={synthetic_voc}", *TINY]
+    made = run("export", "yolov5_n_voc", checkpoint, *int8, *options, cwd=tmp_path, **environment)
+    assert made.returncode == 0, made.stderr
+    file = tmp_path / "yolov5_n_voc_int8.xml"
+    found = run("infer", picture, "--weights", file, "--out", tmp_path / "out", cwd=tmp_path, **environment)
+    assert found.returncode == 0, found.stderr
+    left = {path.relative_to(home).parts[:2] for path in home.rglob("*")}
+    assert left <= {(".cache",), (".cache", "YAPF")}  # MMEngine's formatter of configs keeps its grammar there
 
 
 def fault(capsys, monkeypatch, *arguments: object) -> str:

@@ -1,89 +1,71 @@
-"""Every config is written for other runtimes, and they say what torch says."""
+"""Every config is written for other runtimes, and they find what torch finds."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
-import torch
-from mmdet.structures import DetDataSample
-from mmengine.config import ConfigDict
-from spread_scores import spread_scores
 
 from yolo_plugins.config import load_config, with_num_classes
-from yolo_plugins.export import FORMATS, Exportable, Metadata, open_exported, select, write_exported
-from yolo_plugins.export.heads import selection_of
-from yolo_plugins.export.select import rows_per_level
-from yolo_plugins.models import to_deploy
-from yolo_plugins.models.deploy.compare import difference
-from yolo_plugins.registry import MODELS
-from yolo_plugins.testing.norms import settle_norms
+from yolo_plugins.datasets.synthetic_voc import make_synthetic_voc
+from yolo_plugins.testing.benchmark_export import all_configs, benchmark_export
+from yolo_plugins.testing.exported import Wanted, export
+from yolo_plugins.testing.random_detector import make_detector
 
 for package in ("onnx", "onnxscript", "onnxruntime", "openvino"):
     pytest.importorskip(package)
 
-REPO = Path(__file__).resolve().parents[2]
-CONFIGS = [path for path in sorted((REPO / "configs").glob("*.py")) if not path.stem.startswith("study_")]
 
-
-def small_model(path: Path) -> dict:
-    """A config's model; what it scales, as small as its structure allows."""
-    model = load_config(str(path)).model
-    for part in (model.backbone, model.neck) if model.type == "YOLODetector" else ():
+def as_small(name: str) -> list[str]:
+    """Options by which what a config scales is as small as its structure allows."""
+    model, options = load_config(name).model, []
+    for part in ("backbone", "neck") if model.type == "YOLODetector" else ():
         for factor, smallest in (("widen_factor", 0.125), ("deepen_factor", 0.33)):
-            if factor in part or (factor == "widen_factor" and model.backbone.type == "YOLOv4CSP"):
-                part[factor] = min(part.get(factor, 1), smallest)
-    return with_num_classes(model.to_dict(), lambda _: 20)
+            if factor in model[part] or (factor == "widen_factor" and model.backbone.type == "YOLOv4CSP"):
+                options.append(f"model.{part}.{factor}={min(model[part].get(factor, 1), smallest)}")
+    return options
 
 
-def structures() -> list[Path]:
+def structures() -> list[str]:
     """The first config of each structure: those that differ in size, anchors or training alone are written alike."""
-    found: dict[str, Path] = {}
-    for path in CONFIGS:
-        model = small_model(path)
+    found: dict[str, str] = {}
+    for name in all_configs():
+        model = with_num_classes(load_config(name, as_small(name)).model.to_dict(), lambda _: 20)
         head = {key: value for key, value in model["bbox_head"].items() if key not in ("loss", "anchors")}
-        found.setdefault(repr((model["type"], model["backbone"], model.get("neck"), head)), path)
+        found.setdefault(repr((model["type"], model["backbone"], model.get("neck"), head)), name)
     return list(found.values())
 
 
-def check(model: dict, folder: Path) -> None:
-    """Asserts that a detector, with weights that make detections, is written and read, and says the same."""
-    torch.manual_seed(0)
-    detector = MODELS.build(ConfigDict(model)).eval()
-    side = max(getattr(detector.backbone, "out_strides", [32]))
-    hw = (side * 2, side * 3) if side == 32 else (side, side * 2)
-    noise = torch.randint(256, (8, 3, *hw), dtype=torch.uint8)
-    inputs = detector.data_preprocessor({"inputs": list(noise)}, False)["inputs"]  # in the range of this detector
-    settle_norms(detector, inputs)
-    spread_scores(detector, inputs)
-    deployed = to_deploy(detector, hw)
-    network = Exportable(deployed, hw)
-    selection = selection_of(deployed.bbox_head)
-    images = torch.randint(256, (1, 3, *hw), dtype=torch.uint8)
-    with torch.no_grad():
-        expected = network(images)
-        found = select(expected[0][0], expected[1][0], selection, rows_per_level(network.levels, hw), hw)
-        meta = {"ori_shape": hw, "img_shape": hw, "scale_factor": (1.0, 1.0), "pad_param": (0, 0, 0, 0)}
-        data = {"inputs": list(images), "data_samples": [DetDataSample(metainfo=meta)]}
-        data = deployed.data_preprocessor(data, False)
-        (sample,) = deployed.predict(data["inputs"], data["data_samples"], rescale=False)
-    own = sample.pred_instances
-    assert len(own.scores) > 0
-    assert difference([found.scores, found.bboxes], [own.scores, own.bboxes]) <= 1e-4
-    assert torch.equal(found.labels, own.labels)
-
-    metadata = Metadata(("a",), hw, False, False, "f32", network.levels, selection, "", {})
-    for name in ("onnx", "openvino"):
-        path = folder / f"detector{FORMATS[name].suffix}"
-        write_exported(network, metadata, FORMATS[name], path)
-        outputs = open_exported(path, threads=1)(images.numpy())
-        assert difference([torch.from_numpy(output) for output in outputs], list(expected)) <= 1e-4, name
+def check(name: str, options: list[str], folder: Path) -> None:
+    """Asserts that ONNX Runtime and OpenVINO say what torch says."""
+    rows, faults = benchmark_export([name], ["onnx", "openvino"], options, folder, threads=1)
+    assert faults == []
+    torch, *files = rows
+    assert [row.format for row in files] == ["onnx", "openvino"]
+    assert 0 < torch.ap50_95 < torch.ap50 < 1
+    for row in files:
+        assert row.difference <= 1e-4, row.format
+        assert (row.ap50, row.ap50_95) == pytest.approx((torch.ap50, torch.ap50_95), abs=1e-4), row.format
 
 
-@pytest.mark.parametrize("path", structures(), ids=lambda path: path.stem)
-def test_every_structure_is_written_and_runs_as_in_torch(path, tmp_path):
-    check(small_model(path), tmp_path)
+@pytest.mark.parametrize("name", structures())
+def test_every_structure_is_written_and_runs_as_in_torch(name, tmp_path):
+    check(name, as_small(name), tmp_path)
+
+
+@pytest.mark.parametrize("name", ["retinanet_resnet18_voc", "rtmdet_tiny_voc"])
+def test_dynamic_files_of_mmdetection_take_other_sizes_and_batches(name, tmp_path):
+    """The first has levels of one row at this size, and of more at the larger one that `export` tries as well."""
+    options = ("img_size=128", "test_dataloader.dataset.cache_images=False")
+    root = make_synthetic_voc(tmp_path / "VOCdevkit", train=2, test=4, long_side_range=(100, 160))
+    checkpoint, data = make_detector(load_config(name, options), sorted(root.rglob("*.jpg")), tmp_path)
+    wanted = Wanted(checkpoint, ("onnx", "openvino"), tmp_path, name, options=options, data=data, dynamic=True)
+    rows, faults = export(replace(wanted, threads=1, tested=False, seconds=0.1))
+    assert faults == []
+    assert [row.format for row in rows] == ["torch", "onnx", "openvino"]
+    assert all(row.difference <= 1e-4 for row in rows)
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("path", CONFIGS, ids=lambda path: path.stem)
-def test_every_config_is_written_and_runs_as_in_torch(path, tmp_path):
-    check(load_config(str(path)).model.to_dict(), tmp_path)
+@pytest.mark.parametrize("name", all_configs())
+def test_every_config_is_written_and_runs_as_in_torch(name, tmp_path):
+    check(name, [], tmp_path)

@@ -21,7 +21,7 @@ def network() -> Exportable:
 
 @pytest.fixture(scope="session")
 def metadata(network) -> Metadata:
-    selection = selection_of(network.detector.bbox_head)
+    selection = selection_of(network.detector)
     return Metadata(("screw", "nut"), HW, False, False, "f32", network.levels, selection, "model = 1", {"torch": None})
 
 

@@ -1,5 +1,7 @@
 """Files of each format say what the network says, and which network it was."""
 
+import os
+import warnings
 from pathlib import Path
 
 import numpy as np
@@ -9,6 +11,7 @@ from tiny_exports import pictures
 
 from yolo_plugins.errors import UsageError
 from yolo_plugins.export import FORMATS, Exportable, open_exported, write_exported
+from yolo_plugins.export.formats.base import quiet
 from yolo_plugins.models.deploy.compare import difference
 
 RUN_HERE = ["onnx", "openvino", "torchscript", "torch_export"]
@@ -63,7 +66,7 @@ def test_a_damaged_file_is_named(tmp_path, name):
         pytest.importorskip(package)
     path = tmp_path / f"cut{known.suffix}"
     path.write_bytes(b"PK\x03\x04 nothing")
-    with pytest.raises(UsageError, match=rf"^{path}: .* cannot (run|read) it \([^\n]*\); export it again$"):
+    with pytest.raises(UsageError, match=rf"^{path}: cannot be opened as {name} \([^\n]*\); export it again$"):
         open_exported(path)
 
 
@@ -96,3 +99,19 @@ def test_tensorrt_is_refused_without_a_gpu(network, metadata, tmp_path):
     with pytest.raises(UsageError, match=r"^tensorrt: engines are built and run on a machine with an NVIDIA GPU"):
         write_exported(network, metadata, FORMATS["tensorrt"], tmp_path / "a.engine")
     assert list(tmp_path.iterdir()) == []
+
+
+def test_an_exporter_is_told_to_report_nothing_and_its_harmless_warnings_are_left_out(monkeypatch):
+    monkeypatch.setenv("CI", "no")
+    monkeypatch.delenv("ORT_DISABLE_TELEMETRY", raising=False)
+    names = ("CI", "ORT_DISABLE_TELEMETRY")
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        quiet(lambda: warnings.warn("old", DeprecationWarning, stacklevel=1))
+        assert quiet(lambda: [os.environ.get(name) for name in names]) == ["true", "1"]
+    assert [os.environ.get(name) for name in names] == ["no", None]
+
+
+def test_a_warning_of_an_exporter_that_may_matter_is_shown():
+    with pytest.warns(UserWarning, match="a constant is baked in"):
+        quiet(lambda: warnings.warn("a constant is baked in", stacklevel=1))

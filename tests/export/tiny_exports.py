@@ -3,11 +3,10 @@
 import numpy as np
 import torch
 from mmengine.config import ConfigDict
-from spread_scores import spread_scores
 
 from yolo_plugins.config import load_config
 from yolo_plugins.registry import MODELS
-from yolo_plugins.testing.norms import settle_norms
+from yolo_plugins.testing.random_detector import settle
 
 HW = (64, 96)
 CHANGES = ["model.backbone.widen_factor=0.125", "model.neck.widen_factor=0.125", "model.bbox_head.num_classes=2"]
@@ -23,6 +22,5 @@ def built(**parts: object) -> torch.nn.Module:
     torch.manual_seed(0)
     model = load_config("yolov5_n_voc", CHANGES).model
     detector = MODELS.build(ConfigDict(model.to_dict() | parts)).eval()
-    settle_norms(detector, torch.rand(8, 3, *HW))
-    spread_scores(detector, torch.rand(2, 3, *HW))
+    settle(detector, torch.from_numpy(pictures(8)))
     return detector

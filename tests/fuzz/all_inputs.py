@@ -4,6 +4,7 @@ from fuzz import (
     inputs_checkpoints,
     inputs_configs,
     inputs_data,
+    inputs_exported,
     inputs_options,
     inputs_pictures,
     inputs_recommend,
@@ -16,7 +17,7 @@ from fuzz.cases import Input
 
 _AREAS = (
     *(inputs_options, inputs_configs, inputs_data, inputs_pictures, inputs_checkpoints, inputs_resume, inputs_records),
-    *(inputs_tables, inputs_tools, inputs_recommend),
+    *(inputs_tables, inputs_tools, inputs_recommend, inputs_exported),
 )
 
 

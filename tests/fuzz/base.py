@@ -21,6 +21,18 @@ def make_base(folder: Path, server: Server) -> Path:
     run("print_config.py", "own.py", "--out", "full.py")
     run("train.py", "long.py", "--work-dir", "run", prelude="killed_in_epoch_3")
     shutil.copyfile(next((folder / "run").glob("best_*.pth")), folder / "best.pth")
+    run(
+        "export.py",
+        "best.pth",
+        "--format",
+        "onnx",
+        "openvino",
+        "torchscript",
+        "torch_export",
+        "--no-test",
+        "--out",
+        "exported",
+    )
     run("train.py", "own.py", "--work-dir", "complete")
     _make_study(folder)
     (folder / "tables").mkdir()

@@ -56,7 +56,7 @@ class Input:
         says: What has to be printed where it is refused.
         needs: Parts of the base to copy: `VOCdevkit`, `coco`, `run` (two epochs of long.py, killed in the third),
             `best.pth`, `full.py` (own.py with all that it inherits), `study` (records of five runs), `tables` (theirs),
-            `fits` (their laws), `cache` (what recommend.py counted).
+            `fits` (their laws), `cache` (what recommend.py counted), `exported` (files of best.pth).
         keeps: Files whose content must still be there afterwards, under this name or another beside it.
         environment: Changes to it.
         prelude: Of `preludes`, called before the tool.

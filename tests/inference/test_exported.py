@@ -17,14 +17,15 @@ from tiny_pictures import add_picture, pixels
 
 from yolo_plugins.checkpoints.weights import load_any_weights
 from yolo_plugins.cli import read_models
+from yolo_plugins.commands.export import PRECISIONS
 from yolo_plugins.config import input_hw, load_config
 from yolo_plugins.errors import UsageError
 from yolo_plugins.export.exportable import Exportable
-from yolo_plugins.export.files import FORMATS, write_exported
+from yolo_plugins.export.files import FORMATS, open_exported, write_exported
 from yolo_plugins.export.formats.base import ExportedNetwork
 from yolo_plugins.export.heads import selection_of
 from yolo_plugins.export.metadata import Metadata
-from yolo_plugins.files import EXPORTED_SUFFIXES
+from yolo_plugins.files import EXPORTED
 from yolo_plugins.inference import Detector, ExportedDetector, class_names, exported
 from yolo_plugins.inference.model import load_named_detector
 from yolo_plugins.registry import MODELS
@@ -69,7 +70,7 @@ def export(checkpoint: str, path: Path, dynamic: bool = False, **changes: object
         nms=False,
         precision="f32",
         levels=network.levels,
-        selection=selection_of(detector.bbox_head),
+        selection=selection_of(detector),
         config=config.pretty_text,
         versions={},
     )
@@ -124,8 +125,8 @@ def test_a_static_file_keeps_its_size_and_says_so(static, detector, monkeypatch)
 def test_rectangles_become_the_size_of_a_static_file(static, tiny_config):
     config = deepcopy(tiny_config)
     config.test_dataloader.dataset.rect_batch_size = 4
-    metadata = exported.exported_metadata(static)
-    exported.use_exported(config, static, metadata, metadata.names)
+    network = open_exported(static)
+    exported.use_exported(config, network, network.metadata.names)
     assert "rect_batch_size" not in config.test_dataloader.dataset
     assert config.load_from is None
 
@@ -166,7 +167,7 @@ def test_a_checkpoint_and_its_file_are_compared(synthetic_voc, tmp_path):
 class Chosen(ExportedNetwork):
     """A network that has chosen: three detections, the last is filling."""
 
-    runtime, device = "stub", "cpu"
+    runtime, device, path = "stub", "cpu", Path("stub.onnx")
 
     def __init__(self, metadata: Metadata) -> None:
         self.metadata = metadata
@@ -178,7 +179,7 @@ class Chosen(ExportedNetwork):
 
 def test_detections_that_a_file_has_chosen_are_filtered_further(static, monkeypatch):
     told: list[str] = []
-    metadata = replace(exported.exported_metadata(static), nms=True)
+    metadata = replace(open_exported(static).metadata, nms=True)
     monkeypatch.setattr(exported, "open_exported", lambda *_, **__: Chosen(metadata))
     monkeypatch.setattr(exported, "_tell", told.append)
     within = metadata.selection
@@ -225,7 +226,9 @@ def test_an_exported_file_is_no_weights(static):
 
 
 def test_every_format_is_known_to_the_command_line():
-    assert {known.suffix for known in FORMATS.values()} <= set(EXPORTED_SUFFIXES)
+    assert {name: known.suffix for name, known in FORMATS.items()} == EXPORTED
+    precisions = {precision for known in FORMATS.values() for precision in known.precisions}
+    assert set(PRECISIONS) == precisions
     assert read_models(["absent.onnx"], None) == [(None, "absent.onnx")]
 
 
@@ -296,7 +299,7 @@ def test_weights_outside_the_folder_of_a_file_are_not_read(tmp_path, location):
     path = tmp_path / "model" / "hostile.onnx"
     path.parent.mkdir()
     onnx_with(path, location)
-    with pytest.raises(UsageError, match=r"hostile\.onnx: ONNX Runtime cannot run it"):
+    with pytest.raises(UsageError, match=r"hostile\.onnx: cannot be opened as onnx"):
         Detector(path)
 
 

@@ -19,7 +19,7 @@ from torch import Tensor, nn
 from yolo_plugins.checkpoints.soundness import check_sum, check_tensors, check_weights
 from yolo_plugins.errors import UsageError
 from yolo_plugins.faults import first_line, refused_program, some
-from yolo_plugins.files import EXPORTED_SUFFIXES
+from yolo_plugins.files import EXPORTED
 
 
 def load_checkpoint(path: str | Path, map_location: Any = "cpu") -> dict[str, Any]:
@@ -217,7 +217,7 @@ def existing(path: str | Path) -> Path:
         UsageError: There is none, or it is an exported network.
     """
     path = Path(path)
-    if path.suffix in EXPORTED_SUFFIXES:
+    if path.suffix in EXPORTED.values():
         raise UsageError(
             f"{path}: an exported file, which is run and not loaded as weights; give the checkpoint that it was made of"
         )

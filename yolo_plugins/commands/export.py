@@ -21,8 +21,8 @@ from yolo_plugins.cli import (
     threads,
 )
 from yolo_plugins.errors import UsageError
+from yolo_plugins.files import EXPORTED
 
-FORMATS = ("onnx", "openvino", "torchscript", "torch_export", "tensorrt")
 PRECISIONS = ("f32", "bf16", "int8")
 
 
@@ -32,7 +32,7 @@ def parse_args() -> argparse.Namespace:
     told = "a checkpoint, after its config unless that is the one it was trained with"
     parser.add_argument("models", nargs="*", metavar="MODEL", help=told)
     add_weights_option(parser)
-    parser.add_argument("--format", nargs="+", choices=FORMATS, default=["onnx"], help="(default: onnx)")
+    parser.add_argument("--format", nargs="+", choices=EXPORTED, default=["onnx"], help="(default: onnx)")
     parser.add_argument("--out", type=any_path, metavar="DIR", help="(default: the checkpoint's folder)")
     parser.add_argument("--nms", action="store_true", help="final detections, not all boxes; one picture at a time")
     parser.add_argument("--dynamic", action="store_true", help="any number of pictures, of any size")

@@ -72,19 +72,20 @@ def _test(args: argparse.Namespace, name: str | None, checkpoint: str) -> tuple[
     from yolo_plugins.checkpoints.saved_config import config_for_test
     from yolo_plugins.datasets.layouts import use_data
     from yolo_plugins.engine import YOLORunner
-    from yolo_plugins.inference import class_names, exported_metadata, load_detector, read_model, use_exported
+    from yolo_plugins.inference import class_names, exported_network, load_detector, read_model, use_exported
     from yolo_plugins.results.collect import scores_per_class, test_and_keep
 
     options, refused = args.cfg_options, {"--deploy": args.deploy, "--launcher": args.launcher != "none"}
-    metadata = exported_metadata(checkpoint, options, refused=refused)
+    network = exported_network(checkpoint, options, refused=refused)
     own = functools.partial(config_for_test, filename=checkpoint, options=options)
-    config = load_config(name, options) if name else own(read_model(checkpoint, metadata))
+    config = load_config(name, options) if name else own(read_model(checkpoint, network))
     require(config, "test_dataloader")
     cli.say(use_data(config, args.data, args.classes, ["test_dataloader"]))
     config.work_dir, config.launcher, config.load_from = args.work_dir or config.work_dir, args.launcher, checkpoint
     cli.take_weights(config, checkpoint if checkpoint == args.weights else None)
-    if metadata:
-        use_exported(config, checkpoint, metadata, class_names(config), by_name=checkpoint == args.weights)
+    if network:
+        use_exported(config, network, class_names(config), by_name=checkpoint == args.weights)
+        del network  # a config is text, of which the runner opens the file again
     if args.deploy:
         config.load_from = None  # the deploy form takes them
     runner = YOLORunner.from_cfg(config)

@@ -86,6 +86,11 @@ def open_exported(path: str | Path, threads: int | None = None, device: str | No
     known.require()
     if not path.is_file():
         raise UsageError(f"{path}: no such file; check the path")
-    network = known.read(path, threads, device or known.device)
-    network.device = device or known.device
+    try:
+        network = known.read(path, threads, device or known.device)
+    except UsageError:
+        raise
+    except Exception as error:  # of a damaged file: anything may come
+        raise UsageError(f"{path}: cannot be opened as {known.name} ({first_line(error)}); export it again") from error
+    network.path, network.device = path, device or known.device
     return network

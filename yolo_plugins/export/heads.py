@@ -12,12 +12,11 @@ import torch
 from torch import Tensor
 
 from yolo_plugins.errors import UsageError
-from yolo_plugins.export.metadata import Selection
+from yolo_plugins.export.metadata import NO_LIMIT, Selection
 from yolo_plugins.models.detectors.wiring import is_mmdet_head
 from yolo_plugins.models.task_modules.nms import select_detections
 from yolo_plugins.registry import extends
 
-_NO_LIMIT = 2**31 - 1  # for a head that keeps whatever is left after suppression
 _YOLOX = "mmdet.models.dense_heads.yolox_head.YOLOXHead"
 
 
@@ -92,8 +91,9 @@ def _flat(levels: Sequence[Tensor], width: int) -> Tensor:
     return torch.cat([level.permute(0, 2, 3, 1).reshape(level.shape[0], -1, width) for level in levels], 1)
 
 
-def selection_of(head: Any) -> Selection:
-    """How a head chooses detections."""
+def selection_of(detector: Any) -> Selection:
+    """How a detector chooses detections."""
+    head = detector.bbox_head
     if hasattr(head, "decode"):
         parameters = list(inspect.signature(select_detections).parameters.values())[1:]
         return Selection(**({known.name: known.default for known in parameters} | dict(head.test_cfg)))
@@ -103,9 +103,10 @@ def selection_of(head: Any) -> Selection:
         score_thr=float(given.get("score_thr", 0)),
         iou_threshold=float(given["nms"]["iou_threshold"]),
         multi_label=not is_yolox,
-        nms_pre=nms_pre if nms_pre > 0 and not is_yolox else _NO_LIMIT,
-        max_per_img=_NO_LIMIT if is_yolox else given.get("max_per_img", 100),
+        nms_pre=nms_pre if nms_pre > 0 and not is_yolox else NO_LIMIT,
+        max_per_img=NO_LIMIT if is_yolox else given.get("max_per_img", 100),
         by_level=not is_yolox,
         clips=not is_yolox,
         min_side=-1.0 if is_yolox else float(given.get("min_bbox_size", -1)),
+        stays_inside=getattr(detector, "undoes_padding", False),
     )

@@ -1,16 +1,20 @@
 """What an exported file says of itself: as JSON, within the file, so that no other file has to travel with it."""
 
 import json
-from typing import Any
+from typing import Annotated, Any
 
-from pydantic import ConfigDict
+from pydantic import ConfigDict, Field, FiniteFloat, PositiveInt
 from pydantic.dataclasses import dataclass
 
+from yolo_plugins.config_check import LARGEST_SIDE
 from yolo_plugins.errors import UsageError
 from yolo_plugins.files import json_text
 
 KEY = "yolo_plugins"  # under which a format holds it
+NO_LIMIT = 2**31 - 1  # of a detector that keeps whatever is left after suppression
 _DATA = ConfigDict(extra="forbid", strict=True, arbitrary_types_allowed=False)
+_Share = Annotated[float, Field(ge=0, le=1)]
+_Side = Annotated[int, Field(ge=1, le=LARGEST_SIDE)]
 
 
 @dataclass(frozen=True, config=_DATA)
@@ -26,16 +30,19 @@ class Selection:
         by_level: Whether `nms_pre` is of each level, as MMDetection's heads have it.
         clips: Whether boxes are clipped to the picture before suppression, as MMDetection's heads do.
         min_side: Both sides of a box must then exceed this, in pixels; below 0 any box stays.
+        stays_inside: Whether what is left is clipped to the picture before the letterbox, which whole detectors of
+            MMDetection leave out.
     """
 
-    score_thr: float
-    iou_threshold: float
+    score_thr: FiniteFloat
+    iou_threshold: _Share
     multi_label: bool
-    nms_pre: int
-    max_per_img: int
+    nms_pre: PositiveInt
+    max_per_img: PositiveInt
     by_level: bool = False
     clips: bool = False
-    min_side: float = -1.0
+    min_side: FiniteFloat = -1.0
+    stays_inside: bool = True
 
 
 @dataclass(frozen=True, config=_DATA)
@@ -55,11 +62,11 @@ class Metadata:
     """
 
     names: tuple[str, ...]
-    input_hw: tuple[int, int]
+    input_hw: tuple[_Side, _Side]
     dynamic: bool
     nms: bool
     precision: str
-    levels: tuple[tuple[int, int], ...]
+    levels: tuple[tuple[PositiveInt, PositiveInt], ...]
     selection: Selection
     config: str
     versions: dict[str, str | None]

@@ -1,11 +1,12 @@
 """Pictures in, named detections out."""
 
 from yolo_plugins.inference.detector import Detector, Results, UnreadablePicture
-from yolo_plugins.inference.exported import ExportedDetector, exported_metadata, use_exported
+from yolo_plugins.inference.exported import ExportedDetector, exported_network, use_exported
 from yolo_plugins.inference.model import (
     class_names,
     detect,
     load_detector,
+    prepare,
     read_model,
     set_thresholds,
     test_pipeline,
@@ -23,10 +24,11 @@ __all__ = [
     "UnreadablePicture",
     "class_names",
     "detect",
-    "exported_metadata",
+    "exported_network",
     "load_detector",
     "open_data",
     "open_source",
+    "prepare",
     "read_model",
     "set_thresholds",
     "test_pipeline",

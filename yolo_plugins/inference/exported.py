@@ -18,9 +18,10 @@ from yolo_plugins.checkpoints.transfer import match_classes
 from yolo_plugins.config import input_hw
 from yolo_plugins.errors import UsageError
 from yolo_plugins.export.files import is_exported, open_exported
-from yolo_plugins.export.metadata import Metadata, Selection
+from yolo_plugins.export.formats.base import ExportedNetwork
+from yolo_plugins.export.metadata import NO_LIMIT, Metadata, Selection
 from yolo_plugins.export.select import rows_per_level, select
-from yolo_plugins.faults import first_line, some
+from yolo_plugins.faults import some
 from yolo_plugins.models.detectors import to_original
 from yolo_plugins.registry import MODELS
 
@@ -30,8 +31,8 @@ class ExportedDetector(BaseModel):
     """A network in an exported file, as a detector that predicts.
 
     Args:
-        file: Its path.
-        device: As of `open_exported`.
+        file: Its path, or opened.
+        device: As of `open_exported`, for a path.
         classes: Names of the classes wanted; those that the file does not know are never found. By default its own.
         test_cfg: How detections are selected, as a config has it; by default as the file says.
 
@@ -49,19 +50,20 @@ class ExportedDetector(BaseModel):
 
     def __init__(
         self,
-        file: str,
+        file: str | ExportedNetwork,
         device: str | None = None,
         classes: Sequence[str] | None = None,
         test_cfg: Mapping[str, Any] | None = None,
     ) -> None:
         super().__init__()
-        self._file, self._network = file, open_exported(file, device=device)
+        self._network = open_exported(file, device=device) if isinstance(file, str) else file
+        self._file = str(self._network.path)
         self.metadata: Metadata = self._network.metadata
         self.runtime = f"{self._network.runtime}, {self._network.device}"
         self.device = self._network.device
         self._selection = _selection(self.metadata.selection, test_cfg or {})
         names = self.metadata.names
-        self._places = range(len(names)) if classes is None else _places(names, classes, file)
+        self._places = range(len(names)) if classes is None else _places(names, classes, self._file)
         if self.metadata.nms:
             self._tell_what_is_fixed()
 
@@ -87,7 +89,7 @@ class ExportedDetector(BaseModel):
             else:
                 height, width = sample.img_shape[:2]
                 found = self._selected(outputs, (picture.shape[1], picture.shape[2]), (height, width))
-            found.bboxes = to_original(found.bboxes, sample)
+            found.bboxes = to_original(found.bboxes, sample, self._selection.stays_inside)
             sample.pred_instances = found
         return list(data_samples)
 
@@ -105,13 +107,7 @@ class ExportedDetector(BaseModel):
                 f"{self._file}: takes pictures of {height}x{width} (height x width), not {hw[0]}x{hw[1]}; set "
                 f"img_size=({height}, {width}), or export it by --dynamic"
             )
-        try:
-            arrays = self._network(np.ascontiguousarray(batch.cpu().numpy()))
-        except Exception as error:  # of the runtime: anything may come
-            raise UsageError(
-                f"{self._file}: {self._network.runtime} cannot run it on {hw[0]}x{hw[1]} pixels ({first_line(error)}); "
-                "give an img_size that the model takes, or export it again"
-            ) from error
+        arrays = self._network(np.ascontiguousarray(batch.cpu().numpy()))
         self._check_shapes([array.shape for array in arrays], len(batch), hw)
         return tuple(torch.from_numpy(np.array(array)) for array in arrays)
 
@@ -166,10 +162,10 @@ def as_checkpoint(metadata: Metadata) -> dict[str, Any]:
     return {"meta": {"cfg": metadata.config, "dataset_meta": {"classes": metadata.names}}}
 
 
-def exported_metadata(
+def exported_network(
     file: str, options: Sequence[str] = (), device: str | None = None, refused: Mapping[str, bool] = {}
-) -> Metadata | None:
-    """What an exported file says of itself; None for any other file.
+) -> ExportedNetwork | None:
+    """Opens an exported file that takes the place of a checkpoint; None for any other file.
 
     Args:
         file: Its path.
@@ -188,30 +184,24 @@ def exported_metadata(
         key = f"{option.partition('=')[0].strip()}."
         if key.startswith("model.") and not key.startswith("model.test_cfg."):
             raise UsageError(f"{file}: {option!r} would change its network; leave it out, or give its checkpoint")
-    return open_exported(file, device=device).metadata
+    return open_exported(file, device=device)
 
 
-def use_exported(
-    config: Config,
-    file: str,
-    metadata: Metadata,
-    classes: Sequence[str],
-    by_name: bool = False,
-    device: str | None = None,
-) -> None:
+def use_exported(config: Config, network: ExportedNetwork, classes: Sequence[str], by_name: bool = False) -> None:
     """Puts an exported file in the place of a config's model, and its size in the place of the test set's.
+
+    The config names the file by its path, as configs are text: who builds from it opens the file once more.
 
     Args:
         config: Changed in place.
-        file: Its path.
-        metadata: What it says of itself.
+        network: Of the file.
         classes: Those of the test set.
         by_name: Whether they may be others than the file's, and are found by their names.
-        device: Where it runs.
 
     Raises:
         UsageError: The classes are others, or the test set states no size.
     """
+    file, metadata = str(network.path), network.metadata
     if not by_name:
         check_class_names(as_checkpoint(metadata), classes, file)
     if not metadata.dynamic:
@@ -219,7 +209,7 @@ def use_exported(
     config.model = dict(
         type="yolo_plugins.ExportedDetector",
         file=file,
-        device=device,
+        device=network.device,
         classes=tuple(classes),
         test_cfg=config.model.get("test_cfg"),
     )
@@ -242,7 +232,9 @@ def _take_size(config: Config, file: str, hw: tuple[int, int]) -> None:
 def _selection(own: Selection, test_cfg: Mapping[str, Any]) -> Selection:
     """As the file says, but for what a config states."""
     stated = {**test_cfg, **(test_cfg.get("nms") or {})}
-    keys = ("score_thr", "iou_threshold", "nms_pre", "max_per_img")
+    keys = ["score_thr", "iou_threshold"]
+    if own.max_per_img < NO_LIMIT:  # else a head that keeps whatever is left, whatever its config states
+        keys += ["nms_pre", "max_per_img"]
     changes = {key: stated[key] for key in keys if stated.get(key) is not None and stated[key] >= 0}
     return replace(own, **changes, multi_label=own.multi_label and stated.get("multi_label", True))
 

@@ -26,8 +26,8 @@ from yolo_plugins.config_check import require
 from yolo_plugins.datasets.collate import collate_detection
 from yolo_plugins.datasets.detection_dataset import without_loading
 from yolo_plugins.errors import UsageError
-from yolo_plugins.export.metadata import Metadata
-from yolo_plugins.inference.exported import as_checkpoint, exported_metadata, use_exported
+from yolo_plugins.export import ExportedNetwork
+from yolo_plugins.inference.exported import as_checkpoint, exported_network, use_exported
 from yolo_plugins.models import to_deploy
 from yolo_plugins.registry import DATASETS, MODELS
 
@@ -79,8 +79,8 @@ def load_named_detector(
     """
     filename = str(weights)
     where = None if device is None else str(device)
-    metadata = exported_metadata(filename, options, where)
-    content = read_model(filename, metadata)
+    network = exported_network(filename, options, where)
+    content = read_model(filename, network)
     chosen = _config_for(content, config, options, filename)
     require(chosen, "test_dataloader")
     change(chosen)
@@ -90,21 +90,21 @@ def load_named_detector(
         check_class_names(content, _stated_names(chosen), filename)
         _take_number(chosen, len(own_names))
     names = own_names or tuple(class_names(chosen))
-    if metadata:
-        use_exported(chosen, filename, metadata, names, device=where)
-        return chosen, MODELS.build(chosen.model), names
+    if network:
+        use_exported(chosen, network, names)
+        return chosen, MODELS.build({**chosen.model, "file": network}), names
     detector = MODELS.build(chosen.model)
     check_num_classes(detector, names, filename)
     return chosen, _deployed(detector, content, chosen, names, filename, device or "cpu"), names
 
 
-def read_model(filename: str, metadata: Metadata | None) -> dict[str, Any]:
+def read_model(filename: str, network: ExportedNetwork | None) -> dict[str, Any]:
     """What a file says of its model, as a checkpoint says it; of an exported one it is in its metadata.
 
     Raises:
         UsageError: As `load_any_weights`.
     """
-    return as_checkpoint(metadata) if metadata else load_any_weights(filename)
+    return as_checkpoint(network.metadata) if network else load_any_weights(filename)
 
 
 def _config_for(
@@ -181,20 +181,29 @@ def set_thresholds(config: Config, score_thr: float, iou_threshold: float) -> No
         test_cfg.update(iou_threshold=iou_threshold, multi_label=False)
 
 
+def prepare(images: Sequence[np.ndarray], pipeline: Compose) -> list[dict[str, Any]]:
+    """Samples of pictures, as a test set gives them.
+
+    Args:
+        images: (H, W, 3) uint8 BGR each.
+        pipeline: From `test_pipeline`.
+    """
+    return [
+        pipeline(dict(img=image, img_shape=image.shape[:2], ori_shape=image.shape[:2], img_id="", img_path=""))
+        for image in images
+    ]
+
+
 @torch.inference_mode()
 def detect(detector: BaseModel, images: Sequence[np.ndarray], pipeline: Compose) -> list[InstanceData]:
     """Detections on some pictures, which are one batch.
 
     Args:
         detector: From `load_detector`.
-        images: (H, W, 3) uint8 BGR each.
+        images: As for `prepare`.
         pipeline: From `test_pipeline`.
 
     Returns:
         For each, `bboxes` (k, 4) xyxy in pixels of the picture, `scores` (k,), `labels` (k,), by falling score.
     """
-    samples = [
-        pipeline(dict(img=image, img_shape=image.shape[:2], ori_shape=image.shape[:2], img_id="", img_path=""))
-        for image in images
-    ]
-    return [sample.pred_instances.cpu() for sample in detector.test_step(collate_detection(samples))]
+    return [sample.pred_instances.cpu() for sample in detector.test_step(collate_detection(prepare(images, pipeline)))]

@@ -8,23 +8,39 @@ from pathlib import Path
 from typing import Any, Protocol
 
 import numpy as np
+import torch
 from torch import nn
 
 from yolo_plugins.errors import UsageError
 from yolo_plugins.export.metadata import Metadata
+from yolo_plugins.faults import first_line
 
 INPUT = "images"
+_NO_TELEMETRY = {"CI": "true", "ORT_DISABLE_TELEMETRY": "1"}
+_HARMLESS: tuple[tuple[str, type[Warning]], ...] = (
+    ("", DeprecationWarning),
+    ("", FutureWarning),
+    ("DeprecationWarning", UserWarning),  # as MMDetection has it
+    (
+        "",
+        torch.jit.TracerWarning,
+    ),  # what it took for a constant differs at another size, which files are tried at
+    ("No complete tensor found in the group", UserWarning),  # and the next: of torch, reading what it wrote itself
+    ("The given buffer is not writable", UserWarning),
+)
 
 
 class ExportedNetwork(ABC):
     """A network in an exported file, ready to run.
 
     Attributes:
+        path: Of the file.
         metadata: What the file says of itself.
         runtime: What runs it, with its version: `onnxruntime 1.32.0`.
         device: Where: `cpu`, `cuda` ...
     """
 
+    path: Path
     metadata: Metadata
     runtime: str
     device: str
@@ -37,8 +53,18 @@ class ExportedNetwork(ABC):
 
         Returns:
             What `Exportable` returns.
+
+        Raises:
+            UsageError: Its runtime cannot run it on them.
         """
-        return self._run(images)
+        try:
+            return self._run(images)
+        except Exception as error:  # of the runtime: anything may come
+            height, width = images.shape[2:]
+            raise UsageError(
+                f"{self.path}: {self.runtime} cannot run it on {height}x{width} pixels ({first_line(error)}); "
+                "give an img_size that the model takes, or export it again"
+            ) from error
 
     def __deepcopy__(self, memo: object) -> "ExportedNetwork":
         """Itself: it never changes, and no runtime copies its networks."""
@@ -89,29 +115,36 @@ class Format:
             raise UsageError(f"{self.name}: needs {' and '.join(missing)}: pip install 'yolo_plugins[export]'")
 
 
-def quiet(function: Callable[[], Any]) -> Any:
-    """Calls an exporter without its warnings on Python code that it leaves out of the graph, and without telemetry.
+def imported(package: str) -> Any:
+    """A package that would report its use to its maker, from the moment when it is imported."""
+    return quiet(lambda: importlib.import_module(package))
 
-    Faults are raised, and what is written is compared with the network. OpenVINO and NNCF report their use to their
-    maker unless they run in continuous integration, of which `CI` tells them.
+
+def quiet(function: Callable[[], Any]) -> Any:
+    """Calls an exporter without warnings that are known to be harmless, and without telemetry.
+
+    OpenVINO, NNCF and ONNX Runtime leave an id of the user in the home folder and report what they do, but not in
+    continuous integration, of which `CI` tells them.
     """
     import logging
     import os
     import warnings
 
-    loggers = [logging.getLogger(name) for name in ("torch.onnx", "onnxscript", "torch.export", "nncf")]
-    levels, stated = [logger.level for logger in loggers], os.environ.get("CI")
-    for logger in loggers:
-        logger.setLevel(logging.ERROR)
-    os.environ["CI"] = "true"
+    before = {name: os.environ.get(name) for name in _NO_TELEMETRY}
+    # The first tells of every operator, the second the traceback of what it raises.
+    least = {logging.getLogger("nncf"): logging.WARNING, logging.getLogger("torch.export"): logging.ERROR}
+    levels = {logger: logger.level for logger in least}
+    for logger, level in least.items():
+        logger.setLevel(level)
+    os.environ.update(_NO_TELEMETRY)
     try:
         with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
+            for message, category in _HARMLESS:
+                warnings.filterwarnings("ignore", message, category)
             return function()
     finally:
-        for logger, level in zip(loggers, levels, strict=True):
+        for logger, level in levels.items():
             logger.setLevel(level)
-        if stated is None:
-            del os.environ["CI"]
-        else:
-            os.environ["CI"] = stated
+        for name, value in before.items():
+            os.environ.pop(name)
+            os.environ.update({} if value is None else {name: value})

@@ -8,10 +8,9 @@ import torch
 from torch import nn
 
 from yolo_plugins.errors import UsageError
-from yolo_plugins.export.formats.base import INPUT, ExportedNetwork, Format, quiet
+from yolo_plugins.export.formats.base import INPUT, ExportedNetwork, Format, imported, quiet
 from yolo_plugins.export.formats.torch_graphs import exported
 from yolo_plugins.export.metadata import KEY, Metadata, read_metadata
-from yolo_plugins.faults import first_line
 
 
 def write(network: nn.Module, metadata: Metadata, path: Path, calibration: np.ndarray | None) -> None:
@@ -35,10 +34,10 @@ def write(network: nn.Module, metadata: Metadata, path: Path, calibration: np.nd
 
 def _quantise(path: Path, pictures: np.ndarray) -> None:
     """Replaces a file by one whose convolutions take and hold int8, scaled by what they see on pictures."""
-    from onnxruntime.quantization import CalibrationDataReader, QuantFormat, quantize_static
-    from onnxruntime.quantization.shape_inference import quant_pre_process
+    quantization = imported("onnxruntime.quantization")
+    prepare = imported("onnxruntime.quantization.shape_inference").quant_pre_process
 
-    class Reader(CalibrationDataReader):
+    class Reader(quantization.CalibrationDataReader):  # type: ignore[name-defined]
         left = iter(pictures)
 
         def get_next(self) -> dict[str, np.ndarray] | None:
@@ -46,9 +45,9 @@ def _quantise(path: Path, pictures: np.ndarray) -> None:
             return None if picture is None else {INPUT: picture[None]}
 
     prepared = path.with_name("prepared.onnx")
-    quiet(lambda: quant_pre_process(path, prepared))
-    options = {"op_types_to_quantize": ["Conv"], "quant_format": QuantFormat.QDQ, "per_channel": True}
-    quiet(lambda: quantize_static(prepared, path, Reader(), **options))
+    quiet(lambda: prepare(path, prepared))
+    options = {"op_types_to_quantize": ["Conv"], "quant_format": quantization.QuantFormat.QDQ, "per_channel": True}
+    quiet(lambda: quantization.quantize_static(prepared, path, Reader(), **options))
 
 
 def _stable_sort(values: Any, *, stable: bool, dim: int = -1, descending: bool = False) -> Any:
@@ -62,14 +61,10 @@ class Network(ExportedNetwork):
     """A session of ONNX Runtime."""
 
     def __init__(self, path: Path, threads: int | None, device: str) -> None:
-        import onnxruntime
-
+        onnxruntime = imported("onnxruntime")
         options = onnxruntime.SessionOptions()
         options.intra_op_num_threads = threads or 0  # 0: its own choice
-        try:
-            self._session = onnxruntime.InferenceSession(path, options, providers=_providers(device))
-        except Exception as error:  # its own exceptions share no base
-            raise UsageError(f"{path}: ONNX Runtime cannot run it ({first_line(error)}); export it again") from error
+        self._session = onnxruntime.InferenceSession(path, options, providers=_providers(device))
         text = self._session.get_modelmeta().custom_metadata_map.get(KEY)
         self.metadata, self.runtime = read_metadata(text, path), f"onnxruntime {onnxruntime.__version__}"
 
@@ -78,11 +73,9 @@ class Network(ExportedNetwork):
 
 
 def _providers(device: str) -> list[str]:
-    import onnxruntime
-
     if device == "cpu":
         return ["CPUExecutionProvider"]
-    if "CUDAExecutionProvider" not in onnxruntime.get_available_providers():
+    if "CUDAExecutionProvider" not in imported("onnxruntime").get_available_providers():
         raise UsageError(f"device={device}: this ONNX Runtime has no CUDA; install onnxruntime-gpu, or give cpu")
     return ["CUDAExecutionProvider", "CPUExecutionProvider"]
 

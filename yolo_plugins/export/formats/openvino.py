@@ -1,6 +1,5 @@
 """OpenVINO's intermediate representation."""
 
-from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -8,29 +7,25 @@ import numpy as np
 from torch import nn
 
 from yolo_plugins.errors import UsageError
-from yolo_plugins.export.formats.base import INPUT, ExportedNetwork, Format, quiet
+from yolo_plugins.export.formats.base import INPUT, ExportedNetwork, Format, imported, quiet
 from yolo_plugins.export.formats.torch_graphs import example
 from yolo_plugins.export.metadata import KEY, Metadata, read_metadata
-from yolo_plugins.faults import first_line
 
 _NOT_DECODING = ("Convolution", "GroupConvolution", "Constant", "Parameter")
 
 
 def write(network: nn.Module, metadata: Metadata, path: Path, calibration: np.ndarray | None) -> None:
     """Writes the graph, and its weights beside it."""
-    import openvino
-
     model = convert(network, metadata)
     if calibration is not None:
         model = _quantised(model, calibration)
-    openvino.save_model(model, path, compress_to_fp16=False)
+    imported("openvino").save_model(model, path, compress_to_fp16=False)
 
 
 def convert(network: nn.Module, metadata: Metadata) -> Any:
     """The network as OpenVINO's model."""
-    import openvino
-
-    picture = example(metadata)
+    openvino = imported("openvino")
+    picture = example(network, metadata)
     shape = [-1, 3, -1, -1] if metadata.dynamic else list(picture.shape)
     model = quiet(lambda: openvino.convert_model(network, example_input=picture, input=[openvino.PartialShape(shape)]))
     for port, name in zip((*model.inputs, *model.outputs), (INPUT, *metadata.outputs), strict=True):
@@ -41,7 +36,7 @@ def convert(network: nn.Module, metadata: Metadata) -> Any:
 
 def _quantised(model: Any, pictures: np.ndarray) -> Any:
     """The model with convolutions of int8, scaled by what they see on pictures; what decodes their outputs is float."""
-    nncf = quiet(lambda: import_module("nncf"))
+    nncf = imported("nncf")
     scope = nncf.IgnoredScope(names=_after_last_convolutions(model))
     dataset = nncf.Dataset([picture[None] for picture in pictures])
     return quiet(lambda: nncf.quantize(model, dataset, subset_size=len(pictures), ignored_scope=scope))
@@ -64,14 +59,10 @@ class Network(ExportedNetwork):
     """A compiled model of OpenVINO."""
 
     def __init__(self, path: Path, threads: int | None, device: str) -> None:
-        import openvino
-
+        openvino = imported("openvino")
         if device != "cpu":
             raise UsageError(f"device={device}: OpenVINO's files are run on the CPU here; give cpu")
-        try:
-            model = openvino.Core().read_model(path)
-        except RuntimeError as error:
-            raise UsageError(f"{path}: OpenVINO cannot read it ({first_line(error)}); export it again") from error
+        model = openvino.Core().read_model(path)
         text = model.get_rt_info(KEY).astype(str) if model.has_rt_info(KEY) else None
         self.metadata, self.runtime = read_metadata(text, path), f"openvino {openvino.__version__.partition('-')[0]}"
         self._compiled = openvino.compile_model(model, "CPU", _options(self.metadata, threads))

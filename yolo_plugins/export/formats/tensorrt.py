@@ -10,6 +10,7 @@ from torch import nn
 from yolo_plugins.errors import UsageError
 from yolo_plugins.export.formats.base import INPUT, ExportedNetwork, Format
 from yolo_plugins.export.formats.onnx import write as write_onnx
+from yolo_plugins.export.formats.torch_graphs import least_side
 from yolo_plugins.export.metadata import Metadata, read_metadata
 
 _BYTES = 4  # of the length of the metadata, little-endian, which comes first
@@ -44,7 +45,7 @@ def write(network: nn.Module, metadata: Metadata, path: Path, calibration: np.nd
 
 def _profile(builder: Any, metadata: Metadata, network: Any) -> Any:
     profile = builder.create_optimization_profile()
-    least, side = network.multiple, _MOST["side"] // network.multiple * network.multiple
+    least, side = least_side(network, metadata), _MOST["side"] // network.multiple * network.multiple
     profile.set_shape(INPUT, (1, 3, least, least), (1, 3, *metadata.input_hw), (_MOST["batch"], 3, side, side))
     return profile
 

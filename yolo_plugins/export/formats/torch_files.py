@@ -8,11 +8,9 @@ import numpy as np
 import torch
 from torch import nn
 
-from yolo_plugins.errors import UsageError
 from yolo_plugins.export.formats.base import ExportedNetwork, Format, quiet
 from yolo_plugins.export.formats.torch_graphs import exported, traced
 from yolo_plugins.export.metadata import KEY, Metadata, read_metadata
-from yolo_plugins.faults import first_line
 
 
 def write_torchscript(network: nn.Module, metadata: Metadata, path: Path, calibration: np.ndarray | None) -> None:
@@ -31,10 +29,7 @@ class Network(ExportedNetwork):
 
     def __init__(self, path: Path, threads: int | None, device: str, load: Callable[..., Any]) -> None:
         extra = {KEY: ""}
-        try:
-            module = quiet(lambda: load(str(path), extra))
-        except Exception as error:  # a faulty file can raise anything
-            raise UsageError(f"{path}: torch cannot run it ({first_line(error)}); export it again") from error
+        module = quiet(lambda: load(str(path), extra))
         text = extra[KEY]
         self.metadata = read_metadata(text.decode() if isinstance(text, bytes) else text, path)
         self.runtime = f"torch {torch.__version__}"

@@ -150,8 +150,8 @@ class YOLODetector(Freezable, BaseModel):
         return list(batch_data_samples)
 
 
-def to_original(bboxes: Tensor, sample: DetDataSample) -> Tensor:
-    """Boxes of the letterboxed picture in pixels of the original, clipped to it.
+def to_original(bboxes: Tensor, sample: DetDataSample, clip: bool = True) -> Tensor:
+    """Boxes of the letterboxed picture in pixels of the original.
 
     YOLOv5 v7.0 divides both axes by the factor of the height; with the factor of each axis, as here, the way there and
     back is the identity also when rounding made the two differ.
@@ -159,6 +159,7 @@ def to_original(bboxes: Tensor, sample: DetDataSample) -> Tensor:
     Args:
         bboxes: (k, 4) xyxy in input pixels.
         sample: Its metainfo holds `ori_shape` (h, w), `scale_factor` (x, y), `pad_param` (top, bottom, left, right).
+        clip: Whether they are clipped to the original.
 
     Returns:
         (k, 4) xyxy.
@@ -167,4 +168,5 @@ def to_original(bboxes: Tensor, sample: DetDataSample) -> Tensor:
     scale_w, scale_h = sample.scale_factor
     h, w = sample.ori_shape
     offset, scale = bboxes.new_tensor((left, top) * 2), bboxes.new_tensor((scale_w, scale_h) * 2)
-    return ((bboxes - offset) / scale).clamp(min=0).minimum(bboxes.new_tensor((w, h) * 2))
+    bboxes = (bboxes - offset) / scale
+    return bboxes.clamp(min=0).minimum(bboxes.new_tensor((w, h) * 2)) if clip else bboxes
