@@ -24,13 +24,13 @@ EPOCHS = (10, 30, 200)  # after which the pages take a checkpoint
 _LEAF = """
 _base_ = {base!r}
 data_root = {data!r}
-img_size = 64
+img_size = {size}
 train_cfg = dict(max_epochs=1)
 train_dataloader = dict(batch_size=4, num_workers=0, persistent_workers=False)
 val_dataloader = dict(batch_size=4, num_workers=0, persistent_workers=False)
 test_dataloader = val_dataloader
 """
-_SMALLEST = {"retinanet_resnet18_voc": 128, "yolov4_p5_voc": 128}  # multiples of their largest stride
+_SIZES = {"retinanet_resnet18_voc": 128}  # its largest stride; those of the others divide 64
 
 
 def make_folder(folder: Path, configs: set[str]) -> None:
@@ -55,10 +55,10 @@ def _write_configs(folder: Path, configs: set[str]) -> None:
     leaves = [path for path in (REPO / "configs").glob("*.py") if path.stem in configs]
     for path in leaves:
         data = "data/coco" if path.stem.endswith("_coco") else "data/VOCdevkit"
-        text = _LEAF.format(base=str(path), data=data)
+        text = _LEAF.format(base=str(path), data=data, size=_SIZES.get(path.stem, 64))
         if path.stem.startswith("study_"):
             text = "runs = dict(yolov5_n_voc=[0])\noptions = []\n"
-        (folder / path.name).write_text(text.replace("64", str(_SMALLEST.get(path.stem, 64))))
+        (folder / path.name).write_text(text)
     (screws,) = re.findall(r'^```python\n("""YOLOv5-s on pictures of screws.*?)^```', _page("data.md"), re.S | re.M)
     (folder / "yolov5_s_screws.py").write_text(screws)
     for name in ("CONFIG", "own"):
