@@ -191,7 +191,7 @@ def _explain(axes: Axes, models: pd.DataFrame, quantities: tuple[str, str], entr
     if len(markers) > _SIDE_BY_SIDE:
         handles = [handle for handle in handles if handle not in markers]
         narrow: Any = {"ncols": _SIDE_BY_SIDE, "handlelength": 1, "columnspacing": 1}
-        axes.get_figure().legend(handles=markers, loc="outside upper left", **narrow, **form)
+        axes.figure.legend(handles=markers, loc="outside upper left", **narrow, **form)
     if handles:
         axes.legend(handles=handles, title=title, loc="lower left", bbox_to_anchor=(0, 1), handlelength=3, **form)
 
