@@ -1,6 +1,7 @@
 """What the pages say exists: linked files, commands, and the options given to them."""
 
 import re
+import runpy
 import tomllib
 from pathlib import Path
 
@@ -61,6 +62,18 @@ def test_each_page_of_the_site_is_in_its_navigation_once():
 
 def test_each_picture_is_small_and_on_a_page():
     pictures = {path.name: path.stat().st_size for path in (REPO / "docs" / "pictures").iterdir()}
-    shown = set(re.findall(r"!\[[^]]+\]\([./]*pictures/([\w.]+)\)", "".join(page.read_text() for page in PAGES)))
+    text = "".join(page.read_text() for page in PAGES)
+    shown = set(re.findall(r"(?:!\[[^]]+\]\(|src(?:set)?=\")[\w./]*pictures/([\w.]+)", text))
     assert set(pictures) == shown
     assert max(pictures.values()) <= 200_000
+
+
+def test_the_picture_of_readme_is_what_its_script_draws(tmp_path):
+    matplotlib = pytest.importorskip("matplotlib")
+    pytest.importorskip("scipy")
+    folder = REPO / "docs" / "pictures"
+    if f"v{matplotlib.__version__}," not in (folder / "frontier_light.svg").read_text():
+        pytest.skip("drawn by another version of matplotlib")
+    runpy.run_path(str(REPO / "docs" / "readme_picture.py"))["main"](tmp_path)
+    for name in ("frontier_light.svg", "frontier_dark.svg"):
+        assert (tmp_path / name).read_bytes() == (folder / name).read_bytes()
