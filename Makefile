@@ -25,7 +25,7 @@ lint: setup  ## ruff: rules and layout
 types: setup  ## mypy
 	$(RUN) -m mypy
 
-docs: setup  ## the documentation as a site in site/; a broken link is an error
-	$(RUN) -m mkdocs build --quiet --strict
+docs: setup  ## the documentation as a site in site/; a broken link or anchor is an error
+	$(RUN) -m zensical build --strict --clean
 
 check: lint types docs test  ## all of it, as before a pull request

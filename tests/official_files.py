@@ -41,11 +41,11 @@ def write_official(
     return path
 
 
-def coco_weights(path: Path) -> Path:
-    """Writes random weights of YOLOv5-n with COCO's classes, as a checkpoint of ours."""
-    model = MODELS.build(load_config("yolov5_n_coco").model)
-    meta = {"dataset_meta": {"classes": COCO_CLASSES}}
-    torch.save({"state_dict": model.state_dict(), "meta": meta}, path)
+def coco_weights(path: Path, name: str = "yolov5_n_coco") -> Path:
+    """Writes random weights of a config with COCO's classes, as a checkpoint of ours."""
+    config = load_config(name)
+    meta = {"dataset_meta": {"classes": COCO_CLASSES}, "cfg": config.pretty_text}
+    torch.save({"state_dict": MODELS.build(config.model).state_dict(), "meta": meta}, path)
     return path
 
 

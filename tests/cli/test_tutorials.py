@@ -1,7 +1,6 @@
 """The tutorials, command by command, on a few small pictures and over one epoch instead of ten."""
 
 import os
-import re
 import shlex
 import shutil
 import subprocess
@@ -9,12 +8,12 @@ import sys
 from pathlib import Path
 
 import pytest
+from documented import REPO, blocks, commands
 from official_files import coco_weights
 
 from yolo_plugins.checkpoints.read import load_weights
 from yolo_plugins.datasets.synthetic_voc import make_synthetic_voc
 
-REPO = Path(__file__).resolve().parents[2]
 ONE_EPOCH = ["--cfg-options", "train_cfg.max_epochs=1", "img_size=64"]
 
 
@@ -29,11 +28,6 @@ def folder(tmp_path):
     return tmp_path
 
 
-def blocks(page: str, language: str) -> list[str]:
-    text = (REPO / "docs" / page).read_text(encoding="utf-8")
-    return re.findall(rf"```{language}\n(.*?)```", text, re.DOTALL)
-
-
 def run(command: list[str], folder: Path) -> str:
     environment = {**os.environ, "PYTHONPATH": str(REPO), "OMP_NUM_THREADS": "1"}
     result = subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True, check=False)
@@ -43,11 +37,12 @@ def run(command: list[str], folder: Path) -> str:
 
 def run_page(page: str, folder: Path) -> None:
     """Runs every command of a page in its order."""
-    lines = "".join(blocks(page, "bash")).replace("\\\n", "").splitlines()
-    assert lines
-    for line in lines:
-        program, command, *arguments = shlex.split(line.replace("epoch_10.pth", "epoch_1.pth"))
-        assert program == "yolo-plugins"
+    written = [command.text for command in commands(REPO / "docs" / page) if command.text.startswith("yolo-plugins ")]
+    assert written
+    for text in written:
+        _, command, *arguments = shlex.split(text.replace("epoch_10.pth", "epoch_1.pth"))
+        if command == "download-voc":
+            continue
         if command == "train":
             arguments += ONE_EPOCH
         if command == "make-synthetic-voc":
@@ -61,7 +56,7 @@ def test_own_pictures(folder):
     assert (folder / "results" / "report.html").is_file()
     pictures = list((folder / "shapes" / "VOC2007" / "JPEGImages").iterdir())
     assert {path.name for path in pictures} <= {path.name for path in (folder / "drawn").iterdir()}
-    (code,) = blocks("tutorial_own_pictures.md", "python")
+    ((_, code),) = blocks(REPO / "docs" / "tutorial_own_pictures.md", "python")
     printed = run([sys.executable, "-c", code.replace("epoch_10", "epoch_1")], folder)
     assert len(printed.splitlines()) == len(pictures)
 

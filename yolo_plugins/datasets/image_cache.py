@@ -7,7 +7,6 @@ file; moved, renamed or reordered ones find theirs again.
 import hashlib
 import os
 from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
 from itertools import accumulate
 from pathlib import Path
 
@@ -20,6 +19,7 @@ from yolo_plugins.errors import UsageError
 from yolo_plugins.files import cache_folder, is_disk_full
 
 from .images import read_image, scale_to_fit
+from .threads import thread_pool
 
 _FORMAT_VERSION = 2  # raise it when the file's layout, the decoding or the scaling changes
 _SIZES_DTYPE = np.dtype("<i4")
@@ -48,8 +48,7 @@ class ImageCache:
     ) -> None:
         height, width = bounds_hw = size_hw(img_size)
         size = f"{height}" if height == width else f"{height}x{width}"
-        with ThreadPoolExecutor() as pool:
-            digests = list(pool.map(_file_digest, paths))
+        digests = list(thread_pool().map(_file_digest, paths))
         sources = dict(zip(digests, paths, strict=True))
         stored = sorted(sources)
         key = hashlib.sha256(f"{_FORMAT_VERSION} {size} {' '.join(stored)}".encode()).hexdigest()
@@ -141,11 +140,11 @@ def _build(path: Path, sources: Sequence[str | Path], bounds_hw: tuple[int, int]
     sizes = np.zeros((len(sources), _SIZES_PER_IMAGE), dtype=_SIZES_DTYPE)
     progress = tqdm(total=len(sources), desc=f"caching images in {path.parent}", unit="image", disable=None)
     try:
-        with temporary.open("wb") as file, ThreadPoolExecutor() as pool, progress:
+        with temporary.open("wb") as file, progress:
             file.write(sizes.tobytes())  # room for the real ones
             for start in range(0, len(sources), _CHUNK):
                 chunk = sources[start : start + _CHUNK]
-                decoded = pool.map(lambda source: _decode(source, bounds_hw), chunk)
+                decoded = thread_pool().map(lambda source: _decode(source, bounds_hw), chunk)
                 for row, (img, original_hw) in enumerate(decoded, start):
                     sizes[row] = (*img.shape[:2], *original_hw)
                     file.write(img.data)

@@ -2,9 +2,7 @@
 
 import copy
 import hashlib
-import os
 from collections.abc import Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import astuple, dataclass, fields
 from pathlib import Path
 
@@ -14,6 +12,7 @@ from tqdm import tqdm
 from yolo_plugins.datasets.annotation import OTHER_CLASS, Annotation, check_classes
 from yolo_plugins.datasets.detection_dataset import DetectionDataset, Picture, check_size
 from yolo_plugins.datasets.images import check_image
+from yolo_plugins.datasets.threads import thread_pool
 from yolo_plugins.errors import UsageError
 from yolo_plugins.faults import some
 
@@ -130,14 +129,9 @@ def _count(annotations: Sequence[Annotation]) -> SplitCounts:
 
 def _look(pictures: Sequence[Picture], title: str) -> list[tuple[list[str], str]]:
     """Faults and content of each picture. Threads suffice: decoding, which takes the time, holds no lock."""
-    with ThreadPoolExecutor(os.cpu_count()) as pool:
-        results = pool.map(_look_at, pictures)
-        try:
-            # disable=None: no bar where stderr is not a terminal
-            return list(tqdm(results, desc=title, total=len(pictures), unit="picture", disable=None))
-        except BaseException:
-            pool.shutdown(wait=False, cancel_futures=True)  # Ctrl-C does not wait for what is queued
-            raise
+    results = thread_pool().map(_look_at, pictures)
+    # disable=None: no bar where stderr is not a terminal
+    return list(tqdm(results, desc=title, total=len(pictures), unit="picture", disable=None))
 
 
 def _look_at(picture: Picture) -> tuple[list[str], str]:

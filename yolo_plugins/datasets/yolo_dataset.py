@@ -1,8 +1,6 @@
 """YOLO's layout for training and evaluation."""
 
-import os
 from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from pathlib import Path
 
@@ -12,6 +10,7 @@ from yolo_plugins.registry import DATASETS
 from .annotation import reporting
 from .detection_dataset import DetectionDataset, Picture
 from .images import image_size
+from .threads import thread_pool
 from .yolo import LabelFiles, list_pictures, read_data_yaml, read_labels
 
 
@@ -31,14 +30,14 @@ class YOLODataset(DetectionDataset):
         for split in self.splits:
             with reporting(self.report):
                 pictures += list_pictures(data, split)
-        with ThreadPoolExecutor(os.cpu_count()) as pool:  # a label is of no use without the size of its picture
-            for picture, size in zip(pictures, pool.map(_size_or_fault, pictures), strict=True):
-                with reporting(self.report):
-                    path = label_files.path(picture)
-                    if isinstance(size, UsageError):
-                        raise size
-                    annotation = read_labels(path, picture, size, data.names, *rules)
-                    yield Picture(str(picture), str(picture), str(path), annotation)
+        sizes = thread_pool().map(_size_or_fault, pictures)  # a label is of no use without the size of its picture
+        for picture, size in zip(pictures, sizes, strict=True):
+            with reporting(self.report):
+                path = label_files.path(picture)
+                if isinstance(size, UsageError):
+                    raise size
+                annotation = read_labels(path, picture, size, data.names, *rules)
+                yield Picture(str(picture), str(picture), str(path), annotation)
 
     def unused_files(self) -> list[str]:
         """Label files beside those of the pictures of all splits."""

@@ -154,6 +154,19 @@ def test_a_family_without_a_line_is_named_by_its_marker(axes, models):
     assert len([text for text in axes.texts if text.get_text()]) == len(models)
 
 
+def test_many_families_without_a_line_stand_side_by_side_above_the_lines(models):
+    models = models.assign(input_h=[32 * number for number in range(1, 8)])
+    with column_figure(3) as (figure, axes):
+        trend = Trend({}, pareto_front(MACS, LOSSES, list(models["model"])))
+        draw_power_laws(axes, models, "macs", "inverse_normalized_loss", trend, "input_h")
+        figure.draw_without_rendering()
+        (above,) = figure.legends
+        assert {text.get_text() for text in above.get_texts()} == {str(size) for size in models["input_h"]}
+        assert above.get_window_extent().height < 4 * above.get_texts()[0].get_window_extent().height * 1.5
+        assert above.get_window_extent().y0 >= axes.get_legend().get_window_extent().y1
+        assert legend(axes) == ["Pareto front"]
+
+
 def test_points_are_of_the_column_that_divides_the_models(axes, models):
     models = models.assign(input_h=[320] * 3 + [640] * 4)
     draw_power_laws(axes, models, "macs", "inverse_normalized_loss", Trend({}), "input_h")

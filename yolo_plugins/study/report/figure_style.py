@@ -150,7 +150,7 @@ def save_png(figure: Figure, path: str | Path) -> None:
     Raises:
         UsageError: The disk is full.
     """
-    write_atomically(path, _render(figure, "png", dpi=_PNG_DPI))
+    write_atomically(path, render(figure, "png", dpi=_PNG_DPI))
 
 
 def save_figure(figure: Figure, stem: str | Path) -> list[Path]:
@@ -170,11 +170,12 @@ def save_figure(figure: Figure, stem: str | Path) -> list[Path]:
     png, svg = (stem.with_name(f"{stem.name}.{ending}") for ending in ("png", "svg"))
     save_png(figure, png)
     figure.set_layout_engine("none")  # what has been laid out once stays, and need not be measured again
-    write_atomically(svg, _render(figure, "svg", metadata={"Date": None}))
+    write_atomically(svg, render(figure, "svg", metadata={"Date": None}))
     return [png, svg]
 
 
-def _render(figure: Figure, form: str, **options: Any) -> memoryview:
+def render(figure: Figure, form: str, **options: Any) -> memoryview:
+    """The bytes of a figure's file, the same each time; options are those of `savefig`."""
     data = io.BytesIO()
     with matplotlib.rc_context(_REPRODUCIBLE):
         figure.savefig(data, format=form, **options)

@@ -23,6 +23,7 @@ from yolo_plugins.study.tables.quantities import QUANTITIES
 from yolo_plugins.study.tables.schema import is_drawable
 
 _LEGEND = "exponents of power laws, with 95 % intervals by t"
+_SIDE_BY_SIDE = 3  # markers in a line of the legend, where there are more of them
 _ROOM = 0.1  # of the span of the points, left free at each end of both axes
 _CURVE_POINTS = 200
 _BAND: dict[str, Any] = {"alpha": 0.15, "linewidth": 0, "zorder": 0.5}
@@ -180,21 +181,19 @@ def _describe(group: str, law: PowerLaw) -> str:
 
 
 def _explain(axes: Axes, models: pd.DataFrame, quantities: tuple[str, str], entries: list[Line2D], title: str) -> None:
-    """Labels the axes, and puts the legend above them, where it hides nothing."""
+    """Labels the axes, and puts the legend above them, where it hides nothing: of many markers on top of the lines."""
     xlabel, ylabel = (axis_label(name, models) for name in quantities)
     axes.set(xlabel=xlabel, ylabel=ylabel)
     axes.spines[["top", "right"]].set_visible(False)
+    form: Any = {"frameon": False, "borderpad": 0, "alignment": "left"}
     handles = [*entries, *axes.get_legend_handles_labels()[0]]
-    axes.legend(
-        handles=handles,
-        title=title,
-        loc="lower left",
-        bbox_to_anchor=(0, 1),
-        frameon=False,
-        handlelength=3,
-        borderpad=0,
-        alignment="left",
-    )
+    markers = [handle for handle in entries if handle.get_linestyle() == "None"]
+    if len(markers) > _SIDE_BY_SIDE:
+        handles = [handle for handle in handles if handle not in markers]
+        narrow: Any = {"ncols": _SIDE_BY_SIDE, "handlelength": 1, "columnspacing": 1}
+        axes.figure.legend(handles=markers, loc="outside upper left", **narrow, **form)
+    if handles:
+        axes.legend(handles=handles, title=title, loc="lower left", bbox_to_anchor=(0, 1), handlelength=3, **form)
 
 
 def _name_points(axes: Axes, points: pd.DataFrame, front: Sequence[str] = ()) -> Axes:
