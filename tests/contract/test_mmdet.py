@@ -14,7 +14,8 @@ from yolo_plugins.costs.complexity import count_parts
 from yolo_plugins.engine import YOLORunner
 from yolo_plugins.errors import UsageError
 from yolo_plugins.faults import explain
-from yolo_plugins.inference import detect, load_detector, test_pipeline
+from yolo_plugins.inference import detect, load_detector
+from yolo_plugins.inference import test_pipeline as pipeline_of  # by its own name pytest would take it for a test
 from yolo_plugins.models import to_deploy
 from yolo_plugins.record import read_record
 from yolo_plugins.registry import MODELS
@@ -158,7 +159,7 @@ def test_a_detector_of_mmdetection_runs_through_everything_that_ours_run_through
     checkpoint = Path(config.work_dir) / "epoch_1.pth"
     detector = load_detector(config, checkpoint)
     assert detector.deploy_report.fused
-    (found,) = detect(detector, [np.full((48, 64, 3), 114, np.uint8)], test_pipeline(config))
+    (found,) = detect(detector, [np.full((48, 64, 3), 114, np.uint8)], pipeline_of(config))
     assert found.bboxes.shape[1] == 4
 
 
