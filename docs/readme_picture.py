@@ -16,6 +16,7 @@ from yolo_plugins.files import write_atomically
 from yolo_plugins.study.laws.pareto import pareto_front
 from yolo_plugins.study.report.figure_style import render, use_log_scale
 from yolo_plugins.study.tables.families import group_title
+from yolo_plugins.study.tables.quantities import QUANTITIES
 from yolo_plugins.study.tables.schema import MODELS, read_table
 
 DOCS = Path(__file__).parent
@@ -28,7 +29,7 @@ THEMES: dict[str, dict[str, Any]] = {
 
 def draw(axes: Axes, models: pd.DataFrame, ink: str, faint: str, colors: tuple[str, str]) -> None:
     """Points of all models, those of two families joined, the front with the names of every other model on it."""
-    gflops, score = models["macs"].astype(float) * 2e-9, models["ap50_95"].astype(float)
+    gflops, score = models["macs"].astype(float) * QUANTITIES["macs"].scale, models["ap50_95"].astype(float)
     axes.plot(gflops, score, "o", color=faint, markersize=4, alpha=0.9, markeredgewidth=0)
     front = pareto_front(gflops.tolist(), score.tolist(), models["model"].tolist())
     axes.step(front.cost, front.value, where="post", color=ink, linewidth=1, zorder=1)

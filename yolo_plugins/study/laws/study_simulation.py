@@ -185,16 +185,30 @@ def assess_predictions(
     """
     rng = np.random.default_rng(seed)
     found: dict[str, list[bool]] = {}
-    for _ in range(studies):
-        study = simulate_study(design, n, rng)
-        law = StudyLaw(study.models, "params", _Y, _DRAWS)
+    for study, law in _fitted(design, n, studies, rng, progress):
         for name, log_cost, family, runs in _questions(study, law, rng):
             model, truth = study.draw_model(log_cost, family, rng)
             place = law.place(model, study.measure(truth, runs, rng), runs)
             found.setdefault(name, []).append(abs(place - 0.5) <= LEVEL / 2)
         found.setdefault("warned", []).append(_warns(study.models))
-        progress()
     return {name: share_of(hits) for name, hits in found.items()}
+
+
+def _fitted(
+    design: Design, n: int, studies: int, rng: np.random.Generator, progress: Callable[[], object]
+) -> Iterator[tuple[Simulated, StudyLaw]]:
+    """Studies with the laws that are fitted to them, one after the other; after each `progress` is called."""
+    for _ in range(studies):
+        study = simulate_study(design, n, rng)
+        yield study, StudyLaw(study.models, "params", _Y, _DRAWS)
+        progress()
+
+
+def _within(study: Simulated, rng: np.random.Generator) -> tuple[float, float, int | None]:
+    """Least and greatest ln cost of the models of a study, and one of its families where it has some."""
+    log_cost = np.log(study.models["params"].to_numpy(float) / _LEAST_COST)
+    family = int(rng.integers(len(study.levels))) if study.design.families else None
+    return log_cost.min(), log_cost.max(), family
 
 
 def _warns(models: pd.DataFrame) -> bool:
@@ -207,10 +221,8 @@ def _questions(
     study: Simulated, law: StudyLaw, rng: np.random.Generator
 ) -> Iterator[tuple[str, float, int | None, int]]:
     """Name, ln cost, family and runs of each model that a study is asked about."""
-    log_cost = np.log(study.models["params"].to_numpy(float) / _LEAST_COST)
-    low, high, family = log_cost.min(), log_cost.max(), None
-    if study.design.families:
-        family = int(rng.integers(len(study.levels)))
+    low, high, family = _within(study, rng)
+    if family is not None:
         yield "new family", rng.uniform(low, high), None, law.runs
     yield "within", rng.uniform(low, high), family, law.runs
     yield "smallest", low, family, law.runs
@@ -234,15 +246,12 @@ def assess_comparisons(
     """
     rng = np.random.default_rng(seed)
     said, true = [], []
-    for _ in range(studies):
-        study = simulate_study(design, n, rng)
-        law = StudyLaw(study.models, "params", _Y, _DRAWS)
+    for study, law in _fitted(design, n, studies, rng, progress):
         rows = [row for _, row in study.models.iterrows()]
         for first, second in rng.permutation(n)[: n // 2 * 2].reshape(-1, 2):
             probability, is_better = law.compare(rows[first], rows[second]), study.truth[first] > study.truth[second]
             said.append(max(probability, 1 - probability))
             true.append(is_better == (probability > 0.5))
-        progress()
     return _by_bins(said, true, BINS)
 
 
@@ -262,9 +271,7 @@ def assess_best(
     """
     rng = np.random.default_rng(seed)
     said, true = [], []
-    for _ in range(studies):
-        study = simulate_study(design, n, rng)
-        law = StudyLaw(study.models, "params", _Y, _DRAWS)
+    for study, law in _fitted(design, n, studies, rng, progress):
         known = rng.permutation(n)[: n // 2]
         rows: list[Mapping[str, Any]] = [study.models.iloc[place].to_dict() for place in known]
         new = [_new_model(study, number, rng) for number in range(n - len(known))]
@@ -273,15 +280,13 @@ def assess_best(
         named = int(probabilities.argmax())
         said.append(float(probabilities[named]))
         true.append(named == int(np.argmax(truth)))
-        progress()
     return _by_bins(said, true, BEST_BINS)
 
 
 def _new_model(study: Simulated, number: int, rng: np.random.Generator) -> tuple[dict[str, Any], float]:
     """As `Simulated.draw_model`, within the costs of the study; in a family of its own where the models have none."""
-    log_cost = np.log(study.models["params"].to_numpy(float) / _LEAST_COST)
-    family = int(rng.integers(len(study.levels))) if study.design.families else None
-    row, truth = study.draw_model(rng.uniform(log_cost.min(), log_cost.max()), family, rng)
+    low, high, family = _within(study, rng)
+    row, truth = study.draw_model(rng.uniform(low, high), family, rng)
     own = {} if study.design.families else {"family": f"new {number}"}
     return row | own | {"model": f"new {number}"}, truth
 
