@@ -8,6 +8,9 @@ from pathlib import Path
 import pytest
 from loopback_slurm import make_slurm
 
+from yolo_plugins.versions import NO_TELEMETRY
+
+os.environ |= NO_TELEMETRY  # before a test module looks for a runtime by importing it
 REPO = Path(__file__).resolve().parents[1]
 GOLDEN = Path(os.environ.get("YOLO_PLUGINS_GOLDEN", REPO / "tests" / "golden"))
 

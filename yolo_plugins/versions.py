@@ -34,6 +34,10 @@ _REMEDY = (
     "after pip uninstall mmengine mmcv mmdet mmpretrain"
 )
 
+# Environment by which ONNX Runtime, OpenVINO and NNCF neither leave an id in the home folder nor report their use. It
+# has to be there when they are imported: a thread of ONNX Runtime begins to report then.
+NO_TELEMETRY = {"CI": "true", "ORT_DISABLE_TELEMETRY": "1"}
+
 
 class Git(TypedDict):
     """Commit of this package's checkout, and whether it had changes."""

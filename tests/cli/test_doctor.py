@@ -6,6 +6,10 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
+from yolo_plugins.versions import NO_TELEMETRY
+
 REPO = Path(__file__).resolve().parents[2]
 
 
@@ -56,3 +60,15 @@ def test_pictures_that_are_not_there_are_a_fault(tmp_path):
     assert result.returncode == 1
     assert "fault  data             nowhere: " in result.stdout
     assert result.stderr == "error: 1 fault(s), told above; mend them and run it again\n"
+
+
+def test_nothing_is_reported_to_the_makers_of_runtimes(tmp_path):
+    """Their telemetry keeps an id of the user in the home folder; `recommend` asks them for their version, too."""
+    for package in ("onnxruntime", "openvino", "nncf"):
+        pytest.importorskip(package)
+    environment = dict.fromkeys(NO_TELEMETRY, "") | {"HOME": str(tmp_path)}
+    assert run(tmp_path, **environment).returncode == 0
+    code = "from yolo_plugins.recommend.networks import Setting; print(Setting('onnxruntime', 'f32', 'cpu', 1))"
+    environment |= {"PYTHONPATH": str(REPO)}
+    subprocess.run([sys.executable, "-c", code], cwd=tmp_path, env=os.environ | environment, check=True)
+    assert [path for path in tmp_path.rglob("*") if path.name in ("intel", "Microsoft")] == []

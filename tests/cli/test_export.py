@@ -17,6 +17,7 @@ from yolo_plugins.commands import export
 from yolo_plugins.config import load_config
 from yolo_plugins.inference import Detector
 from yolo_plugins.testing.random_detector import make_detector
+from yolo_plugins.versions import NO_TELEMETRY
 
 for package in ("onnx", "onnxscript", "onnxruntime", "openvino"):
     pytest.importorskip(package)
@@ -132,7 +133,7 @@ def test_nothing_is_reported_to_the_makers_of_runtimes(checkpoint, synthetic_voc
     pytest.importorskip("nncf")
     home = tmp_path / "home"
     home.mkdir()
-    environment = {"HOME": str(home), "CI": "", "MPLCONFIGDIR": str(tmp_path / "fonts")}
+    environment = dict.fromkeys(NO_TELEMETRY, "") | {"HOME": str(home), "MPLCONFIGDIR": str(tmp_path / "fonts")}
     int8 = ["--precision", "int8", "--format", "onnx", "openvino", "--no-test", "--out", tmp_path]
     options = ["--cfg-options", f"data_root={synthetic_voc}", *TINY]
     made = run("export", "yolov5_n_voc", checkpoint, *int8, *options, cwd=tmp_path, **environment)

@@ -23,7 +23,7 @@ from yolo_plugins.doctor.lines import Check, Line
 from yolo_plugins.faults import first_line
 from yolo_plugins.files import cache_folder
 from yolo_plugins.masking import mask_values
-from yolo_plugins.versions import describe_git, describe_installation, find_conflicts, find_installed
+from yolo_plugins.versions import NO_TELEMETRY, describe_git, describe_installation, find_conflicts, find_installed
 
 PYTHONS = ("3.11", "3.12", "3.13")  # tested
 _GIB = 2**30
@@ -183,6 +183,7 @@ def _declared() -> dict[str, list[Requirement]]:
 def _import(module: str) -> Iterator[Line]:
     """Nothing to tell, or a fault; that a module is missing is told where the packages are."""
     if find_spec(module):
+        os.environ.update(NO_TELEMETRY)  # of the process of the checks alone
         import_module(module)
     yield from ()
 

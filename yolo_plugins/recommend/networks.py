@@ -1,7 +1,6 @@
 """A network that may be recommended, and how it is made to run."""
 
 import contextlib
-import importlib
 import math
 import re
 import tempfile
@@ -20,6 +19,7 @@ from yolo_plugins import __version__
 from yolo_plugins.costs.machine import device_name
 from yolo_plugins.errors import UsageError
 from yolo_plugins.export import FORMATS, Exportable, Metadata, Selection, open_exported, write_exported
+from yolo_plugins.export.formats.base import imported
 from yolo_plugins.faults import explain
 from yolo_plugins.models.deploy import to_deploy
 from yolo_plugins.protocol import sha256_of
@@ -116,7 +116,7 @@ class Setting:
     @property
     def version(self) -> str:
         """Of the runtime, whose distribution may have another name, as onnxruntime-gpu."""
-        return str(importlib.import_module(self.runtime).__version__)
+        return str(imported(self.runtime).__version__)
 
     def __str__(self) -> str:
         threads = f"{self.threads} thread{'s' if self.threads > 1 else ''} of "

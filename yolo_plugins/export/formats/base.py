@@ -14,17 +14,15 @@ from torch import nn
 from yolo_plugins.errors import UsageError
 from yolo_plugins.export.metadata import Metadata
 from yolo_plugins.faults import first_line
+from yolo_plugins.versions import NO_TELEMETRY
 
 INPUT = "images"
-_NO_TELEMETRY = {"CI": "true", "ORT_DISABLE_TELEMETRY": "1"}
 _HARMLESS: tuple[tuple[str, type[Warning]], ...] = (
     ("", DeprecationWarning),
     ("", FutureWarning),
     ("DeprecationWarning", UserWarning),  # as MMDetection has it
-    (
-        "",
-        torch.jit.TracerWarning,
-    ),  # what it took for a constant differs at another size, which files are tried at
+    # What it took for a constant differs at another size, which files are tried at.
+    ("", torch.jit.TracerWarning),
     ("No complete tensor found in the group", UserWarning),  # and the next: of torch, reading what it wrote itself
     ("The given buffer is not writable", UserWarning),
 )
@@ -130,13 +128,13 @@ def quiet(function: Callable[[], Any]) -> Any:
     import os
     import warnings
 
-    before = {name: os.environ.get(name) for name in _NO_TELEMETRY}
+    before = {name: os.environ.get(name) for name in NO_TELEMETRY}
     # The first tells of every operator, the second the traceback of what it raises.
     least = {logging.getLogger("nncf"): logging.WARNING, logging.getLogger("torch.export"): logging.ERROR}
     levels = {logger: logger.level for logger in least}
     for logger, level in least.items():
         logger.setLevel(level)
-    os.environ.update(_NO_TELEMETRY)
+    os.environ.update(NO_TELEMETRY)
     try:
         with warnings.catch_warnings():
             for message, category in _HARMLESS:
