@@ -28,7 +28,7 @@ def _requirements(name: str) -> list[str]:
 
 
 class BuildWithConfigs(build_py):
-    """Packs the modules and, unless they are used where they lie, the configs, from an empty folder."""
+    """Packs the modules and, unless they are used where they lie, configs and results, from an empty folder."""
 
     def run(self) -> None:
         """Nothing of an earlier build travels along, such as a module that has been deleted since."""
@@ -37,8 +37,12 @@ class BuildWithConfigs(build_py):
             return
         shutil.rmtree(self.build_lib, ignore_errors=True)
         super().run()
-        target = Path(self.build_lib, "yolo_plugins", ".mim", "configs")
-        shutil.copytree(ROOT / "configs", target, ignore=shutil.ignore_patterns("__pycache__"))
+        target = Path(self.build_lib, "yolo_plugins", ".mim")
+        shutil.copytree(ROOT / "configs", target / "configs", ignore=shutil.ignore_patterns("__pycache__"))
+        for table in sorted((ROOT / "docs" / "results").rglob("*.csv")):
+            copy = target / table.relative_to(ROOT)
+            copy.parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy(table, copy)
 
 
 setup(

@@ -3,7 +3,8 @@
 import pytest
 from mmengine.config import Config
 
-from yolo_plugins.config import REPO, load_config, read_config
+from yolo_plugins.config import load_config, read_config
+from yolo_plugins.files import REPO
 from yolo_plugins.protocol import (
     config_recipe,
     continued,

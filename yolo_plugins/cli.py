@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 from yolo_plugins.config_check import LARGEST_SEED, LARGEST_SIDE
 from yolo_plugins.errors import UsageError
 from yolo_plugins.faults import explain
-from yolo_plugins.files import EXPORTED
+from yolo_plugins.files import EXPORTED, or_shipped
 from yolo_plugins.signals import exit_status, stops_interrupt
 
 if TYPE_CHECKING:
@@ -90,6 +90,14 @@ def any_path(text: str) -> Path:
     if not text.strip():
         raise argparse.ArgumentTypeError(f"{text!r} is no path")
     return Path(text)
+
+
+def results_path(text: str) -> Path:
+    """The type of an argument that names tables of results: a path, or one that comes with the package.
+
+    `docs/results/published.csv` is found from every folder, also where only the package is installed.
+    """
+    return or_shipped(any_path(text))
 
 
 def device(text: str) -> str:
@@ -219,6 +227,11 @@ def take_weights(config: "Config", weights: str | None, partial: bool = False) -
     """Says in a config from which file its model starts, where one is given, and that only a part of it may fit."""
     if weights:
         config.load_from, config.by_name, config.partial = weights, True, partial
+
+
+def add_fits_option(parser: argparse.ArgumentParser) -> None:
+    """Adds --fits, the folder of an analysed study."""
+    parser.add_argument("--fits", type=results_path, required=True, metavar="DIR", help="--out of frontier")
 
 
 def add_data_options(parser: argparse.ArgumentParser) -> None:

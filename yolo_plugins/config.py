@@ -13,14 +13,13 @@ from typing import TYPE_CHECKING, Any, TypedDict
 from yolo_plugins.config_check import KNOWN_KEYS, check_config
 from yolo_plugins.errors import UsageError
 from yolo_plugins.faults import describe, explain, suggest
+from yolo_plugins.files import REPO, or_shipped
 from yolo_plugins.masking import mask_values
 from yolo_plugins.options import apply_options
 
 if TYPE_CHECKING:
     from mmengine.config import Config
 
-_WHEEL = Path(__file__).resolve().parent / ".mim"  # where packages of OpenMMLab carry their configs
-REPO = _WHEEL if _WHEEL.is_dir() else _WHEEL.parents[1]  # it holds configs/
 _LOADERS = ("train_dataloader", "val_dataloader", "test_dataloader")
 _MISSING = object()  # the value of a key that a config does not have
 _MODULES = ("backbone", "neck", "bbox_head")
@@ -172,7 +171,7 @@ def share_dataset_keys(config: "Config") -> None:
                 if "img_size" in step:
                     step.img_size = config.img_size
         if "data_root" in dataset:
-            dataset.data_root = _resolve(dataset.data_root)
+            dataset.data_root = str(or_shipped(Path(dataset.data_root)))
 
 
 def _datasets(config: "Config") -> list[Any]:
@@ -226,11 +225,6 @@ def size_hw(img_size: int | Sequence[int]) -> tuple[int, int]:
         )
     height, width = sides
     return height, width
-
-
-def _resolve(data_root: str) -> str:
-    in_repo = REPO / data_root
-    return str(in_repo) if not Path(data_root).exists() and in_repo.exists() else data_root
 
 
 def config_differences(first: "Config", second: "Config") -> list[str]:

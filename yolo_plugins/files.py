@@ -20,6 +20,8 @@ try:
 except ImportError:  # Windows has none
     fcntl = None  # type: ignore[assignment]
 
+_WHEEL = Path(__file__).resolve().parent / ".mim"  # where packages of OpenMMLab carry their configs
+REPO = _WHEEL if _WHEEL.is_dir() else _WHEEL.parents[1]  # it holds configs/, and tables in docs/results/
 EXPORTED = {  # networks for other runtimes, no weights: suffix by format
     "onnx": ".onnx",
     "openvino": ".xml",
@@ -34,6 +36,11 @@ _HELD_BY_ANOTHER = {errno.EWOULDBLOCK, errno.EACCES}  # what flock says on local
 def cache_folder() -> Path:
     """Where what can be made again is kept: the environment's YOLO_PLUGINS_CACHE, else ~/.cache/yolo_plugins."""
     return Path(os.environ.get("YOLO_PLUGINS_CACHE") or Path.home() / ".cache" / "yolo_plugins")
+
+
+def or_shipped(path: Path) -> Path:
+    """A path from the current folder, or, where nothing is there, from `REPO`, if that holds it."""
+    return path if path.exists() or not (REPO / path).exists() else REPO / path
 
 
 def is_disk_full(error: BaseException) -> bool:

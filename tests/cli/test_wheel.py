@@ -12,6 +12,7 @@ import pytest
 
 REPO = Path(__file__).resolve().parents[2]
 SOURCES = ("setup.py", "MANIFEST.in", "README.md", "LICENSE", "CHANGELOG.md", "requirements", "configs", "yolo_plugins")
+TABLES = Path("docs", "results")
 TINY = [
     "img_size=64",
     "train_dataloader.batch_size=8",
@@ -35,7 +36,7 @@ def build_wheel(source: Path, out: Path) -> Path:
     return wheel
 
 
-def files_below(folder: str) -> list[Path]:
+def files_below(folder: str | Path) -> list[Path]:
     files = [path for path in (REPO / folder).rglob("*") if path.is_file() and path.suffix != ".pyc"]
     return [path.relative_to(REPO) for path in files]
 
@@ -47,6 +48,7 @@ def checkout(tmp_path_factory) -> Path:
     for name in SOURCES:
         copy = shutil.copytree if (REPO / name).is_dir() else shutil.copy
         copy(REPO / name, folder / name)
+    shutil.copytree(REPO / TABLES, folder / TABLES)
     for old in ("yolo_plugins/gone.py", "yolo_plugins/.mim/configs/gone.py"):
         (folder / "build" / "lib" / old).parent.mkdir(parents=True, exist_ok=True)
         (folder / "build" / "lib" / old).write_text("")
@@ -82,7 +84,8 @@ def yolo_plugins(installed, tmp_path_factory):
 def test_wheel_holds_every_module_config_and_template(wheel):
     packed = set(zipfile.ZipFile(wheel).namelist())
     expected = {str(path) for path in files_below("yolo_plugins")} | {
-        f"yolo_plugins/.mim/{path}" for path in files_below("configs")
+        f"yolo_plugins/.mim/{path}"
+        for path in [*files_below("configs"), *(path for path in files_below(TABLES) if path.suffix == ".csv")]
     }
     assert {name for name in packed if ".dist-info/" not in name} == expected
 
@@ -110,6 +113,11 @@ def test_configs_are_found_by_name_from_any_folder(yolo_plugins, installed):
     configs = installed.resolve() / "yolo_plugins" / ".mim" / "configs"
     assert found == [str(configs / "yolov5_n_demo.py"), str(configs / "study_demo.py")]
     assert "'YOLOv5PAFPN'" in yolo_plugins("print-config", "yolov5_n_demo")  # from its base
+
+
+def test_tables_of_results_are_found_from_any_folder(yolo_plugins):
+    printed = yolo_plugins("frontier", "docs/results/published.csv", "--y", "ap50_95", "--out", "published")
+    assert "Pareto front: " in printed and (yolo_plugins.folder / "published" / "report.html").is_file()
 
 
 def test_a_relative_data_root_is_that_of_the_current_folder(yolo_plugins):

@@ -8,10 +8,11 @@ from pathlib import Path
 import pytest
 import torch
 
-from yolo_plugins.config import REPO, input_hw, load_config
+from yolo_plugins.config import input_hw, load_config
 from yolo_plugins.costs.complexity import count_parts
 from yolo_plugins.costs.compound_scaling import Base, choose, config_text, format_choice
 from yolo_plugins.errors import UsageError
+from yolo_plugins.files import REPO
 from yolo_plugins.registry import MODELS
 
 WIDTHS = (1.0, 1.25, 1.5, 1.75, 2.0)

@@ -7,8 +7,9 @@ from mmengine.hooks import Hook
 from mmengine.runner import get_priority
 from toy_training import toy_config
 
-from yolo_plugins.config import REPO, load_config
+from yolo_plugins.config import load_config
 from yolo_plugins.engine import YOLORunner
+from yolo_plugins.files import REPO
 
 PAGE = (REPO / "docs" / "iteration.md").read_text()
 

@@ -7,8 +7,9 @@ import torch
 from mmengine.config import Config
 from mmengine.logging import MessageHub
 
-from yolo_plugins.config import REPO, load_config
+from yolo_plugins.config import load_config
 from yolo_plugins.engine import ScheduleHook
+from yolo_plugins.files import REPO
 
 ITERS_PER_EPOCH = 50
 

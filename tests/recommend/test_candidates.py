@@ -7,9 +7,10 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from yolo_plugins.config import REPO, load_config
+from yolo_plugins.config import load_config
 from yolo_plugins.costs.meta import count_config
 from yolo_plugins.errors import UsageError
+from yolo_plugins.files import REPO
 from yolo_plugins.protocol import config_recipe, protocol_of
 from yolo_plugins.recommend.candidates import LeftOut, caveats, config_networks, train_command
 

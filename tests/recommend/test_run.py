@@ -2,9 +2,9 @@
 
 import pytest
 
-from yolo_plugins.config import REPO
 from yolo_plugins.costs.meta import count_config
 from yolo_plugins.errors import UsageError
+from yolo_plugins.files import REPO
 from yolo_plugins.recommend import counts
 from yolo_plugins.recommend import run as run_module
 from yolo_plugins.recommend.advice import Budget

@@ -10,9 +10,10 @@ from pathlib import Path
 
 import pytest
 
-from yolo_plugins.config import REPO, config_differences, load_config
+from yolo_plugins.config import config_differences, load_config
 from yolo_plugins.costs.meta import count_config
 from yolo_plugins.errors import UsageError
+from yolo_plugins.files import REPO
 from yolo_plugins.recommend import counts
 from yolo_plugins.recommend import run as run_module
 from yolo_plugins.recommend.advice import Budget

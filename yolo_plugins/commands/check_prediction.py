@@ -9,11 +9,8 @@ of the score; coverage is the share of the models within intervals that claim 95
 
 import argparse
 
-from yolo_plugins.cli import any_path, one_line_errors
-from yolo_plugins.config import REPO
+from yolo_plugins.cli import one_line_errors, results_path
 from yolo_plugins.errors import UsageError
-
-_SHIPPED = REPO / "docs" / "results" / "published.csv"
 
 
 def main() -> None:
@@ -21,9 +18,9 @@ def main() -> None:
     parser.add_argument(
         "table",
         nargs="?",
-        type=any_path,
-        default=_SHIPPED,
-        help="models.csv, or published_backbones.csv (default: published.csv)",
+        type=results_path,
+        default="docs/results/published.csv",
+        help="models.csv, or published_backbones.csv (default: %(default)s)",
     )
     parser.add_argument("--y", default="ap50_95", help="a score (default: %(default)s)")
     parser.add_argument("--families", nargs="+", metavar="NAME", help="only models of these")

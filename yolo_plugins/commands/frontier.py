@@ -17,7 +17,7 @@ from collections.abc import Callable
 from importlib import import_module
 from pathlib import Path
 
-from yolo_plugins.cli import add_config_options, any_path, one_line_errors
+from yolo_plugins.cli import add_config_options, add_fits_option, any_path, one_line_errors, results_path
 from yolo_plugins.study.tables.quantities import (
     DEFAULT_COST,
     DEFAULT_PERFORMANCE,
@@ -30,7 +30,7 @@ X_HELP, Y_HELP = f"cost: {', '.join(costs())}", f"performance: {', '.join(perfor
 
 
 def _add_analyse(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("sources", nargs="+", type=any_path, metavar="TABLE_OR_WORK_DIR")
+    parser.add_argument("sources", nargs="+", type=results_path, metavar="TABLE_OR_WORK_DIR")
     parser.add_argument("--out", type=any_path, required=True, metavar="DIR", help="for tables, figures, report")
     parser.add_argument("--x", default=DEFAULT_COST, help=f"{X_HELP} (default: %(default)s)")
     parser.add_argument("--y", help=f"{Y_HELP} (default: {DEFAULT_PERFORMANCE})")
@@ -55,7 +55,7 @@ def _add_forecast(parser: argparse.ArgumentParser) -> None:
 
 
 def _add_budget(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("sources", nargs="+", type=any_path, metavar="TABLE_OR_WORK_DIR", help="runs of one model")
+    parser.add_argument("sources", nargs="+", type=results_path, metavar="TABLE_OR_WORK_DIR", help="runs of one model")
     parser.add_argument("--want", type=float, required=True, metavar="VALUE", help="what the model is to reach")
     parser.add_argument("--y", default="ap50", choices=list(performances()), help="of what (default: %(default)s)")
     parser.add_argument("--of", default="pictures", choices=("pictures", "epochs"), help="(default: %(default)s)")
@@ -64,7 +64,7 @@ def _add_budget(parser: argparse.ArgumentParser) -> None:
 
 
 def _add_fits(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--fits", type=any_path, required=True, metavar="DIR", help="what this tool wrote with --out")
+    add_fits_option(parser)
     parser.add_argument("--x", help=f"{X_HELP} (default: {DEFAULT_PREDICTOR})")
     parser.add_argument("--y", help=f"{Y_HELP} (default: that of the report)")
     _add_mixed(parser)

@@ -12,7 +12,16 @@ import argparse
 import math
 import os
 
-from yolo_plugins.cli import add_config_options, any_path, device, one_line_errors, seed, threads, whole
+from yolo_plugins.cli import (
+    add_config_options,
+    add_fits_option,
+    any_path,
+    device,
+    one_line_errors,
+    seed,
+    threads,
+    whole,
+)
 from yolo_plugins.errors import UsageError
 from yolo_plugins.study.tables.quantities import DEFAULT_PREDICTOR, costs, performances
 
@@ -35,7 +44,7 @@ def parse_args() -> argparse.Namespace:
     parser.add_argument("--max-params", type=positive, help="parameters: 5e6")
     parser.add_argument("--max-macs", type=positive, help="multiply-accumulates of a picture: 1e9")
     parser.add_argument("--max-mbytes", type=positive, help="millions of bytes of the file")
-    parser.add_argument("--fits", type=any_path, required=True, metavar="DIR", help="what frontier wrote with --out")
+    add_fits_option(parser)
     parser.add_argument("--x", help=f"cost that the law goes by: {', '.join(costs())} (default: {DEFAULT_PREDICTOR})")
     parser.add_argument("--y", help=f"score: {', '.join(performances())} (default: that of the report)")
     parser.add_argument("--allow-mixed", action="store_true", help="also configs that are not trained like the models")

@@ -16,11 +16,12 @@ from typing import Any
 
 import torch
 
-from yolo_plugins.config import REPO, input_hw, load_config
+from yolo_plugins.config import input_hw, load_config
 from yolo_plugins.costs.complexity import count_parts
 from yolo_plugins.costs.scaling_costs import backbone_receptive_field
 from yolo_plugins.costs.utilization import flops_of
 from yolo_plugins.errors import UsageError
+from yolo_plugins.files import REPO
 from yolo_plugins.models.layers import scale_depth
 from yolo_plugins.registry import MODELS
 

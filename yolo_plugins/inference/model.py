@@ -21,12 +21,13 @@ from yolo_plugins.checkpoints.saved_config import config_from_checkpoint
 from yolo_plugins.checkpoints.stated import stated
 from yolo_plugins.checkpoints.transfer import fit
 from yolo_plugins.checkpoints.weights import load_any_weights
-from yolo_plugins.config import REPO, complete_config, input_hw, load_config, with_num_classes
+from yolo_plugins.config import complete_config, input_hw, load_config, with_num_classes
 from yolo_plugins.config_check import require
 from yolo_plugins.datasets.collate import collate_detection
 from yolo_plugins.datasets.detection_dataset import without_loading
 from yolo_plugins.errors import UsageError
 from yolo_plugins.export import ExportedNetwork
+from yolo_plugins.files import REPO
 from yolo_plugins.inference.exported import as_checkpoint, exported_network, use_exported
 from yolo_plugins.models import to_deploy
 from yolo_plugins.registry import DATASETS, MODELS

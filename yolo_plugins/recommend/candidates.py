@@ -6,9 +6,10 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from yolo_plugins.config import REPO, load_config, read_config
+from yolo_plugins.config import load_config, read_config
 from yolo_plugins.errors import UsageError
 from yolo_plugins.faults import some
+from yolo_plugins.files import REPO
 from yolo_plugins.protocol import config_recipe, protocol_of, sha256_of
 from yolo_plugins.recommend.networks import Network
 from yolo_plugins.study.alike import UnlikeError

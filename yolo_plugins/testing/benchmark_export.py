@@ -6,10 +6,11 @@ from dataclasses import replace
 from pathlib import Path
 
 from yolo_plugins.cli import say
-from yolo_plugins.config import REPO, load_config, read_config
+from yolo_plugins.config import load_config, read_config
 from yolo_plugins.datasets.synthetic_voc import make_synthetic_voc
 from yolo_plugins.export.report import Row, write_csv
 from yolo_plugins.faults import explain
+from yolo_plugins.files import REPO
 from yolo_plugins.testing.exported import Wanted, export
 from yolo_plugins.testing.random_detector import make_detector
 
