@@ -1,6 +1,8 @@
 """Files of each format say what the network says, and which network it was."""
 
 import os
+import subprocess
+import sys
 import warnings
 from pathlib import Path
 
@@ -51,6 +53,33 @@ def test_int8_is_smaller_and_near(network, reopened, tmp_path, name):
     with torch.no_grad():
         expected = network(torch.from_numpy(pictures(1)))[1].flatten()
     assert torch.corrcoef(torch.stack((torch.from_numpy(scores).flatten(), expected)))[0, 1] > 0.8
+
+
+_FREED_BY_A_THREAD = """
+import gc, os, signal, sys, threading
+from pathlib import Path
+import numpy as np
+from yolo_plugins.export import open_exported
+
+gc.disable()
+opened = [open_exported(Path(sys.argv[1]))]
+opened[0](np.zeros((1, 3, 64, 96), np.uint8))
+for free in (opened.clear, gc.collect):
+    thread = threading.Thread(target=free)
+    thread.start()
+    thread.join()
+signal.signal(signal.SIGUSR1, lambda *_: print("handled"))
+os.kill(os.getpid(), signal.SIGUSR1)
+"""
+
+
+@formats
+def test_a_network_may_be_freed_by_another_thread(network, reopened, tmp_path, name):
+    """OpenVINO would take the main thread's signal stack with it: the next signal kills without a word."""
+    reopened(network, name)
+    command = [sys.executable, "-c", _FREED_BY_A_THREAD, tmp_path / f"f32{FORMATS[name].suffix}"]
+    result = subprocess.run(command, capture_output=True, text=True)
+    assert (result.returncode, result.stdout) == (0, "handled\n"), result.stderr
 
 
 @pytest.mark.parametrize("name", [name for name in RUN_HERE if name != "openvino"])

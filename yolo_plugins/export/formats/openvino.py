@@ -1,5 +1,6 @@
 """OpenVINO's intermediate representation."""
 
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -34,6 +35,17 @@ def convert(network: nn.Module, metadata: Metadata) -> Any:
     return model
 
 
+@cache
+def _core() -> Any:
+    """The one core of this process, which is never freed.
+
+    A core gives its thread a signal stack of its own and unmaps it when it is freed. Where another thread does that, as
+    the collector of garbage may, the first signal with a handler of Python, the end of a child or Ctrl-C, kills the
+    process without a word.
+    """
+    return imported("openvino").Core()
+
+
 def _quantised(model: Any, pictures: np.ndarray) -> Any:
     """The model with convolutions of int8, scaled by what they see on pictures; what decodes their outputs is float."""
     nncf = imported("nncf")
@@ -62,10 +74,10 @@ class Network(ExportedNetwork):
         openvino = imported("openvino")
         if device != "cpu":
             raise UsageError(f"device={device}: OpenVINO's files are run on the CPU here; give cpu")
-        model = openvino.Core().read_model(path)
+        model = _core().read_model(path)
         text = model.get_rt_info(KEY).astype(str) if model.has_rt_info(KEY) else None
         self.metadata, self.runtime = read_metadata(text, path), f"openvino {openvino.__version__.partition('-')[0]}"
-        self._compiled = openvino.compile_model(model, "CPU", _options(self.metadata, threads))
+        self._compiled = _core().compile_model(model, "CPU", _options(self.metadata, threads))
 
     def _run(self, images: np.ndarray) -> tuple[np.ndarray, ...]:
         return tuple(self._compiled(images, share_inputs=True).values())
