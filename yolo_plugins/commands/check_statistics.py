@@ -12,7 +12,7 @@ several to be the best is it. `scores`: how many of the intervals of AP of `test
 `budget`: how many intervals hold the mean and one run at 2 and 4 times the largest number of pictures, in how many
 studies the number for a wanted score is told, and how many of its intervals hold it, or have two ends. `stopping`: how
 many intervals of forecasts hold the final loss, what `study --stop-early` saves, how often the Pareto front stays, and
-what share of its models is lost.
+what share of its models is lost; with --replay, of a study that was trained to its end.
 """
 
 import argparse
@@ -20,7 +20,7 @@ from collections.abc import Callable
 from importlib import import_module
 from typing import Any, NamedTuple
 
-from yolo_plugins.cli import any_path, one_line_errors, seed, whole
+from yolo_plugins.cli import one_line_errors, results_path, seed, whole
 from yolo_plugins.errors import UsageError
 
 
@@ -72,7 +72,7 @@ def main() -> None:
     parser.add_argument("--models", type=whole(4, 10**4), default=[6, 12, 24], **several)
     parser.add_argument("--pictures", type=whole(2, 10**4), default=[100, 200], **several)
     parser.add_argument("--seed", type=seed, default=0, help="of the studies (default: %(default)s)")
-    parser.add_argument("--replay", type=any_path, metavar="DIR", help="tables of a study to stop early, for stopping")
+    parser.add_argument("--replay", type=results_path, metavar="DIR", help="tables of a study, for stopping")
     args = parser.parse_args()
     if args.replay and args.of != "stopping":
         parser.error("--replay is for --of stopping")

@@ -4,11 +4,10 @@ import math
 from dataclasses import replace
 from pathlib import Path
 
-import numpy as np
 import pytest
 
 from yolo_plugins.study.laws.curve_simulation import DESIGNS, CurveDesign, assess, format_stopping, simulate_curves
-from yolo_plugins.study.laws.forecast import chance_of_front, forecast
+from yolo_plugins.study.laws.forecast import backtest, chance_of_front, forecast
 from yolo_plugins.study.tables.curves import Curve, curves_of_tables
 from yolo_plugins.study.tables.quantities import QUANTITIES
 from yolo_plugins.study.tables.schema import EPOCHS, MODELS, read_table
@@ -38,13 +37,10 @@ def test_a_final_loss_that_follows_from_the_first_epoch_is_forecast_exactly():
 def test_committed_losses_are_forecast_from_three_of_ten_epochs_within_three_percent():
     models, epochs = read_table(COMMITTED / "models.csv", MODELS), read_table(COMMITTED / "epochs.csv", EPOCHS)
     curves = curves_of_tables(models, epochs, "macs", "train_loss")
-    errors, held = [], []
-    for curve in curves:
-        found = forecast(curve.until(3), [other for other in curves if other.model != curve.model], LOSS)
-        errors.append(math.log(found.expected / curve.losses[-1]))
-        held.append(found.low <= curve.losses[-1] <= found.high)
-    assert math.exp(np.sqrt(np.mean(np.square(errors)))) < 1.03  # the law of the cost alone leaves 1.08
-    assert sum(held) >= 16  # of 17
+    found = backtest(curves, 0.3, LOSS)
+    assert math.exp(found.error) < 1.03  # the law of the cost alone leaves 1.08
+    assert found.held >= 16
+    assert found.runs == 17
 
 
 def test_intervals_of_simulated_runs_hold_what_they_claim():

@@ -54,6 +54,21 @@ class Forecast:
 
 
 @dataclass(frozen=True)
+class Backtest:
+    """How well forecasts did of runs whose end is known.
+
+    Attributes:
+        runs: How many were forecast.
+        held: Of these, how many ended within the 95 % interval.
+        error: Root mean square of the errors, as in `Forecast`.
+    """
+
+    runs: int
+    held: int
+    error: float
+
+
+@dataclass(frozen=True)
 class _Fit:
     names: tuple[str, ...]
     center: float  # of the run, on the line's scale
@@ -113,6 +128,27 @@ def forecast(run: Curve, finished: Sequence[Curve], quantity: Quantity) -> Forec
         math.sqrt(float(np.mean(errors**2))),
         chance_of,
     )
+
+
+def backtest(curves: Sequence[Curve], share: float, quantity: Quantity) -> Backtest:
+    """Forecasts each complete run from a first share of its epochs and the runs of all other models.
+
+    Args:
+        curves: Complete, of one schedule.
+        share: Of the epochs.
+        quantity: What the values of the curves are.
+
+    Raises:
+        ValueError: A run cannot be forecast, as in `forecast`.
+    """
+    held, errors = 0, []
+    for curve in curves:
+        others = [other for other in curves if other.model != curve.model]
+        found, final = forecast(curve.until(math.ceil(share * curve.epochs)), others, quantity), curve.values[-1]
+        assert final is not None
+        held += found.low <= final <= found.high
+        errors.append(found.expected - final if quantity.is_score else math.log(found.expected / final))
+    return Backtest(len(curves), held, math.sqrt(float(np.mean(np.square(errors)))))
 
 
 def chance_of_front(run: Curve, finished: Sequence[Curve], quantity: Quantity) -> float:
