@@ -28,3 +28,18 @@ def test_page_carries_the_library_with_its_licence(tmp_path):
     assert LIBRARY.read_text(encoding="utf-8") in text
     assert "Licensed under the MIT license" in text
     assert "<h1>&lt;a&gt;</h1>" in text
+
+
+def test_plots_keep_six_digits_of_a_number(tmp_path):
+    template = tmp_path / "kind.html.j2"
+    template.write_text('{% extends "page.html.j2" %}')
+    plots = {"one": {"x": [0.123456789, 12345678.9, 7, None], "y": (1e-9, "0.123456789")}}
+    write_page(tmp_path / "page.html", template, title="a", plots=plots)
+    text = (tmp_path / "page.html").read_text(encoding="utf-8")
+    assert '{"one": {"x": [0.123457, 12345700.0, 7, null], "y": [1e-09, "0.123456789"]}}' in text
+
+
+def test_committed_reports_are_small():
+    sizes = {path.parent.name: path.stat().st_size for path in (REPO / "docs/results").rglob("report.html")}
+    assert sizes
+    assert max(sizes.values()) <= 3_000_000, sizes

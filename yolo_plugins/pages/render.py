@@ -38,8 +38,18 @@ def write_page(path: str | Path, template: Path, **values: Any) -> None:
         trim_blocks=True,
         lstrip_blocks=True,
     )
+    environment.filters["rounded"] = _rounded
     library = Markup(_PLOTLY.read_text(encoding="utf-8"))  # a script
     write_atomically(path, environment.get_template(template.name).render(plotly=library, **values).encode())
+
+
+def _rounded(value: Any) -> Any:
+    """A plot's numbers to six digits, more than a screen can show; all of them would be half of its size."""
+    if isinstance(value, dict):
+        return {key: _rounded(item) for key, item in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_rounded(item) for item in value]
+    return float(f"{value:.6g}") if isinstance(value, float) else value
 
 
 def data_uri(data: bytes, kind: str) -> str:
