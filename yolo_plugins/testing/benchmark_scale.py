@@ -12,11 +12,11 @@ import shutil
 import statistics
 import tempfile
 import time
-import traceback
 import warnings
 from collections.abc import Callable, Iterator
+from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass
-from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -34,7 +34,6 @@ from yolo_plugins.engine import YOLORunner
 from yolo_plugins.engine.memory import keep_freed_memory
 from yolo_plugins.engine.runner import process_settings
 from yolo_plugins.errors import UsageError
-from yolo_plugins.faults import explain
 from yolo_plugins.files import is_disk_full
 from yolo_plugins.testing.benchmark import benchmark_eval, benchmark_train
 
@@ -183,43 +182,23 @@ def _of_classes(config: Config, classes: int) -> dict[str, float]:
 
 
 def _in_fresh_process(measure: Callable[..., Any], *arguments: Any) -> Any:
-    """What a function returns in a new interpreter, which ends with it, or with this process.
+    """What a function returns in a new interpreter, which ends with it, or with the wait for it.
 
     Raises:
         UsageError: The process was ended from outside.
     """
-    context = multiprocessing.get_context("spawn")
-    receiver, sender = context.Pipe(duplex=False)
-    process = context.Process(target=_send, args=(sender, measure, *arguments))
-    process.start()
-    sender.close()  # so that the child's is the last: its death is then the end of the pipe
-    try:
-        found = receiver.recv()
-    except EOFError as error:
-        raise UsageError(
-            "a process that measured was ended from outside, as it is where memory is short: free some, and start again"
-        ) from error
-    except BaseException:
-        process.terminate()
-        raise
-    finally:
-        process.join()
-    if isinstance(found, Exception):
-        raise found
-    return found
-
-
-def _send(sender: Connection, measure: Callable[..., Any], *arguments: Any) -> None:
-    """Sends what a function returns, or its fault with the place, which does not travel by itself."""
-    try:
-        sender.send(measure(*arguments))
-    except KeyboardInterrupt:  # which the starter got too, and tells
-        pass
-    except Exception as error:
-        sentence = explain(error)
-        fault = error if sentence is None else UsageError(sentence)
-        fault.add_note(traceback.format_exc())
-        sender.send(fault)
+    with ProcessPoolExecutor(1, multiprocessing.get_context("spawn")) as pool:
+        try:
+            return pool.submit(measure, *arguments).result()
+        except BrokenProcessPool as error:
+            raise UsageError(
+                "a process that measured was ended from outside, as it is where memory is short: free some, and start "
+                "again"
+            ) from error
+        except BaseException:
+            for process in multiprocessing.active_children():
+                process.terminate()
+            raise
 
 
 def _first_read(config: dict, folder: Path, count: int) -> dict[str, float]:
