@@ -1,5 +1,6 @@
 """Styles that stay apart in colour and in grey, readable ticks, and files that are the same each time."""
 
+import re
 from itertools import pairwise
 
 import pandas as pd
@@ -11,6 +12,7 @@ from yolo_plugins.study.report.figure_style import (
     column_figure,
     group_styles,
     model_styles,
+    render,
     save_figure,
     short_names,
     use_log_scale,
@@ -117,3 +119,12 @@ def test_a_figure_is_as_wide_as_a_printed_column_with_small_print():
     with column_figure(2) as (figure, axes):
         assert figure.get_size_inches().tolist() == [3.5, 2]
         assert axes.xaxis.label.get_size() == 7
+
+
+def test_coordinates_of_an_svg_are_short_and_its_numbers_whole():
+    figure = Figure()
+    figure.subplots().plot([0.123456, 0.654321], [1, 2])
+    figure.text(0.5, 0.5, "12.345678")
+    svg = bytes(render(figure, "svg", metadata={"Date": None})).decode()
+    assert ">12.345678</text>" in svg
+    assert not re.search(r' d="[^"]*\.\d{3}', svg)
