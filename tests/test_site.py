@@ -144,8 +144,9 @@ return roots.flatMap((root) => [...root.querySelectorAll("a[role=option]")].map(
 def test_search_finds_a_class_in_a_page_that_is_opened_from_a_folder(chromium, site):
     set_width(chromium, 1280)
     chromium.get((site / "index.html").as_uri())
+    wait_for(lambda: find_all(chromium, ".md-search__button"))  # a script of the page makes it
     find_all(chromium, ".md-search__button")[0].click()
-    wait_for(lambda: chromium.switch_to.active_element.tag_name != "body")
+    wait_for(lambda: chromium.switch_to.active_element.tag_name not in ("body", "button"))
     chromium.switch_to.active_element.send_keys("YOLOv5PAFPN")
     wait_for(lambda: any("yolo_plugins.models.necks.YOLOv5PAFPN" in link for link in chromium.execute_script(_FOUND)))
 
