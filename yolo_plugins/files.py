@@ -173,15 +173,17 @@ def is_locked(folder: Path) -> bool:
 
 def json_text(value: Any, indent: int | None = None) -> str:
     """A value as JSON; numbers that are not finite, for which JSON has no word, become null."""
-    return json.dumps(_finite(value), indent=indent, allow_nan=False)
+    finite = change_leaves(value, lambda leaf: None if isinstance(leaf, float) and not math.isfinite(leaf) else leaf)
+    return json.dumps(finite, indent=indent, allow_nan=False)
 
 
-def _finite(value: Any) -> Any:
+def change_leaves(value: Any, change: Callable[[Any], Any]) -> Any:
+    """What JSON can hold, anew, with each text, number, truth value and None in it changed."""
     if isinstance(value, dict):
-        return {key: _finite(item) for key, item in value.items()}
+        return {key: change_leaves(item, change) for key, item in value.items()}
     if isinstance(value, (list, tuple)):
-        return [_finite(item) for item in value]
-    return None if isinstance(value, float) and not math.isfinite(value) else value
+        return [change_leaves(item, change) for item in value]
+    return change(value)
 
 
 def remove_temporaries(folder: str | Path) -> None:

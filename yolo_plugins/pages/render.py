@@ -14,7 +14,7 @@ from typing import Any
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
-from yolo_plugins.files import write_atomically
+from yolo_plugins.files import change_leaves, write_atomically
 
 _SHARED = Path(__file__).parent / "templates"
 _PLOTLY = Path(__file__).parent / "plotly" / "plotly-basic.min.js"
@@ -43,13 +43,9 @@ def write_page(path: str | Path, template: Path, **values: Any) -> None:
     write_atomically(path, environment.get_template(template.name).render(plotly=library, **values).encode())
 
 
-def _rounded(value: Any) -> Any:
-    """A plot's numbers to six digits, more than a screen can show; all of them would be half of its size."""
-    if isinstance(value, dict):
-        return {key: _rounded(item) for key, item in value.items()}
-    if isinstance(value, (list, tuple)):
-        return [_rounded(item) for item in value]
-    return float(f"{value:.6g}") if isinstance(value, float) else value
+def _rounded(plots: Any) -> Any:
+    """The numbers of plots to six digits, more than a screen can show; all of them would be half of its size."""
+    return change_leaves(plots, lambda leaf: float(f"{leaf:.6g}") if isinstance(leaf, float) else leaf)
 
 
 def data_uri(data: bytes, kind: str) -> str:
