@@ -1,6 +1,10 @@
 """Known conflicts among the installed versions are warned of, with the remedy; everything else is left alone."""
 
+import os
+import subprocess
+import sys
 from importlib.metadata import PackageNotFoundError
+from pathlib import Path
 
 import pytest
 from packaging.version import Version
@@ -58,3 +62,20 @@ def test_a_distribution_is_found_under_its_other_names(monkeypatch):
     assert versions.find_installed("onedl-mmdetection") == ("mmdet", "1.0")
     assert versions.find_installed("opencv-python-headless") == ("opencv-contrib-python", "1.0")
     assert versions.find_installed("torch") == ("torch", None)
+
+
+def test_mmdet_is_imported_beside_transformers_5(tmp_path):
+    """mmpretrain finds its version, and none of the names that it wants of it."""
+    package = tmp_path / "transformers-5.0.0.dist-info"
+    package.mkdir()
+    (package / "METADATA").write_text("Metadata-Version: 2.1\nName: transformers\nVersion: 5.0.0\n")
+    folders = [str(tmp_path), str(Path(versions.__file__).parents[1]), os.environ.get("PYTHONPATH", "")]
+    code = "import yolo_plugins.registry, mmdet.models, mmpretrain.models; print(mmpretrain.models.RepVGG.__name__)"
+    run = subprocess.run(
+        [sys.executable, "-W", "ignore", "-c", code],
+        env={**os.environ, "PYTHONPATH": os.pathsep.join(folders)},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert run.stdout.split() == ["RepVGG"], run.stderr

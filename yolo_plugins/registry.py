@@ -14,9 +14,10 @@ from typing import Any
 from mmengine import registry as root
 from mmengine.registry import Registry
 
-from yolo_plugins.versions import warn_of_conflicts
+from yolo_plugins.versions import switch_off_multimodal, warn_of_conflicts
 
 warn_of_conflicts()
+switch_off_multimodal()
 
 # torch's own switch, which no argument overrides; both of them together are an error.
 os.environ.pop("TORCH_FORCE_NO_WEIGHTS_ONLY_LOAD", None)

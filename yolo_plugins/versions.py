@@ -5,8 +5,10 @@ distributions carry other names and the same import names. An unknown version is
 """
 
 import contextlib
+import importlib.util
 import platform
 import subprocess
+import sys
 import warnings
 from collections.abc import Callable, Mapping
 from importlib.metadata import PackageNotFoundError, version
@@ -119,3 +121,20 @@ def warn_of_conflicts() -> None:
     """Issues one warning for each known conflict."""
     for sentence in find_conflicts():
         warnings.warn(sentence, stacklevel=2)
+
+
+def switch_off_multimodal() -> None:
+    """Lets mmpretrain, and mmdet that imports it, be imported where transformers 5 is installed.
+
+    mmpretrain 1.3 defines its language models wherever there is a transformers, on names that 5 no longer has, and ends
+    in a TypeError. With the switch off that it sets when it is loaded, it goes without them.
+    """
+    transformers, mmpretrain = _installed("transformers"), importlib.util.find_spec("mmpretrain")
+    name = "mmpretrain.utils.dependency"
+    if not transformers or transformers < Version("5") or not mmpretrain or not mmpretrain.origin or name in sys.modules:
+        return
+    spec = importlib.util.spec_from_file_location(name, Path(mmpretrain.origin).parent / "utils" / "dependency.py")
+    if spec and spec.loader:
+        sys.modules[name] = module = importlib.util.module_from_spec(spec)
+        spec.loader.exec_module(module)
+        vars(module)["WITH_MULTIMODAL"] = False

@@ -17,6 +17,7 @@ VIDEO_SUFFIXES = (
     *(".3gp", ".ogv"),
 )
 _HEAD_BYTES = 4096  # in which every container of frames has a zero byte, and no list of addresses has one
+_LOG = getattr(cv2.utils, "logging", cv2)  # where OpenCV 5 has its log level, and where 4 has it
 os.environ.setdefault("OPENCV_FFMPEG_LOGLEVEL", "-8")  # quiet: what goes wrong is told once, by name
 
 
@@ -66,8 +67,8 @@ class Video:
 @contextmanager
 def _opened(source: Path | int) -> Iterator[cv2.VideoCapture]:
     """Yields a capture, which is not open where there is no such video."""
-    level = cv2.getLogLevel()
-    cv2.setLogLevel(0)
+    level = _LOG.getLogLevel()
+    _LOG.setLogLevel(0)
     capture = cv2.VideoCapture()
     try:
         if isinstance(source, int):
@@ -77,7 +78,7 @@ def _opened(source: Path | int) -> Iterator[cv2.VideoCapture]:
         yield capture
     finally:
         capture.release()
-        cv2.setLogLevel(level)
+        _LOG.setLogLevel(level)
 
 
 def _length(capture: cv2.VideoCapture) -> int | None:
