@@ -131,7 +131,13 @@ def switch_off_multimodal() -> None:
     """
     transformers, mmpretrain = _installed("transformers"), importlib.util.find_spec("mmpretrain")
     name = "mmpretrain.utils.dependency"
-    if not transformers or transformers < Version("5") or not mmpretrain or not mmpretrain.origin or name in sys.modules:
+    if (
+        not transformers
+        or transformers < Version("5")
+        or not mmpretrain
+        or not mmpretrain.origin
+        or name in sys.modules
+    ):
         return
     spec = importlib.util.spec_from_file_location(name, Path(mmpretrain.origin).parent / "utils" / "dependency.py")
     if spec and spec.loader:
