@@ -134,6 +134,27 @@ def test_every_page_fits_its_window_without_an_error_or_a_request(chromium, site
     assert '"url":"http' not in " ".join(entry["message"] for entry in chromium.get_log("performance"))
 
 
+_FAULTS = """
+const tell = arguments[0];
+axe.run({resultTypes: ["violations"]}).then(({violations}) => tell(violations
+    .filter(({impact}) => impact === "serious" || impact === "critical")
+    .map(({id, nodes}) => `${id}: ${nodes[0].html}`)));
+"""
+
+
+@needs_chromium
+def test_nothing_serious_bars_a_reader_of_screens(chromium, site):
+    axe = pytest.importorskip("axe_core_python", reason="axe-core-python is not installed (the extra `dev`)")
+    script = next(Path(axe.__file__).parent.rglob("axe.min.js")).read_text(encoding="utf-8")
+    faults = {}
+    for page in sorted(site.rglob("*.html")):
+        chromium.get(page.as_uri())
+        chromium.execute_script(script)
+        if found := chromium.execute_async_script(_FAULTS):
+            faults[str(page.relative_to(site))] = found
+    assert faults == {}
+
+
 _FOUND = """
 const roots = [document, ...[...document.querySelectorAll("*")].map((element) => element.shadowRoot).filter(Boolean)];
 return roots.flatMap((root) => [...root.querySelectorAll("a[role=option]")].map((link) => link.href));
