@@ -9,6 +9,7 @@ import torch
 
 from yolo_plugins.models.dense_heads import YOLOAnchorHead
 from yolo_plugins.models.losses import IOU_KINDS
+from yolo_plugins.models.losses.yolo_loss import last_rows
 
 
 @pytest.fixture(scope="module")
@@ -119,3 +120,17 @@ def test_no_image_gives_no_loss():
     assert [term.item() for term in terms.values()] == [0, 0, 0]
     sum(terms.values()).backward()
     assert module.predict(raw) == []
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_objectness_target_is_that_of_the_last_row_in_whatever_order_a_device_writes(seed):
+    generator = torch.manual_seed(seed)
+    cells, values = torch.randint(40, (100,), generator=generator), torch.rand(100, generator=generator)
+    expected, found = torch.zeros(50), torch.zeros(50)
+    for cell, value in zip(cells, values, strict=True):
+        expected[cell] = value
+    order = torch.randperm(100, generator=generator)
+    for cell, value in zip(cells[order], values[last_rows(cells, 50)][order], strict=True):
+        found[cell] = value
+    assert torch.equal(found, expected)
+    assert last_rows(cells[:0], 50).shape == (0,)

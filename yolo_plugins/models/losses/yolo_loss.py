@@ -100,7 +100,7 @@ class YOLOLoss(nn.Module):
         """Balanced sum of each level's mean BCE; where two rows share a cell the later one wins."""
         logits, cells = inputs.obj_logits, list(inputs.cells_per_level)
         target = torch.zeros_like(logits)
-        target[inputs.positives] = self.obj.target(similarity)
+        target[inputs.positives] = self.obj.target(similarity)[last_rows(inputs.positives, len(target))]
         sums = [self.obj.weighted_sum(*level) for level in zip(logits.split(cells), target.split(cells), strict=True)]
         means = torch.stack(sums) / logits.new_tensor(cells).clamp(min=1)
         balance = logits.new_tensor(self._balance_of(len(cells)))
@@ -130,3 +130,19 @@ class YOLOLoss(nn.Module):
         if self.class_weights is not None:
             row_weight = row_weight * self.class_weights[inputs.labels]
         return self.cls.weighted_sum(logits, self.cls.target(inputs.labels, logits), row_weight[:, None] / num_classes)
+
+
+def last_rows(cells: Tensor, count: int) -> Tensor:
+    """For each row the last one that has the same cell.
+
+    An assignment by index keeps any of several values for a cell on a GPU, and the last one only on a single thread.
+
+    Args:
+        cells: (n,) cell of each row, 0 .. count - 1.
+        count: Number of cells.
+
+    Returns:
+        (n,) row numbers.
+    """
+    rows = torch.arange(len(cells), device=cells.device)
+    return rows.new_zeros(count).scatter_reduce_(0, cells, rows, "amax")[cells]
