@@ -229,9 +229,13 @@ def take_weights(config: "Config", weights: str | None, partial: bool = False) -
         config.load_from, config.by_name, config.partial = weights, True, partial
 
 
-def add_fits_option(parser: argparse.ArgumentParser) -> None:
-    """Adds --fits, the folder of an analysed study."""
+def add_fits_options(parser: argparse.ArgumentParser) -> None:
+    """Adds --fits, the folder of an analysed study, and what makes other configs like its models."""
     parser.add_argument("--fits", type=results_path, required=True, metavar="DIR", help="--out of frontier")
+    parser.add_argument(
+        "--study", metavar="CONFIG", help="the study's config: what it changes in its models is changed here, too"
+    )
+    add_config_options(parser)
 
 
 def add_data_options(parser: argparse.ArgumentParser) -> None:

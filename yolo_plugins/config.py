@@ -115,6 +115,24 @@ def read_config(path: Path) -> "Config":
         raise UsageError(f"config {_place(error, path)} cannot be read: {_reason(error)}; fix it there") from error
 
 
+def study_options(name: str | None) -> list[str]:
+    """What the config of a study changes in each of its models' configs, as `KEY=VALUE`; nothing without a study.
+
+    Raises:
+        UsageError: There is no such config, it is none of a study, or its `options` are something else.
+    """
+    if name is None:
+        return []
+    path = find_config(name)
+    study = read_config(path)
+    if "runs" not in study:
+        raise UsageError(f"{path}: no runs, so it is no study; give the config by which the models were trained")
+    options = study.get("options", [])
+    if not isinstance(options, list) or not all(isinstance(option, str) for option in options):
+        raise UsageError(f"{path}: options={options!r}; write options = ['img_size=160'], a list of texts")
+    return options
+
+
 def _place(error: BaseException, path: Path) -> str:
     """The file, `path` or one that it inherits from, that MMEngine was reading, and the line where there is one."""
     frames = [(frame, line) for frame, line in traceback.walk_tb(error.__traceback__)]

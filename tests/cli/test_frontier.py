@@ -177,6 +177,18 @@ def test_options_change_the_config_that_is_predicted(studied, tool):
     assert "pixels" not in errors[0] and "trained otherwise than the models of the study (epochs: 2 -> 200" in errors[0]
 
 
+def test_options_of_the_study_change_the_config_that_is_predicted(studied, tool, tmp_path):
+    study = tmp_path / "mine.py"
+    study.write_text("runs = dict(yolov5_n_voc=[0])\noptions = ['img_size=160', 'train_cfg.max_epochs=3']")
+    asked = ("predict", "yolov5_l_voc", "--fits", studied[0], "--cfg-options", "train_cfg.max_epochs=4")
+    code, _, errors = tool(*asked, "--study", study)
+    assert code == 1
+    assert "pixels" not in errors[0] and "(epochs: 2 -> 4" in errors[0]  # --cfg-options come last
+    study.write_text("options = ['img_size=160']")
+    code, _, errors = tool(*asked, "--study", study)
+    assert code == 1 and f"{study}: no runs, so it is no study" in errors[-1]
+
+
 def test_trained_models_are_compared_by_measurements_seeds_and_the_law(studied, tool):
     code, printed, _ = tool("compare", "small", "huge", "--fits", studied[0])
     assert code == 0

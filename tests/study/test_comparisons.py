@@ -181,7 +181,7 @@ def test_a_config_of_another_protocol_is_refused_by_its_first_key(like_voc, text
     with pytest.raises(UsageError) as error:
         model_choice.predict("mine.py", Path("out"), None, None)
     assert "mine.py: " in str(error.value) and difference in str(error.value)
-    assert "change it by --cfg-options, or --allow-mixed" in str(error.value)
+    assert "change it by --study or --cfg-options, or give --allow-mixed" in str(error.value)
     told = model_choice.predict("mine.py", Path("out"), None, None, allow_mixed=True)
     assert difference in told and "taken as if it were like them (--allow-mixed)" in told
 

@@ -17,7 +17,7 @@ from collections.abc import Callable
 from importlib import import_module
 from pathlib import Path
 
-from yolo_plugins.cli import add_config_options, add_fits_option, any_path, one_line_errors, results_path
+from yolo_plugins.cli import add_fits_options, any_path, one_line_errors, results_path
 from yolo_plugins.study.tables.quantities import (
     DEFAULT_COST,
     DEFAULT_PERFORMANCE,
@@ -64,11 +64,10 @@ def _add_budget(parser: argparse.ArgumentParser) -> None:
 
 
 def _add_fits(parser: argparse.ArgumentParser) -> None:
-    add_fits_option(parser)
+    add_fits_options(parser)
     parser.add_argument("--x", help=f"{X_HELP} (default: {DEFAULT_PREDICTOR})")
     parser.add_argument("--y", help=f"{Y_HELP} (default: that of the report)")
     _add_mixed(parser)
-    add_config_options(parser)
 
 
 def _add_mixed(parser: argparse.ArgumentParser) -> None:

@@ -12,16 +12,7 @@ import argparse
 import math
 import os
 
-from yolo_plugins.cli import (
-    add_config_options,
-    add_fits_option,
-    any_path,
-    device,
-    one_line_errors,
-    seed,
-    threads,
-    whole,
-)
+from yolo_plugins.cli import add_fits_options, any_path, device, one_line_errors, seed, threads, whole
 from yolo_plugins.errors import UsageError
 from yolo_plugins.study.tables.quantities import DEFAULT_PREDICTOR, costs, performances
 
@@ -44,7 +35,7 @@ def parse_args() -> argparse.Namespace:
     parser.add_argument("--max-params", type=positive, help="parameters: 5e6")
     parser.add_argument("--max-macs", type=positive, help="multiply-accumulates of a picture: 1e9")
     parser.add_argument("--max-mbytes", type=positive, help="millions of bytes of the file")
-    add_fits_option(parser)
+    add_fits_options(parser)
     parser.add_argument("--x", help=f"cost that the law goes by: {', '.join(costs())} (default: {DEFAULT_PREDICTOR})")
     parser.add_argument("--y", help=f"score: {', '.join(performances())} (default: that of the report)")
     parser.add_argument("--allow-mixed", action="store_true", help="also configs that are not trained like the models")
@@ -59,7 +50,6 @@ def parse_args() -> argparse.Namespace:
     parser.add_argument("--sample", type=whole(1), metavar="N", help="only N of those that match, drawn by chance")
     parser.add_argument("--seed", type=seed, default=0, help="of the drawing (default: %(default)s)")
     parser.add_argument("--out", type=any_path, metavar="DIR", help="for recommend.csv and report.html")
-    add_config_options(parser)
     return parser.parse_args()
 
 
@@ -67,6 +57,7 @@ def main() -> None:
     """Measures and prints."""
     args = parse_args()
     with one_line_errors():
+        from yolo_plugins.config import study_options
         from yolo_plugins.recommend.advice import Budget
         from yolo_plugins.recommend.bench import Bench
         from yolo_plugins.recommend.cache import Cache
@@ -87,7 +78,7 @@ def main() -> None:
                 budget,
                 models,
                 minutes=args.minutes,
-                cfg_options=args.cfg_options,
+                cfg_options=[*study_options(args.study), *args.cfg_options],
                 search=search,
                 out=args.out,
             )

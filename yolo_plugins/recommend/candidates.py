@@ -82,9 +82,8 @@ def config_networks(
             found.pop(same.name, None)
             found[network.name] = network
     if not found:
-        raise UsageError(
-            f"none of {len(paths)} configs is like the models of {models.path}: {left_out}; give --cfg-options"
-        )
+        like = f"none of {len(paths)} configs is like the models of {models.path}"
+        raise UsageError(f"{like}: {left_out}; give --study or --cfg-options")
     return sorted(found.values(), key=lambda network: network.candidate.row["macs"]), left_out
 
 

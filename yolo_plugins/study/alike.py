@@ -126,5 +126,7 @@ def _refuse_other(told: str, what: str, models: Models) -> str:
         UnlikeError: It is not.
     """
     if not models.allow_mixed:
-        raise UnlikeError(f"{told}: change it by --cfg-options, or --allow-mixed, as if it were like them", what)
+        raise UnlikeError(
+            f"{told}: change it by --study or --cfg-options, or give --allow-mixed, as if it were like them", what
+        )
     return f"note: {told}: taken as if it were like them (--allow-mixed)"

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
-from yolo_plugins.config import describe_config, find_config, input_hw, load_config
+from yolo_plugins.config import describe_config, find_config, input_hw, load_config, study_options
 from yolo_plugins.errors import UsageError
 from yolo_plugins.faults import explain
 from yolo_plugins.protocol import config_recipe, data_name, loss_name
@@ -63,6 +63,7 @@ def predict(
     y: str | None,
     allow_mixed: bool = False,
     cfg_options: Sequence[str] = (),
+    study: str | None = None,
 ) -> str:
     """What the pooled law expects of a config that nobody trained.
 
@@ -73,6 +74,7 @@ def predict(
         y: Performance, as in `read_models`.
         allow_mixed: Whether the models, and the config, may differ in data, input size and protocol.
         cfg_options: Changes to the config, as `KEY=VALUE`.
+        study: Config of a study, whose changes come before these.
 
     Returns:
         The model's cost, what it measured if it is among the models, the expected value with its interval for a mean of
@@ -84,7 +86,7 @@ def predict(
     """
     models = read_models(fits, x, y, allow_mixed)
     path = find_config(config)
-    candidate = of_config(path, load_config(str(path), cfg_options), models)
+    candidate = of_config(path, load_config(str(path), [*study_options(study), *cfg_options]), models)
     title = QUANTITIES[models.y].title
     if candidate.measured is None:
         law, said = models.law, f"{title} by {describe_law(models.law)}:"
@@ -103,6 +105,7 @@ def compare(
     y: str | None,
     allow_mixed: bool = False,
     cfg_options: Sequence[str] = (),
+    study: str | None = None,
 ) -> str:
     """Which of two models is better, with what probability, by all that is known of them.
 
@@ -114,6 +117,7 @@ def compare(
         y: Performance, as in `read_models`.
         allow_mixed: As for `predict`.
         cfg_options: As for `predict`, of each config.
+        study: As for `predict`.
 
     Returns:
         A line for each model, and the verdict.
@@ -122,7 +126,8 @@ def compare(
         UsageError: As `predict`; or the two are one model.
     """
     models = read_models(fits, x, y, allow_mixed)
-    one, other = (_known(name, models, cfg_options) for name in (first, second))
+    changes = [*study_options(study), *cfg_options]
+    one, other = (_known(name, models, changes) for name in (first, second))
     if one.row["model"] == other.row["model"]:
         raise UsageError(f"{first} and {second} are one model: give two")
     probability = models.law.compare(one.row, other.row)
