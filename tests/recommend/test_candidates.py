@@ -140,7 +140,9 @@ def test_what_is_allowed_to_be_unlike_is_told_without_paths(make_models, make_fo
 
 def test_where_none_is_like_the_models_the_reasons_are_told(models, make_folder):
     folder = make_folder(coco="yolov5_n_coco.py")
-    with pytest.raises(UsageError, match=r"none of 1 configs is like .*: 1 of another input size \(coco\); give --study"):
+    with pytest.raises(
+        UsageError, match=r"none of 1 configs is like .*: 1 of another input size \(coco\); give --study"
+    ):
         networks_of(models, (), folder)
 
 
