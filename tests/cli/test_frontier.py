@@ -132,6 +132,15 @@ def test_tables_of_runs_give_the_laws_of_their_work_directories(studied, tool):
         assert Path("again", name).read_bytes() == (out / name).read_bytes()
 
 
+def test_a_folder_of_tables_is_its_tables(studied, tool):
+    out, _ = studied
+    assert tool(out, "--y", "ap50", "--out", "from_folder")[0] == 0
+    for name in ("fits.csv", "models.csv", "epochs.csv", "protocols.csv"):
+        assert Path("from_folder", name).read_bytes() == (out / name).read_bytes()
+    code, _, errors = tool("budget", out, "--want", 0.5, "--model", "small")
+    assert code == 1 and "a law needs 3 numbers of pictures" in errors[0]
+
+
 def test_a_measured_config_is_recognised_and_predicted_without_itself(published, tool):
     code, printed, errors = tool("predict", "yolov4_p7_coco", "--fits", published[0], "--allow-mixed")
     assert (code, errors) == (0, [])

@@ -17,7 +17,7 @@ from yolo_plugins.protocol import sha256_of
 from yolo_plugins.study.laws.budget_law import FEWEST, REACH, BudgetLaw, fit_budget_law, transform
 from yolo_plugins.study.laws.power_law import Interval
 from yolo_plugins.study.tables import schema
-from yolo_plugins.study.tables.collect import collect, find_records, folders_among
+from yolo_plugins.study.tables.collect import collect, find_records, folders_among, with_tables
 from yolo_plugins.study.tables.protocols import refuse_mixture
 from yolo_plugins.study.tables.quantities import QUANTITIES, Quantity
 
@@ -121,6 +121,7 @@ def _read_points(sources: Sequence[Path], y: Quantity, of: Of, model: str | None
 
 def _read_runs(sources: Sequence[Path]) -> tuple[pd.DataFrame, pd.DataFrame | None, tuple[str, ...]]:
     """Runs, their protocols where they are known, and a note on each run that is left out."""
+    sources = with_tables(sources, (schema.RUNS.name, schema.PROTOCOLS.name))
     if folders := folders_among(sources):
         found = collect(find_records(folders), lambda record: (record["dataset_sizes"]["train"], len(record["epochs"])))
         return found.runs, found.protocols, tuple(f"left out: {reason}" for reason in found.left_out)

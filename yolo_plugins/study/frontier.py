@@ -29,6 +29,7 @@ from yolo_plugins.study.tables.collect import (
     folders_among,
     leave_out_stopped,
     models_table,
+    with_tables,
 )
 from yolo_plugins.study.tables.families import ALL, drawn_groups, group_title
 from yolo_plugins.study.tables.protocols import refuse_mixture, tell_recipes
@@ -66,13 +67,15 @@ def read_study(sources: Sequence[Path], allow_mixed: bool = False) -> Study:
     """Reads a study from its work directories, from runs.csv and complexity.csv, or from a table of models.
 
     Args:
-        sources: Folders above records of runs, at any depth; or CSV files, told apart by their columns.
+        sources: Folders above records of runs, at any depth; or CSV files, told apart by their columns, or folders of
+            them.
         allow_mixed: Whether rows of several protocols may be compared; a note tells them.
 
     Raises:
         UsageError: Folders and files are mixed, tables do not go together, or one of them is not valid; or the rows are
             of several protocols.
     """
+    sources = with_tables(sources, [_TABLES[kind].name for kind in ("runs", "protocols", "epochs", "complexity")])
     if folders := folders_among(sources):
         found = collect(find_records(folders))
         frames = {kind: getattr(found, kind) for kind in ("runs", "protocols", "epochs", "complexity")}

@@ -45,6 +45,16 @@ class Collected:
     left_out: tuple[str, ...]
 
 
+def with_tables(sources: Sequence[Path], names: Sequence[str]) -> list[Path]:
+    """The sources of a study, with the tables of these names in place of a folder that holds runs.csv, but no run."""
+    found = []
+    for source in sources:
+        holds_tables = (source / RUNS.name).is_file() and next(source.rglob("record.json"), None) is None
+        tables = [source / name for name in names if (source / name).is_file()]
+        found += tables if holds_tables else [source]
+    return found
+
+
 def folders_among(sources: Sequence[Path]) -> list[Path]:
     """The sources of a study if they are work directories; none if they are tables.
 
@@ -71,7 +81,7 @@ def find_records(folders: Iterable[str | Path]) -> list[Path]:
             raise UsageError(f"{folder}: no such folder: give the work dir of a run, or a folder of them")
         records = sorted(folder.rglob("record.json"))
         if not records:
-            raise UsageError(f"{folder}: no record.json in it or below: give the work dir of a run")
+            raise UsageError(f"{folder}: no record.json in it or below, and no runs.csv: give the work dir of a run")
         for record in records:
             found.setdefault(record.resolve(), record)
     return sorted(found.values())
