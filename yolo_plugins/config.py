@@ -127,6 +127,15 @@ def study_options(name: str | None) -> list[str]:
     study = read_config(path)
     if "runs" not in study:
         raise UsageError(f"{path}: no runs, so it is no study; give the config by which the models were trained")
+    return options_in(study, path)
+
+
+def options_in(study: "Config", path: Path) -> list[str]:
+    """The `options` of a study's config, which was read from a path.
+
+    Raises:
+        UsageError: They are no list of texts.
+    """
     options = study.get("options", [])
     if not isinstance(options, list) or not all(isinstance(option, str) for option in options):
         raise UsageError(f"{path}: options={options!r}; write options = ['img_size=160'], a list of texts")

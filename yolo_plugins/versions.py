@@ -129,15 +129,11 @@ def switch_off_multimodal() -> None:
     mmpretrain 1.3 defines its language models wherever there is a transformers, on names that 5 no longer has, and ends
     in a TypeError. With the switch off that it sets when it is loaded, it goes without them.
     """
-    transformers, mmpretrain = _installed("transformers"), importlib.util.find_spec("mmpretrain")
-    name = "mmpretrain.utils.dependency"
-    if (
-        not transformers
-        or transformers < Version("5")
-        or not mmpretrain
-        or not mmpretrain.origin
-        or name in sys.modules
-    ):
+    transformers, name = _installed("transformers"), "mmpretrain.utils.dependency"
+    if transformers is None or transformers < Version("5") or name in sys.modules:
+        return
+    mmpretrain = importlib.util.find_spec("mmpretrain")
+    if mmpretrain is None or mmpretrain.origin is None:
         return
     spec = importlib.util.spec_from_file_location(name, Path(mmpretrain.origin).parent / "utils" / "dependency.py")
     if spec and spec.loader:

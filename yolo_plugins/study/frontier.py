@@ -40,6 +40,7 @@ _TABLES = {
     **{"runs": schema.RUNS, "protocols": schema.PROTOCOLS, "epochs": schema.EPOCHS},
     **{"complexity": schema.COMPLEXITY, "models": schema.MODELS},
 }
+_OF_RUNS = ("runs", "protocols", "epochs", "complexity")  # those that records lead to
 
 
 @dataclass(frozen=True)
@@ -75,10 +76,10 @@ def read_study(sources: Sequence[Path], allow_mixed: bool = False) -> Study:
         UsageError: Folders and files are mixed, tables do not go together, or one of them is not valid; or the rows are
             of several protocols.
     """
-    sources = with_tables(sources, [_TABLES[kind].name for kind in ("runs", "protocols", "epochs", "complexity")])
+    sources = with_tables(sources, [_TABLES[kind].name for kind in _OF_RUNS])
     if folders := folders_among(sources):
         found = collect(find_records(folders))
-        frames = {kind: getattr(found, kind) for kind in ("runs", "protocols", "epochs", "complexity")}
+        frames = {kind: getattr(found, kind) for kind in _OF_RUNS}
         return _of_runs(frames, allow_mixed, found.left_out)
     tables: dict[str, Path] = {}
     for source in sources:

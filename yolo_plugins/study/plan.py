@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from yolo_plugins.config import describe_config, find_config, load_config, read_config, study_options
+from yolo_plugins.config import describe_config, find_config, load_config, options_in, read_config
 from yolo_plugins.config_check import LARGEST_SEED
 from yolo_plugins.errors import UsageError
 from yolo_plugins.study.jobs import Run
@@ -36,7 +36,7 @@ def plan_runs(name: str, folder: Path, options: Sequence[str] = (), processes: i
             f"{path}: runs={seeds_of!r}; write runs = dict(yolov5_n_voc=[0, 1]), the seeds of each model, from 0 to "
             f"{LARGEST_SEED}"
         )
-    changes = [*study_options(name), *options]
+    changes = [*options_in(study, path), *options]
     runs = []
     for config_name, seeds in seeds_of.items():
         config = load_config(config_name, changes)

@@ -49,9 +49,8 @@ def with_tables(sources: Sequence[Path], names: Sequence[str]) -> list[Path]:
     """The sources of a study, with the tables of these names in place of a folder that holds runs.csv, but no run."""
     found = []
     for source in sources:
-        holds_tables = (source / RUNS.name).is_file() and next(source.rglob("record.json"), None) is None
-        tables = [source / name for name in names if (source / name).is_file()]
-        found += tables if holds_tables else [source]
+        holds_tables = (source / RUNS.name).is_file() and not any(source.rglob("record.json"))
+        found += [source / name for name in names if (source / name).is_file()] if holds_tables else [source]
     return found
 
 
