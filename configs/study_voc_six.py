@@ -1,6 +1,6 @@
 """The study on the six frequent classes of VOC's animal pictures: 13 models, 160 px, 40 epochs, bfloat16.
 
-About ten hours of one CPU core, five of two; the three costliest models are last.
+About ten hours of one CPU core that computes in bfloat16, five of two; the three costliest models are last.
 
 Objects of the other 14 classes are background, in training and in evaluation: so the average precision of a class is
 the one that it has where all 20 are trained and scored. With "ignore" a cat seen in a chair would not count as false.

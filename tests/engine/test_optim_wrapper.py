@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch import nn
 
-from yolo_plugins.engine import YOLOOptimWrapper
+from yolo_plugins.engine import YOLOOptimWrapper, optim_wrapper
 from yolo_plugins.errors import UsageError
 
 
@@ -103,6 +103,19 @@ def test_full_precision_is_the_default():
 def test_a_wrong_amp_is_refused(amp, words):
     with pytest.raises(UsageError, match=words):
         make(amp=amp)
+
+
+@pytest.mark.parametrize("native", [True, False])
+def test_bfloat16_that_a_cpu_imitates_is_warned_of(native, monkeypatch):
+    said = []
+    monkeypatch.setattr(optim_wrapper, "_has_bfloat16", lambda: native)
+    monkeypatch.setattr(optim_wrapper, "print_log", lambda text, *_: said.append(text))
+    make(), make(amp=True)
+    assert ["train without --amp" in text for text in said] == [True] * (not native)
+
+
+def test_bfloat16_of_this_cpu_is_known_or_not():
+    assert optim_wrapper._has_bfloat16() in (True, False)
 
 
 @pytest.mark.parametrize("cut", [3, 4, 5])

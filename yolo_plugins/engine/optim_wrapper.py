@@ -1,11 +1,13 @@
 """Optimizer steps as YOLOv5 takes them: summed gradients, clipping, and mixed precision on CUDA and on CPU."""
 
+import logging
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
 import torch
 from mmengine.dist import all_reduce
+from mmengine.logging import print_log
 from mmengine.optim import OptimWrapper
 from torch import Tensor, nn
 
@@ -30,7 +32,8 @@ class YOLOOptimWrapper(OptimWrapper):
         optimizer: The optimizer to step.
         clip_grad: Options of `torch.nn.utils.clip_grad_norm_`, such as `dict(max_norm=10.0)`; None for no clipping.
         amp: Mixed precision: False; True for the device's usual type (float16 with a gradient scaler on CUDA,
-            bfloat16 on CPU); or `float16` or `bfloat16` by name.
+            bfloat16 on CPU); or `float16` or `bfloat16` by name. A CPU without bfloat16 instructions imitates it,
+            eight times as slowly as it trains in float32; a warning says so.
 
     Raises:
         UsageError: `amp` is neither, or float16 off CUDA.
@@ -165,4 +168,16 @@ def _amp_dtype(amp: bool | str, device: str) -> torch.dtype | None:
         raise UsageError(f"optim_wrapper.amp={amp!r}: use True, False, {' or '.join(map(repr, _AMP_DTYPES))}")
     if name == "float16" and device != "cuda":
         raise UsageError(f"optim_wrapper.amp='float16' needs CUDA, the model is on {device}: use 'bfloat16'")
+    if device == "cpu" and not _has_bfloat16():
+        print_log(
+            "this CPU has no bfloat16 instructions and imitates them, at 8 times float32's seconds a step in a "
+            "measurement: train without --amp, or with optim_wrapper.amp=False",
+            "current",
+            logging.WARNING,
+        )
     return _AMP_DTYPES[name]
+
+
+def _has_bfloat16() -> bool:
+    """Whether the CPU computes convolutions in bfloat16 itself (on x86: AVX-512 or AMX)."""
+    return torch.backends.mkldnn.is_available() and torch.ops.mkldnn._is_mkldnn_bf16_supported()
