@@ -283,6 +283,7 @@ def _laws() -> Iterator[Input]:
         ),
         *(("compare", "model_1", "model_2", "--fits", folder) for folder in ("nowhere", "own.py", "")),
         *(("budget", "study", "--want", value) for value in ("x", "0", "1", "-1", "nan", "inf", "")),
+        *(("budget", "study", "--against", source) for source in ("nowhere", "own.py", "fits/models.csv", "")),
         *(("budget", source, "--want", "0.5") for source in ("nowhere", "own.py", "fits/models.csv", "")),
         *(("budget", "study", "--want", "0.5", *more) for more in (("--of", "x"), ("--y", "foo"), ("--model", "x"))),
         *(("forecast", source) for source in ("nowhere", "own.py", "fits/models.csv", "")),

@@ -53,7 +53,11 @@ def study(work_dirs):
 
 
 def ask(*sources, want=0.5, y="ap50", of="pictures", **options) -> str:
-    return budget(sources, want, y, of, **options)
+    return budget(sources, y, of, want, **options)
+
+
+def ask_against(*sources, **options) -> list[str]:
+    return ask(*sources, want=None, **options).splitlines()
 
 
 def test_points_law_expectations_and_the_number_are_told(study):
@@ -213,3 +217,49 @@ def test_other_tables_and_absent_folders_are_named(study, tmp_path):
         ask(found)
     with pytest.raises(UsageError, match=r"nowhere: no such file or folder"):
         ask(study, tmp_path / "nowhere")
+
+
+def test_what_another_source_needs_for_the_same(work_dirs, tmp_path):
+    for pictures, ap50 in SCORES.items():
+        scratch = work_dirs(pictures, ap50)
+    scratch = scratch.rename(tmp_path / "scratch")
+    for pictures, ap50 in ((500, 0.3), (1000, 0.4), (2000, 0.5)):
+        tuned = work_dirs(pictures, ap50, load_from="weights.pt")
+    tuned = tuned.rename(tmp_path / "tuned")
+    lines = ask_against(tuned, against=scratch)
+    alone = [ask(folder).splitlines() for folder in (tuned, scratch)]
+    assert lines[: len(alone[0]) + len(alone[1]) - 3] == [*alone[0][:-2], *alone[1][:-1]]  # but for answers and notes
+    worth = [line for line in lines if line.startswith(("500 pictures", "1,000 pictures", "2,000 pictures"))]
+    for line, (pictures, wanted) in zip(worth, (("500", 0.3), ("1,000", 0.4), ("2,000", 0.5)), strict=True):
+        answer = ask(scratch, want=wanted).splitlines()[-1]
+        assert line == f"{pictures} pictures of {tuned}: of {scratch}, {answer}"
+    assert lines[-2:] == [
+        "note: 3 numbers of pictures cannot show where the curve levels off",
+        f"note: what is compared: {MODEL} seed 0 and {MODEL} seed 0 were not trained alike "
+        '(load_from: "weights.pt" -> (missing))',
+    ]
+
+
+def test_models_are_named_where_they_differ_and_what_was_trained_alike_has_no_note(study, work_dirs, tmp_path):
+    first = study.rename(tmp_path / "first")
+    for pictures, ap50 in SCORES.items():
+        second = work_dirs(pictures, ap50 + 0.1, model="larger")
+    lines = ask_against(second, against=first)
+    assert lines[-1].startswith(f"4,000 pictures of larger: of {MODEL}, AP50 0.57 takes ")
+    assert not any(line.startswith("note:") for line in lines)
+
+
+def test_another_source_has_its_own_faults(study, work_dirs, tmp_path):
+    with pytest.raises(UsageError, match="nowhere"):
+        ask_against(study, against=tmp_path / "nowhere")
+
+
+def test_the_figure_has_points_laws_and_what_is_wanted(study, tmp_path):
+    told = ask(study, out=tmp_path / "figures").splitlines()
+    png, svg = (tmp_path / "figures" / name for name in ("budget.png", "budget.svg"))
+    assert f"wrote {png} and {svg}" in told
+    assert png.read_bytes().startswith(b"\x89PNG")
+    text = svg.read_text()
+    assert all(f">{words}<" in text for words in (MODEL, "wanted: 0.5", "pictures in training", "AP50"))
+    ask(study, out=tmp_path / "figures")
+    assert svg.read_text() == text

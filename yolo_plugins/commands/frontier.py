@@ -7,6 +7,7 @@ yolo-plugins frontier predict yolov5_l_voc --fits frontier
 yolo-plugins frontier compare yolov5_m_voc yolov5_repvgg_voc --fits frontier
 yolo-plugins frontier forecast work_dirs/study
 yolo-plugins frontier budget work_dirs/subsets --want 0.7
+yolo-plugins frontier budget work_dirs/finetune --against work_dirs/scratch
 
 `predict --help` and the like tell the rest. Needs the extra `analysis`.
 """
@@ -18,22 +19,16 @@ from importlib import import_module
 from pathlib import Path
 
 from yolo_plugins.cli import add_fits_options, any_path, one_line_errors, results_path
-from yolo_plugins.study.tables.quantities import (
-    DEFAULT_COST,
-    DEFAULT_PERFORMANCE,
-    DEFAULT_PREDICTOR,
-    costs,
-    performances,
-)
+from yolo_plugins.study.tables import quantities
 
-X_HELP, Y_HELP = f"cost: {', '.join(costs())}", f"performance: {', '.join(performances())}"
+X_HELP, Y_HELP = f"cost: {', '.join(quantities.costs())}", f"performance: {', '.join(quantities.performances())}"
 
 
 def _add_analyse(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("sources", nargs="+", type=results_path, metavar="TABLE_OR_WORK_DIR")
     parser.add_argument("--out", type=any_path, required=True, metavar="DIR", help="for tables, figures, report")
-    parser.add_argument("--x", default=DEFAULT_COST, help=f"{X_HELP} (default: %(default)s)")
-    parser.add_argument("--y", help=f"{Y_HELP} (default: {DEFAULT_PERFORMANCE})")
+    parser.add_argument("--x", default=quantities.DEFAULT_COST, help=f"{X_HELP} (default: %(default)s)")
+    parser.add_argument("--y", help=f"{Y_HELP} (default: {quantities.DEFAULT_PERFORMANCE})")
     parser.add_argument("--group", default="family", metavar="COLUMN", help="of models.csv (default: %(default)s)")
     _add_mixed(parser)
 
@@ -51,21 +46,24 @@ def _add_compare(parser: argparse.ArgumentParser) -> None:
 
 def _add_forecast(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("sources", nargs="+", type=any_path, metavar="WORK_DIR", help="of runs, at any depth")
-    parser.add_argument("--y", choices=performances(), help="(default: train_loss and ap50_95)")
+    parser.add_argument("--y", choices=quantities.performances(), help="(default: train_loss and ap50_95)")
 
 
 def _add_budget(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("sources", nargs="+", type=results_path, metavar="TABLE_OR_WORK_DIR", help="runs of one model")
-    parser.add_argument("--want", type=float, required=True, metavar="VALUE", help="what the model is to reach")
-    parser.add_argument("--y", default="ap50", choices=list(performances()), help="of what (default: %(default)s)")
+    wanted = parser.add_mutually_exclusive_group(required=True)
+    wanted.add_argument("--want", type=float, metavar="VALUE", help="what the model is to reach")
+    wanted.add_argument("--against", type=results_path, metavar="DIR", help="of other runs, that are to reach the same")
+    parser.add_argument("--y", default="ap50", choices=quantities.performances(), help="of what (default: %(default)s)")
     parser.add_argument("--of", default="pictures", choices=("pictures", "epochs"), help="(default: %(default)s)")
     parser.add_argument("--model", help="whose runs count, where there are others")
+    parser.add_argument("--out", type=any_path, metavar="DIR", help="for a figure, budget.png and budget.svg")
     _add_mixed(parser)
 
 
 def _add_fits(parser: argparse.ArgumentParser) -> None:
     add_fits_options(parser)
-    parser.add_argument("--x", help=f"{X_HELP} (default: {DEFAULT_PREDICTOR})")
+    parser.add_argument("--x", help=f"{X_HELP} (default: {quantities.DEFAULT_PREDICTOR})")
     parser.add_argument("--y", help=f"{Y_HELP} (default: that of the report)")
     _add_mixed(parser)
 

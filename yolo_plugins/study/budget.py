@@ -1,7 +1,7 @@
 """How many pictures, or epochs, one model needs to score as wanted: from a few runs that differ in that alone.
 
-Files in, sentences out, no torch. The law is that of `laws.budget_law`, of one point for each number of pictures or
-epochs, the mean of its seeds.
+Files in, sentences out, and a figure; no torch. The law is that of `laws.budget_law`, of one point for each number of
+pictures or epochs, the mean of its seeds.
 """
 
 import math
@@ -16,9 +16,11 @@ from yolo_plugins.errors import UsageError
 from yolo_plugins.protocol import sha256_of
 from yolo_plugins.study.laws.budget_law import FEWEST, REACH, BudgetLaw, fit_budget_law, transform
 from yolo_plugins.study.laws.power_law import Interval
+from yolo_plugins.study.report.figure_budget import draw_curves
+from yolo_plugins.study.report.figure_style import column_figure, save_figure
 from yolo_plugins.study.tables import schema
 from yolo_plugins.study.tables.collect import collect, find_records, folders_among, with_tables
-from yolo_plugins.study.tables.protocols import refuse_mixture
+from yolo_plugins.study.tables.protocols import refuse_mixture, tell_mixture
 from yolo_plugins.study.tables.quantities import QUANTITIES, Quantity
 
 Of = Literal["pictures", "epochs"]
@@ -31,82 +33,146 @@ _DIFFER = {  # the keys of a protocol in which runs of several amounts differ
     "epochs": ("epochs",),
 }
 _SHOWN = (2, 4, 10)  # times the largest amount
+_FIGURE_INCHES = 2.6  # its height
 
 
 @dataclass(frozen=True)
-class _Points:
-    """What a law is fitted to.
+class _Curve:
+    """The runs of one model, and their law.
 
     Attributes:
         model: Name of the model.
-        table: `amount`, `value`, the mean over its runs, and `runs`, by amount.
+        place: Where its runs were read.
+        points: `amount`, `value`, the mean over its runs, and `runs`, by amount.
+        law: Of these points.
+        runs: Rows of runs.csv, and
+        protocols: of protocols.csv, without the keys in which runs of several amounts differ.
         notes: What was left out and what to know, a sentence each.
     """
 
     model: str
-    table: pd.DataFrame
+    place: str
+    points: pd.DataFrame
+    law: BudgetLaw
+    runs: pd.DataFrame
+    protocols: pd.DataFrame | None
     notes: tuple[str, ...]
 
 
 def budget(
-    sources: Sequence[Path], want: float, y: str, of: Of, model: str | None = None, allow_mixed: bool = False
+    sources: Sequence[Path],
+    y: str,
+    of: Of,
+    want: float | None = None,
+    against: Path | None = None,
+    model: str | None = None,
+    allow_mixed: bool = False,
+    out: Path | None = None,
 ) -> str:
     """How many pictures or epochs a wanted performance takes.
 
     Args:
         sources: Folders above records of runs, at any depth; or tables of runs, with those of their protocols.
-        want: The performance.
-        y: Its name.
+        y: Name of the performance.
         of: What the runs differ in.
-        model: Whose runs count; None where all are of one.
-        allow_mixed: Whether the runs may differ in more than that.
+        want: The performance that is wanted.
+        against: In its place, another source, of one model: what each number of `sources` reached is wanted of it. So
+            it is told how many pictures something is worth, such as the weights that `sources` began with.
+        model: Whose runs of `sources` count; None where all are of one.
+        allow_mixed: Whether the runs of a source may differ in more than that.
+        out: Folder for a figure, `budget.png` and `budget.svg`.
 
     Returns:
         The points, the law, what it expects of more, and the number that is needed with its interval; or that this
         cannot be said, and why.
 
     Raises:
-        UsageError: The sources are not valid; the runs are of several models or protocols; they have too few amounts;
-            or what is wanted is no value of this performance.
+        UsageError: A source is not valid; the runs of one are of several models or protocols; they have too few
+            amounts; or what is wanted is no value of this performance.
     """
-    quantity, told = QUANTITIES[y], ", ".join(map(str, sources))
-    bounded, sign = quantity.is_score, 1 if quantity.larger_is_better else -1
+    quantity = QUANTITIES[y]
+    _check_wanted(want, quantity)
+    curves = [_read_curve(sources, quantity, of, model, allow_mixed)]
+    if against:
+        curves.append(_read_curve([against], quantity, of, None, allow_mixed))
+    lines = [line for curve in curves for line in _tell_curve(curve, quantity, of)]
+    lines += _tell_worth(curves[0], curves[-1], quantity, of) if against else []
+    lines += [_answer(curves[0].law, want, quantity, of)] if want is not None else []
+    if out:
+        lines.append(f"wrote {' and '.join(map(str, _save(curves, quantity, of, want, out)))}")
+    return "\n".join([*lines, *_notes(curves, of)])
+
+
+def _check_wanted(want: float | None, y: Quantity) -> None:
     try:
-        transform(want, bounded, sign)
+        if want is not None:
+            transform(want, y.is_score, _sign(y))
     except ValueError as error:
-        raise UsageError(f"--want {error}: give a value that {quantity.title} can have") from error
-    points = _read_points(sources, quantity, of, model, allow_mixed)
-    table = points.table
-    if len(table) < FEWEST:
-        found = ", ".join(f"{amount:,}" for amount in table["amount"]) or "none"
-        raise UsageError(
-            f"{told}: a law needs {FEWEST} numbers of {of}, the runs of {points.model} have {len(table)} ({found}): "
-            f"add runs with others{''.join(f'; {note}' for note in points.notes)}"
-        )
-    amounts, values, runs = (table[name].tolist() for name in ("amount", "value", "runs"))
-    law = fit_budget_law(amounts, values, runs, bounded, sign)
-    lines = [*_tell_points(points, quantity, of), _tell_law(law, quantity, of), *_tell_more(law, quantity, of)]
-    few = (f"{FEWEST} numbers of {of} cannot show where the curve levels off",) if law.n == FEWEST else ()
-    notes = [f"note: {note}" for note in (*few, *points.notes)]
-    return "\n".join([*lines, _answer(law, want, quantity, of), *notes])
+        raise UsageError(f"--want {error}: give a value that {y.title} can have") from error
 
 
-def _read_points(sources: Sequence[Path], y: Quantity, of: Of, model: str | None, allow_mixed: bool) -> _Points:
-    """The points of one model; arguments and errors as of `budget`."""
+def _sign(y: Quantity) -> int:
+    return 1 if y.larger_is_better else -1
+
+
+def _save(curves: Sequence[_Curve], y: Quantity, of: Of, want: float | None, folder: Path) -> list[Path]:
+    with column_figure(_FIGURE_INCHES) as (figure, axes):
+        drawn = {name: (curve.points, curve.law) for name, curve in zip(_labels(curves), curves, strict=True)}
+        draw_curves(axes, drawn, want)
+        axes.set(xlabel=f"{of} in training" if of == "pictures" else of, ylabel=y.title)
+        return save_figure(figure, folder / "budget")
+
+
+def _labels(curves: Sequence[_Curve]) -> list[str]:
+    """Their models; their places where two are of one model."""
+    models = [curve.model for curve in curves]
+    return models if len(set(models)) == len(models) else [curve.place for curve in curves]
+
+
+def _notes(curves: Sequence[_Curve], of: Of) -> list[str]:
+    notes = [note for curve in curves for note in curve.notes]
+    if any(curve.law.n == FEWEST for curve in curves):
+        notes.insert(0, f"{FEWEST} numbers of {of} cannot show where the curve levels off")
+    protocols = [curve.protocols for curve in curves if curve.protocols is not None]
+    known = pd.concat(protocols).drop_duplicates() if protocols else None
+    if apart := tell_mixture(pd.concat([curve.runs for curve in curves]), known) if len(curves) > 1 else "":
+        notes.append(f"what is compared: {apart}")
+    return [f"note: {note}" for note in dict.fromkeys(notes)]
+
+
+def _read_curve(sources: Sequence[Path], y: Quantity, of: Of, model: str | None, allow_mixed: bool) -> _Curve:
+    """The points of one model and their law; arguments and errors as of `budget`."""
     runs, protocols, notes = _read_runs(sources)
     names = sorted(runs["model"].unique())
     told = ", ".join(map(str, sources))
     if len(names) > 1 if model is None else model not in names:
         wanted = "of several models" if model is None else f"without {model!r}"
         raise UsageError(f"{told}: runs {wanted}: give --model {' or --model '.join(names)}")
-    runs = runs[runs["model"] == (model or names[0])]
+    model = model or names[0]
+    runs, protocols = _without(runs[runs["model"] == model], protocols, _DIFFER[of])
     if y.by_loss and runs["loss"].nunique() > 1:
         raise UsageError(f"{told}: runs of several losses, whose {y.title} does not compare: give --y ap50")
-    notes += refuse_mixture(*_without(runs, protocols, _DIFFER[of]), allow_mixed)
+    notes += refuse_mixture(runs, protocols, allow_mixed)
+    points, left_out = _points(runs, y, of, told)
+    notes += left_out
+    if len(points) < FEWEST:
+        found = ", ".join(f"{amount:,}" for amount in points["amount"]) or "none"
+        raise UsageError(
+            f"{told}: a law needs {FEWEST} numbers of {of}, the runs of {model} have {len(points)} ({found}): "
+            f"add runs with others{''.join(f'; {note}' for note in notes)}"
+        )
+    amounts, values, counts = (points[name].tolist() for name in ("amount", "value", "runs"))
+    law = fit_budget_law(amounts, values, counts, y.is_score, _sign(y))
+    return _Curve(model, told, points, law, runs, protocols, notes)
+
+
+def _points(runs: pd.DataFrame, y: Quantity, of: Of, told: str) -> tuple[pd.DataFrame, tuple[str, ...]]:
+    """`_Curve.points` of runs that were read from `told`, and notes on those that are left out."""
     amount = _COLUMNS[of]
     if runs.duplicated([amount, "seed"]).any():
         twice = runs[runs.duplicated([amount, "seed"])].iloc[0]
         raise UsageError(f"{told}: two runs of {twice[amount]:,} {of} with seed {twice['seed']}: leave one out")
+    notes: tuple[str, ...] = ()
     lacking = runs[runs[y.column].isna()]
     if len(lacking):
         notes += (f"without {y.title}, left out: {', '.join(_tell_runs(lacking, amount, of))}",)
@@ -116,7 +182,7 @@ def _read_points(sources: Sequence[Path], y: Quantity, of: Of, model: str | None
     if not inside.all():
         ends = ", ".join(f"{row.amount:,} {of} ({row.value:g})" for row in table[~inside].itertuples())
         notes += (f"{y.title} at an end of its scale, left out: {ends}",)
-    return _Points(model or names[0], table[inside], notes)
+    return table[inside], notes
 
 
 def _read_runs(sources: Sequence[Path]) -> tuple[pd.DataFrame, pd.DataFrame | None, tuple[str, ...]]:
@@ -154,9 +220,17 @@ def _tell_runs(runs: pd.DataFrame, amount: str, of: Of) -> Iterator[str]:
     return (f"{row[amount]:,} {of} with seed {row['seed']}" for _, row in runs.iterrows())
 
 
-def _tell_points(points: _Points, y: Quantity, of: Of) -> list[str]:
-    lines = [f"{points.model}: {y.title} against {of}", f"{of:>12}  runs  {y.title}"]
-    return lines + [f"{row.amount:>12,}  {row.runs:>4}  {row.value:.4g}" for row in points.table.itertuples()]
+def _tell_curve(curve: _Curve, y: Quantity, of: Of) -> list[str]:
+    lines = [f"{curve.model}: {y.title} against {of}", f"{of:>12}  runs  {y.title}"]
+    lines += [f"{row.amount:>12,}  {row.runs:>4}  {row.value:.4g}" for row in curve.points.itertuples()]
+    return [*lines, _tell_law(curve.law, y, of), *_tell_more(curve.law, y, of)]
+
+
+def _tell_worth(curve: _Curve, other: _Curve, y: Quantity, of: Of) -> Iterator[str]:
+    """How many pictures or epochs of the other curve it takes to be as good as each point of the first."""
+    name, against = _labels([curve, other])
+    for row in curve.points.itertuples():
+        yield f"{row.amount:,} {of} of {name}: of {against}, {_answer(other.law, row.value, y, of)}"
 
 
 def _tell_law(law: BudgetLaw, y: Quantity, of: Of) -> str:
@@ -178,7 +252,7 @@ def _tell_more(law: BudgetLaw, y: Quantity, of: Of) -> list[str]:
 
 def _answer(law: BudgetLaw, want: float, y: Quantity, of: Of) -> str:
     """The number that is needed with its interval, or why it cannot be said."""
-    wanted = f"{y.title} {want:g}"
+    wanted = f"{y.title} {want:.4g}"
     slope, largest = law.slope_interval, f"{law.amount_max:,.0f}"
     if slope.high < 0:
         return f"{wanted}: cannot be said: it gets worse with more {of}"
