@@ -254,6 +254,17 @@ def test_another_source_has_its_own_faults(study, work_dirs, tmp_path):
         ask_against(study, against=tmp_path / "nowhere")
 
 
+def test_losses_of_two_sources_do_not_compare(study, work_dirs, tmp_path):
+    first = study.rename(tmp_path / "first")
+    for pictures, ap50 in SCORES.items():
+        second = work_dirs(pictures, ap50, model="larger")
+    for record in second.rglob("record.json"):
+        record.write_text(json.dumps(json.loads(record.read_text()) | {"loss": "another"}))
+    with pytest.raises(UsageError, match=r"first and .*runs: runs of several losses, whose training loss does not"):
+        ask_against(first, against=second, y="train_loss")
+    assert "of larger, AP50" in ask_against(first, against=second)[-2]
+
+
 def test_the_figure_has_points_laws_and_what_is_wanted(study, tmp_path):
     told = ask(study, out=tmp_path / "figures").splitlines()
     png, svg = (tmp_path / "figures" / name for name in ("budget.png", "budget.svg"))

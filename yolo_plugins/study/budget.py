@@ -95,6 +95,7 @@ def budget(
     curves = [_read_curve(sources, quantity, of, model, allow_mixed)]
     if against:
         curves.append(_read_curve([against], quantity, of, None, allow_mixed))
+        _check_losses(pd.concat([curve.runs for curve in curves]), quantity, " and ".join(c.place for c in curves))
     lines = [line for curve in curves for line in _tell_curve(curve, quantity, of)]
     lines += _tell_worth(curves[0], curves[-1], quantity, of) if against else []
     lines += [_answer(curves[0].law, want, quantity, of)] if want is not None else []
@@ -109,6 +110,11 @@ def _check_wanted(want: float | None, y: Quantity) -> None:
             transform(want, y.is_score, _sign(y))
     except ValueError as error:
         raise UsageError(f"--want {error}: give a value that {y.title} can have") from error
+
+
+def _check_losses(runs: pd.DataFrame, y: Quantity, told: str) -> None:
+    if y.by_loss and runs["loss"].nunique() > 1:
+        raise UsageError(f"{told}: runs of several losses, whose {y.title} does not compare: give --y ap50")
 
 
 def _sign(y: Quantity) -> int:
@@ -150,8 +156,7 @@ def _read_curve(sources: Sequence[Path], y: Quantity, of: Of, model: str | None,
         raise UsageError(f"{told}: runs {wanted}: give --model {' or --model '.join(names)}")
     model = model or names[0]
     runs, protocols = _without(runs[runs["model"] == model], protocols, _DIFFER[of])
-    if y.by_loss and runs["loss"].nunique() > 1:
-        raise UsageError(f"{told}: runs of several losses, whose {y.title} does not compare: give --y ap50")
+    _check_losses(runs, y, told)
     notes += refuse_mixture(runs, protocols, allow_mixed)
     points, left_out = _points(runs, y, of, told)
     notes += left_out
