@@ -31,6 +31,7 @@ NOT_RUN = {
     r"^yolo-plugins benchmark": "minutes: tests/cli/test_benchmark.py",
     r"^yolo-plugins recommend": "minutes: tests/cli/test_recommend.py",
     r"^for n in": "eight trainings of 30 epochs: tests/study/test_budget.py",
+    r"^for share in": "24 trainings of 20 epochs: tests/cli/test_study.py",
     r"convert-weights|yolov4_tiny\.pth": "files of the releases: tests/checkpoints/test_weights.py",
     r"^yolo-plugins train CONFIG \[": "a synopsis: tests/test_docs.py",
     r"twig_backbones|TwigNet": "tests/cli/test_third_party.py",
