@@ -207,6 +207,16 @@ def test_dispatch_mode_sees_every_operator_with_its_name_and_kind():
     assert (str(view.overloadpacket), view.is_view) == ("aten.view", True)
 
 
+@covers("_is_mkldnn_bf16_supported")
+@pytest.mark.skipif(not Path("/proc/cpuinfo").exists(), reason="no /proc/cpuinfo")
+def test_torch_knows_whether_the_processor_has_bfloat16():
+    flags = Path("/proc/cpuinfo").read_text().split()
+    known = torch.ops.mkldnn._is_mkldnn_bf16_supported()
+    assert isinstance(known, bool)
+    if {"avx512_bf16", "amx_bf16"} & set(flags):
+        assert known
+
+
 @covers("_scaled_dot_product_flash_attention_for_cpu")
 def test_attention_on_the_cpu_is_one_operator():
     query = torch.rand(1, 2, 4, 8)
