@@ -16,8 +16,6 @@ from yolo_plugins.errors import UsageError
 from yolo_plugins.protocol import sha256_of
 from yolo_plugins.study.laws.budget_law import FEWEST, REACH, BudgetLaw, fit_budget_law, transform
 from yolo_plugins.study.laws.power_law import Interval
-from yolo_plugins.study.report.figure_budget import draw_curves
-from yolo_plugins.study.report.figure_style import column_figure, save_figure
 from yolo_plugins.study.tables import schema
 from yolo_plugins.study.tables.collect import collect, find_records, folders_among, with_tables
 from yolo_plugins.study.tables.protocols import refuse_mixture, tell_mixture
@@ -122,6 +120,9 @@ def _sign(y: Quantity) -> int:
 
 
 def _save(curves: Sequence[_Curve], y: Quantity, of: Of, want: float | None, folder: Path) -> list[Path]:
+    from yolo_plugins.study.report.figure_budget import draw_curves  # matplotlib: half a second that few calls need
+    from yolo_plugins.study.report.figure_style import column_figure, save_figure
+
     with column_figure(_FIGURE_INCHES) as (figure, axes):
         drawn = {name: (curve.points, curve.law) for name, curve in zip(_labels(curves), curves, strict=True)}
         draw_curves(axes, drawn, want)
@@ -139,11 +140,17 @@ def _notes(curves: Sequence[_Curve], of: Of) -> list[str]:
     notes = [note for curve in curves for note in curve.notes]
     if any(curve.law.n == FEWEST for curve in curves):
         notes.insert(0, f"{FEWEST} numbers of {of} cannot show where the curve levels off")
-    protocols = [curve.protocols for curve in curves if curve.protocols is not None]
-    known = pd.concat(protocols).drop_duplicates() if protocols else None
-    if apart := tell_mixture(pd.concat([curve.runs for curve in curves]), known) if len(curves) > 1 else "":
+    if len(curves) > 1 and (apart := _tell_apart(curves)):
         notes.append(f"what is compared: {apart}")
     return [f"note: {note}" for note in dict.fromkeys(notes)]
+
+
+def _tell_apart(curves: Sequence[_Curve]) -> str:
+    """The first thing in which their runs were not trained alike; empty where there is none."""
+    known = [curve.protocols for curve in curves if curve.protocols is not None]
+    return tell_mixture(
+        pd.concat([curve.runs for curve in curves]), pd.concat(known).drop_duplicates() if known else None
+    )
 
 
 def _read_curve(sources: Sequence[Path], y: Quantity, of: Of, model: str | None, allow_mixed: bool) -> _Curve:
