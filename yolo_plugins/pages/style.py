@@ -7,6 +7,7 @@ paper swallows.
 from typing import Any
 
 COLORS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#000000", "#56B4E9", "#E69F00")
+BAND_OPACITY = 0.15  # of the colour between the ends of an interval
 
 LAYOUT: dict[str, Any] = {
     "template": None,
@@ -18,3 +19,8 @@ LAYOUT: dict[str, Any] = {
     "hoverlabel": {"bgcolor": "white", "bordercolor": "#1a1a1a", "font": {"color": "#1a1a1a"}},
 }
 AXIS: dict[str, Any] = {"gridcolor": "#e3e3e3", "linecolor": "#1a1a1a", "zeroline": False, "ticks": "outside"}
+
+
+def fill_band(color: str) -> dict[str, Any]:
+    """What fills the trace that goes round an interval."""
+    return {"fill": "toself", "fillcolor": color, "opacity": BAND_OPACITY, "line": {"width": 0}}

@@ -7,7 +7,7 @@ import pandas as pd
 from matplotlib.axes import Axes
 
 from yolo_plugins.study.laws.budget_law import BudgetLaw
-from yolo_plugins.study.report.figure_style import model_styles, use_log_scale
+from yolo_plugins.study.report.figure_style import BAND, model_styles, use_log_scale
 
 _BEYOND = 4.0  # times the largest amount: as far as a law is drawn
 _ROOM = 1.15  # factor between the edge and the smallest amount
@@ -28,7 +28,7 @@ def draw_curves(axes: Axes, curves: Mapping[str, tuple[pd.DataFrame, BudgetLaw]]
         amounts = np.geomspace(law.amount_min, law.amount_max * _BEYOND, _CURVE_POINTS)
         expected = [law.expect(amount) for amount in amounts]
         low, high = ([getattr(found.mean_interval, end) for found in expected] for end in ("low", "high"))
-        axes.fill_between(amounts, low, high, color=color, alpha=0.15, linewidth=0)
+        axes.fill_between(amounts, low, high, color=color, **BAND)
         axes.plot(amounts, [found.mean for found in expected], color=color, linestyle=linestyle)
         axes.plot(points["amount"], points["value"], marker, color=color, label=name)
     if wanted is not None:

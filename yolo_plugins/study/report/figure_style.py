@@ -27,12 +27,13 @@ from matplotlib.ticker import (
 )
 
 from yolo_plugins.files import write_atomically
-from yolo_plugins.pages.style import COLORS
+from yolo_plugins.pages.style import BAND_OPACITY, COLORS
 from yolo_plugins.study.tables.families import GROUPS, NOT_YOLOV5, Style
 from yolo_plugins.study.tables.quantities import QUANTITIES, with_unit
 
 MARKERS = ("o", "s", "^", "D", "v", "P", "X", "<", ">", "p", "*", "h", "d")
 LINE_STYLES = ("-", "--", "-.", (0, (1, 1)))
+BAND: Any = {"alpha": BAND_OPACITY, "linewidth": 0, "zorder": 0.5}  # of an interval, or of a range over seeds
 
 _COLUMN_INCHES = 3.5  # width of a column of a two-column page
 _PNG_DPI = 300  # what printers ask of images with text

@@ -17,7 +17,7 @@ from yolo_plugins.study.laws.alternative_laws import UpperQuantile
 from yolo_plugins.study.laws.pareto import ParetoFront
 from yolo_plugins.study.laws.power_law import PowerLaw
 from yolo_plugins.study.report.figure_labels import MOST_NAMES, label_points
-from yolo_plugins.study.report.figure_style import axis_label, group_styles, short_names, use_log_scale
+from yolo_plugins.study.report.figure_style import BAND, axis_label, group_styles, short_names, use_log_scale
 from yolo_plugins.study.tables.families import Style, group_title
 from yolo_plugins.study.tables.quantities import QUANTITIES
 from yolo_plugins.study.tables.schema import is_drawable
@@ -26,7 +26,6 @@ _LEGEND = "exponents of power laws, with 95 % intervals by t"
 _SIDE_BY_SIDE = 3  # markers in a line of the legend, where there are more of them
 _ROOM = 0.1  # of the span of the points, left free at each end of both axes
 _CURVE_POINTS = 200
-_BAND: dict[str, Any] = {"alpha": 0.15, "linewidth": 0, "zorder": 0.5}
 _FRONT: dict[str, Any] = {"color": "black", "linewidth": 0.7, "zorder": 1}
 _UPPER: dict[str, Any] = {"color": "black", "linewidth": 0.7, "linestyle": (0, (6, 3)), "zorder": 1}
 
@@ -136,7 +135,7 @@ def _draw_law(axes: Axes, law: PowerLaw, style: Style, scales: NDArray[np.float6
     """Draws a line and its band over the range of its models."""
     costs = np.geomspace(law.x_min, law.x_max, _CURVE_POINTS)
     curve, band = np.column_stack([costs, law.expected(costs)]) * scales, law.mean_interval(costs)
-    axes.fill_between(curve[:, 0], band.low * scales[1], band.high * scales[1], color=style.color, **_BAND)
+    axes.fill_between(curve[:, 0], band.low * scales[1], band.high * scales[1], color=style.color, **BAND)
     axes.plot(*curve.T, color=style.color, linestyle=style.linestyle, zorder=2)
 
 

@@ -9,7 +9,6 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import asdict
 from functools import partial
 from pathlib import Path
-from typing import Any
 
 import pandas as pd
 from matplotlib.axes import Axes
@@ -19,6 +18,7 @@ from matplotlib.ticker import MaxNLocator
 from yolo_plugins.costs.utilization import flops_of
 from yolo_plugins.study.report.figure_labels import MOST_NAMES, label_line_ends
 from yolo_plugins.study.report.figure_style import (
+    BAND,
     axis_label,
     column_figure,
     model_styles,
@@ -50,7 +50,6 @@ _PART_COLORS = {"backbone": "#0072B2", "neck": "#E69F00", "head": "#F0E442"}
 _CURVES_INCHES, _TREND_INCHES, _LINE_INCHES = 2.8, 3.0, 0.14  # heights; the last of a line of text
 _Drawing = tuple[float, Callable[[Axes], Axes]]  # height of the figure in inches, what draws on its axes
 _MARKERS_PER_CURVE = 6
-_SEEDS: dict[str, Any] = {"alpha": 0.15, "linewidth": 0}
 MOST_BARS = 60  # of more models only the largest are drawn, as many as a page can show
 
 
@@ -219,7 +218,7 @@ def _draw_curves(axes: Axes, epochs: pd.DataFrame, column: str) -> dict[str, tup
         style, marks = asdict(styles[model]), (index % step, step)
         axes.plot(seeds.index, seeds["mean"], **style, markevery=marks, markersize=2.5, clip_on=False, label=model)
         if (seeds["max"] > seeds["min"]).any():
-            axes.fill_between(seeds.index, seeds["min"], seeds["max"], color=style["color"], **_SEEDS)
+            axes.fill_between(seeds.index, seeds["min"], seeds["max"], color=style["color"], **BAND)
         ends[model] = seeds.index[-1], seeds["mean"].iloc[-1]
     axes.set_xlim(0, epochs["epoch"].max())
     return ends

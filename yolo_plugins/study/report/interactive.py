@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from yolo_plugins.pages.style import AXIS, LAYOUT
+from yolo_plugins.pages.style import AXIS, LAYOUT, fill_band
 from yolo_plugins.study.laws.fits import law_of
 from yolo_plugins.study.report.caveats import plain
 from yolo_plugins.study.report.figure_style import axis_label, group_styles, log_locator, model_styles, short_names
@@ -166,7 +166,7 @@ def _law_traces(fit: pd.Series, styles: dict[str, Style], shown: bool) -> list[d
             "x": [*shown_x, *reversed(shown_x)],
             "y": [*band.low.tolist(), *band.high.tolist()[::-1]],
             **common,
-            **{"fill": "toself", "fillcolor": style.color, "opacity": 0.15, "line": {"width": 0}},
+            **fill_band(style.color),
             **{"showlegend": False, "hoverinfo": "skip"},
         },
         {

@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 from scipy import stats
 
-from yolo_plugins.pages.style import AXIS, COLORS, LAYOUT
+from yolo_plugins.pages.style import AXIS, COLORS, LAYOUT, fill_band
 from yolo_plugins.study.laws.power_law import LEVEL
 from yolo_plugins.study.report.caveats import join_words, plain
 from yolo_plugins.study.report.interactive import SYMBOLS
@@ -83,7 +83,7 @@ def draw_calibration(table: pd.DataFrame, count: int) -> dict[str, Any]:
                 "name": f"{_percent(LEVEL)} of what chance allows, {count} predictions",
             },
             **{"x": [*grid.tolist(), *grid[::-1].tolist()], "y": [*low, *high[::-1]], "hoverinfo": "skip"},
-            **{"fill": "toself", "fillcolor": COLORS[0], "opacity": 0.15, "line": {"width": 0}},
+            **fill_band(COLORS[0]),
         },
         _diagonal([0.0, 1.0], "stated = true"),
         {
