@@ -20,8 +20,9 @@ def run_demo(tmp_path, monkeypatch):
     def run_demo(replacement):
         started = []
 
-        def run(command, check):
+        def run(command, check, stdout):
             assert command[:3] == [sys.executable, "-m", "yolo_plugins"]
+            assert (stdout == subprocess.DEVNULL) == (command[3] == "test"), "a line of JSON is nothing to look at"
             started.append([*map(str, command[3:])])
             return SimpleNamespace(returncode=replacement(*started[-1]))
 

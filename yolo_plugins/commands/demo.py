@@ -20,12 +20,12 @@ CONFIG = "yolov5_n_demo"
 DRAWN = 12  # test pictures
 
 
-def run(title: str, command: str, *arguments: str | Path) -> None:
+def run(title: str, command: str, *arguments: str | Path, stdout: int | None = None) -> None:
     """Runs another command and tells its time; ends the demo with its status where it fails."""
     print(f"\n== {title}\nyolo-plugins {command} {' '.join(map(str, arguments))}", flush=True)
     begin = time.monotonic()
-    status = subprocess.run([sys.executable, "-m", "yolo_plugins", command, *arguments], check=False).returncode
-    if status:
+    started = [sys.executable, "-m", "yolo_plugins", command, *arguments]
+    if status := subprocess.run(started, check=False, stdout=stdout).returncode:
         sys.exit(status)
     print(f"   done in {time.monotonic() - begin:.0f} s", flush=True)
 
@@ -42,7 +42,8 @@ def main() -> None:
         run("three trainings", "study", "study_demo", "--jobs", "3", "--out", study, *options)
         work_dir = study / f"{CONFIG}_seed0"
         checkpoint = next(work_dir.glob("best_ap50_epoch_*.pth"))
-        run("evaluation of YOLOv5-n", "test", CONFIG, checkpoint, "--out", metrics_file, *options)
+        for_programs = subprocess.DEVNULL  # the JSON that is in metrics.json, too
+        run("evaluation of YOLOv5-n", "test", CONFIG, checkpoint, "--out", metrics_file, *options, stdout=for_programs)
         pictures.mkdir()
         for name in (data / "VOC2007/ImageSets/Main/test.txt").read_text().split()[:DRAWN]:
             shutil.copy(data / "VOC2007/JPEGImages" / f"{name}.jpg", pictures)
