@@ -148,9 +148,7 @@ def _notes(curves: Sequence[_Curve], of: Of) -> list[str]:
 def _tell_apart(curves: Sequence[_Curve]) -> str:
     """The first thing in which their runs were not trained alike; empty where there is none."""
     known = [curve.protocols for curve in curves if curve.protocols is not None]
-    return tell_mixture(
-        pd.concat([curve.runs for curve in curves]), pd.concat(known).drop_duplicates() if known else None
-    )
+    return tell_mixture(pd.concat([curve.runs for curve in curves]), _joined(known))
 
 
 def _read_curve(sources: Sequence[Path], y: Quantity, of: Of, model: str | None, allow_mixed: bool) -> _Curve:
@@ -212,7 +210,12 @@ def _read_runs(sources: Sequence[Path]) -> tuple[pd.DataFrame, pd.DataFrame | No
     runs, protocols = tables.values()
     if not runs:
         raise UsageError(f"{sources[0]}: no table of runs: give runs.csv with it")
-    return pd.concat(runs), pd.concat(protocols).drop_duplicates() if protocols else None, ()
+    return pd.concat(runs), _joined(protocols), ()
+
+
+def _joined(protocols: Sequence[pd.DataFrame]) -> pd.DataFrame | None:
+    """Several tables of protocols as one, each row once; None where there is no table."""
+    return pd.concat(protocols).drop_duplicates() if protocols else None
 
 
 def _without(
